@@ -1,0 +1,121 @@
+//! An event as bytes: a MessagePack array of twelve elements in the order of `docs/protocol.md`.
+//!
+//! `[offset, ordinal, chain, ts, user, client, seq, nonce, kind, target, content type, body]`; `chain` and `client` are
+//! binary of 8 bytes; `target` and `content type` are nil where absent; `body` is a string for text, binary for anything
+//! else, nil once redacted. Further elements are ignored.
+
+use rmp::encode;
+
+use super::{Body, Event, EventKind};
+use crate::chain::Link;
+use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId};
+use crate::msgpack::{Malformed, Reader};
+use crate::position::{Chain, Mark, Offset, Ordinal};
+
+/// Appends an event to `out`.
+pub fn write(out: &mut Vec<u8>, at: Mark, link: &Link<'_>, body: Option<&Body>) {
+    write_fields(out, at, link, body).expect("a Vec takes every write");
+}
+
+/// Appends an event that was decoded before to `out`.
+pub fn write_event(out: &mut Vec<u8>, event: &Event) {
+    let link = Link {
+        kind: event.kind,
+        user: &event.user,
+        client: event.client,
+        seq: event.seq,
+        nonce: event.nonce,
+        ts: event.ts,
+        target: event.target,
+    };
+    write(out, event.mark(), &link, event.body.as_ref());
+}
+
+/// Takes one event.
+///
+/// # Errors
+/// [`Malformed`] says in what the bytes are no event.
+pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
+    let elements = reader.array()?;
+    let further = elements.checked_sub(ELEMENTS).ok_or(Malformed("an event of fewer than 12 elements"))?;
+    let event = Event {
+        offset: Offset(number(reader)?),
+        ordinal: Ordinal(number(reader)?),
+        chain: Chain::from_bytes(reader.fixed()?),
+        ts: number(reader)?,
+        user: UserId::new(reader.str()?).map_err(|_| Malformed("not a user id"))?,
+        client: ClientTag::from_bytes(reader.fixed()?),
+        seq: Seq::new(number(reader)?).map_err(|_| Malformed("not a seq"))?,
+        nonce: Nonce(u32::try_from(number(reader)?).map_err(|_| Malformed("a nonce above 32 bits"))?),
+        kind: EventKind(u16::try_from(number(reader)?).map_err(|_| Malformed("a kind above 16 bits"))?),
+        target: if reader.nil()? { None } else { Some(Offset(number(reader)?)) },
+        body: read_body(reader)?,
+    };
+    (0..further).try_for_each(|_| reader.skip())?;
+    Ok(event)
+}
+
+/// Takes a content type and a body: two elements; `None` if it is redacted.
+///
+/// # Errors
+/// [`Malformed`] where body and content type do not fit.
+pub fn read_body(reader: &mut Reader<'_>) -> Result<Option<Body>, Malformed> {
+    let content_type = if reader.nil()? { None } else { Some(reader.str()?) };
+    if reader.nil()? {
+        return Ok(None);
+    }
+    let is_text = content_type.is_none_or(|name| name.starts_with("text/"));
+    let taken = if is_text { reader.str()?.as_bytes() } else { reader.bin()? };
+    Body::new(content_type, reader.to_bytes(taken))
+        .map(Some)
+        .map_err(|_| Malformed("not a body of its content type"))
+}
+
+/// Appends a content type and a body, two elements.
+///
+/// # Errors
+/// Those of `out`; a `Vec` has none.
+pub fn write_body(out: &mut Vec<u8>, body: Option<&Body>) -> Result<(), encode::ValueWriteError> {
+    match body.and_then(Body::content_type) {
+        Some(name) => encode::write_str(out, name)?,
+        None => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite)?,
+    }
+    match body {
+        Some(body) => match body.as_text() {
+            Some(text) => encode::write_str(out, text),
+            None => encode::write_bin(out, body.bytes()),
+        },
+        None => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite),
+    }
+}
+
+fn write_fields(
+    out: &mut Vec<u8>,
+    at: Mark,
+    link: &Link<'_>,
+    body: Option<&Body>,
+) -> Result<(), encode::ValueWriteError> {
+    encode::write_array_len(out, ELEMENTS as u32)?;
+    encode::write_uint(out, at.offset.0)?;
+    encode::write_uint(out, at.ordinal.0)?;
+    encode::write_bin(out, at.chain.as_bytes())?;
+    encode::write_uint(out, link.ts)?;
+    encode::write_str(out, link.user.as_str())?;
+    encode::write_bin(out, link.client.as_bytes())?;
+    encode::write_uint(out, link.seq.get())?;
+    encode::write_uint(out, link.nonce.0.into())?;
+    encode::write_uint(out, link.kind.0.into())?;
+    match link.target {
+        Some(target) => encode::write_uint(out, target.0).map(drop)?,
+        None => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite)?,
+    }
+    write_body(out, body)
+}
+
+fn number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
+    let number = reader.uint()?;
+    if number > NUMBER_MAX { Err(Malformed("a number above 2^53 - 1")) } else { Ok(number) }
+}
+
+/// Elements of an event. Source: `docs/protocol.md`.
+const ELEMENTS: usize = 12;

@@ -1,0 +1,21 @@
+//! The ideas of Anchor, without I/O: a room is a log, a publish an idempotent append, a delivery a read at a cursor.
+
+pub mod bus;
+pub mod chain;
+pub mod code;
+pub mod environment;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod msgpack;
+pub mod position;
+pub mod publish;
+pub mod resume;
+pub mod run;
+pub mod store;
+pub mod window;
+pub mod session {
+    //! A session is a state machine without I/O.
+    pub mod frame;
+}

@@ -1,0 +1,79 @@
+//! Every bound, with its source and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Publishes of one client whose outcome the store keeps, and that a client has on their way at once.
+/// Beyond it: `goodbye window_full`. Source: chosen; covers 256 publishes per round trip.
+pub const WINDOW: usize = 256;
+
+/// Events of one run: a page, an `events` frame. Source: measured, pages of 64 sustain 190,000 durable messages/s.
+pub const RUN_EVENTS_MAX: usize = 64;
+
+/// Bytes of the encoded events of one run, unless a single event is larger. Source: chosen, one large socket write.
+pub const RUN_BYTES_MAX: usize = 64 * 1024;
+
+/// Body of an event, in bytes. Beyond it: refused `body_too_large`. Source: the design, chosen.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest frame that a server takes, in bytes. Beyond it: `goodbye too_large`. Source: the design; a `resume` of
+/// 1,000 rooms with ids of 64 bytes fits four times.
+pub const FRAME_IN_BYTES_MAX: usize = 512 * 1024;
+
+/// Longest frame that a server sends, in bytes. Source: the design; 64 KiB of events as base64 in JSON fit.
+pub const FRAME_OUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Rooms that one session is subscribed to. Beyond it: `error too_many_rooms`. Source: the design, chosen.
+pub const ROOMS_MAX: usize = 16_384;
+
+/// Rooms in one `hello` or `resume`. Beyond it: `error too_many_rooms`. Source: the design.
+pub const RESUME_ROOMS_MAX: usize = 1_000;
+
+/// Bytes of bodies that a client has on their way unacknowledged. Beyond it: `goodbye too_many_in_flight`.
+/// Source: chosen; 64 of the largest bodies.
+pub const IN_FLIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Events of one `history` page. More are cut to it. Source: chosen; the mission's clients ask for 50.
+pub const HISTORY_EVENTS_MAX: usize = 200;
+
+/// Bytes of events in one `history` page, unless a single event is larger. Source: as [`RUN_BYTES_MAX`], four runs.
+pub const HISTORY_BYTES_MAX: usize = 256 * 1024;
+
+/// Requests that read the store, open at once in one session. Beyond it: `error too_many_reads`. Source: the design.
+pub const READS_OPEN_MAX: usize = 4;
+
+/// Rooms in one answer to `rooms`. More are cut to it. Source: chosen.
+pub const ROOMS_PAGE_MAX: usize = 500;
+
+/// Users in one answer to `who`. More are only counted. Source: chosen.
+pub const WHO_USERS_MAX: usize = 1_000;
+
+/// Rooms that wait for their `subscribe` to be answered, in one session; later ones wait in line. Source: chosen.
+pub const OPENS_IN_FLIGHT_MAX: usize = 64;
+
+/// Encoded bytes that a connection holds before it waits for its socket. Source: chosen, one run and its acks.
+pub const WRITE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Bytes that all tails of a node hold together. The oldest are dropped and read from the store. Source: chosen.
+pub const TAIL_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a run stays in a tail. Later readers read the store. Source: chosen; longer than a reconnect's back-off.
+pub const TAIL_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// How often a node reads the heads of its tails from the store. Source: the design.
+pub const HEADS_POLL: Duration = Duration::from_secs(5);
+
+/// How long a connection may take for its `hello`. Beyond it: `goodbye hello_late`. Source: the design.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Silence after which either side sends a `beat`; three of them end a session (`silent`). Source: chosen; below the
+/// 60 s after which common proxies drop an idle connection.
+pub const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// Heartbeats without a byte from a client after which its session ends. Source: the design.
+pub const HEARTBEATS_MISSED_MAX: u32 = 3;
+
+/// How long a session that ends may take to flush its `goodbye`. Source: chosen.
+pub const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Characters of a message that goes with a code. Longer ones are cut. Source: chosen; one sentence.
+pub const MESSAGE_BYTES_MAX: usize = 512;

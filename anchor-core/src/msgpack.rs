@@ -1,0 +1,192 @@
+//! A checked reader of MessagePack over shared bytes: what events, frames and stored values are decoded with.
+//!
+//! Never panics, never allocates by an announced length, refuses nesting deeper than [`DEPTH_MAX`]. Writing is
+//! `rmp::encode` as it is.
+
+use bytes::Bytes;
+use rmp::Marker;
+use rmp::decode::{self, DecodeStringError, NumValueReadError, ValueReadError};
+use thiserror::Error;
+
+/// Deepest nesting that is skipped over. Source: chosen; the protocol nests four deep.
+pub const DEPTH_MAX: usize = 16;
+
+/// Reads values one after another from `bytes`.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    shared: Option<&'a Bytes>,
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from bytes that are shared: [`Reader::bytes`] then gives slices of them without copying.
+    #[must_use]
+    pub fn new(bytes: &'a Bytes) -> Self {
+        Self { shared: Some(bytes), rest: bytes }
+    }
+
+    /// Reads from plain bytes.
+    #[must_use]
+    pub const fn from_slice(bytes: &'a [u8]) -> Self {
+        Self { shared: None, rest: bytes }
+    }
+
+    /// True once everything was read.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The bytes not yet read.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The marker of the next value, without taking it.
+    ///
+    /// # Errors
+    /// [`Malformed`] at the end of the bytes.
+    pub fn peek(&self) -> Result<Marker, Malformed> {
+        self.rest.first().map(|byte| Marker::from_u8(*byte)).ok_or(Malformed("ends too early"))
+    }
+
+    /// Takes a nil if one comes next.
+    ///
+    /// # Errors
+    /// [`Malformed`] at the end of the bytes.
+    pub fn nil(&mut self) -> Result<bool, Malformed> {
+        let is_nil = self.peek()? == Marker::Null;
+        if is_nil {
+            self.rest = &self.rest[1..];
+        }
+        Ok(is_nil)
+    }
+
+    /// Takes an array header: the number of elements that follow.
+    ///
+    /// # Errors
+    /// [`Malformed`] if something else comes, or more elements are announced than bytes are left.
+    pub fn array(&mut self) -> Result<usize, Malformed> {
+        let length =
+            decode::read_array_len(&mut self.rest).map_err(|_| Malformed("expected an array"))? as usize;
+        if length > self.rest.len() {
+            Err(Malformed("an array announces more than there is"))
+        } else {
+            Ok(length)
+        }
+    }
+
+    /// Takes an unsigned integer of any width.
+    ///
+    /// # Errors
+    /// [`Malformed`] if something else comes.
+    pub fn uint(&mut self) -> Result<u64, Malformed> {
+        decode::read_int(&mut self.rest)
+            .map_err(|_: NumValueReadError<std::io::Error>| Malformed("expected an unsigned integer"))
+    }
+
+    /// Takes a string.
+    ///
+    /// # Errors
+    /// [`Malformed`] if something else comes, or it is not UTF-8.
+    pub fn str(&mut self) -> Result<&'a str, Malformed> {
+        let (text, rest) = decode::read_str_from_slice(self.rest).map_err(|error| match error {
+            DecodeStringError::InvalidUtf8(..) => Malformed("text is not valid UTF-8"),
+            _ => Malformed("expected a string"),
+        })?;
+        self.rest = rest;
+        Ok(text)
+    }
+
+    /// Takes binary data.
+    ///
+    /// # Errors
+    /// [`Malformed`] if something else comes.
+    pub fn bin(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = decode::read_bin_len(&mut self.rest)
+            .map_err(|_: ValueReadError<std::io::Error>| Malformed("expected binary data"))?
+            as usize;
+        self.raw(length)
+    }
+
+    /// Takes binary data of exactly `N` bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`] if something else comes, or another length.
+    pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.bin()?.try_into().map_err(|_| Malformed("binary data of another length than expected"))
+    }
+
+    /// Takes `length` bytes as they are.
+    ///
+    /// # Errors
+    /// [`Malformed`] if fewer are left.
+    pub fn raw(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed("ends too early"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// `taken`, which this reader gave, as [`Bytes`]: shared where the source is, copied else.
+    #[must_use]
+    pub fn to_bytes(&self, taken: &'a [u8]) -> Bytes {
+        match self.shared {
+            Some(shared) => shared.slice_ref(taken),
+            None => Bytes::copy_from_slice(taken),
+        }
+    }
+
+    /// Passes over one value, whatever it is.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is cut short, no MessagePack, or nested deeper than [`DEPTH_MAX`].
+    pub fn skip(&mut self) -> Result<(), Malformed> {
+        self.skip_nested(0)
+    }
+
+    fn skip_nested(&mut self, depth: usize) -> Result<(), Malformed> {
+        if depth > DEPTH_MAX {
+            return Err(Malformed("nested too deep"));
+        }
+        let marker = self.peek()?;
+        self.rest = &self.rest[1..];
+        let (length, values) = match marker {
+            Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => (0, 0),
+            Marker::U8 | Marker::I8 => (1, 0),
+            Marker::U16 | Marker::I16 => (2, 0),
+            Marker::U32 | Marker::I32 | Marker::F32 => (4, 0),
+            Marker::U64 | Marker::I64 | Marker::F64 => (8, 0),
+            Marker::FixStr(length) => (usize::from(length), 0),
+            Marker::Str8 | Marker::Bin8 => (self.length(1)?, 0),
+            Marker::Str16 | Marker::Bin16 => (self.length(2)?, 0),
+            Marker::Str32 | Marker::Bin32 => (self.length(4)?, 0),
+            Marker::FixExt1 => (2, 0),
+            Marker::FixExt2 => (3, 0),
+            Marker::FixExt4 => (5, 0),
+            Marker::FixExt8 => (9, 0),
+            Marker::FixExt16 => (17, 0),
+            Marker::Ext8 => (self.length(1)? + 1, 0),
+            Marker::Ext16 => (self.length(2)? + 1, 0),
+            Marker::Ext32 => (self.length(4)? + 1, 0),
+            Marker::FixArray(count) => (0, usize::from(count)),
+            Marker::Array16 => (0, self.length(2)?),
+            Marker::Array32 => (0, self.length(4)?),
+            Marker::FixMap(count) => (0, 2 * usize::from(count)),
+            Marker::Map16 => (0, 2 * self.length(2)?),
+            Marker::Map32 => (0, 2 * self.length(4)?),
+            Marker::Reserved => return Err(Malformed("a reserved marker")),
+        };
+        self.raw(length)?;
+        (0..values).try_for_each(|_| self.skip_nested(depth + 1))
+    }
+
+    fn length(&mut self, width: usize) -> Result<usize, Malformed> {
+        Ok(self.raw(width)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+    }
+}
+
+/// Bytes are not what they should be; says in what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);

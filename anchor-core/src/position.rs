@@ -1,0 +1,140 @@
+//! Where in a room's log: epochs, offsets, ordinals, chains, and the positions made of them.
+
+use std::fmt;
+
+use crate::id::hex;
+
+/// Which history of a room: a random nonce, drawn with the room's first event and again by every restore.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch([u8; 8]);
+
+impl Epoch {
+    /// Wraps eight random bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The eight bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+/// The place of an event in its room: dense from 1. [`Offset::ZERO`] is the place before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(pub u64);
+
+impl Offset {
+    /// Before the first event.
+    pub const ZERO: Self = Self(0);
+
+    /// The offset of the following event.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The offset of the preceding event; zero stays zero.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+}
+
+/// The number of messages up to an event, that event included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ordinal(pub u64);
+
+/// A running digest of the log up to an event. The chain of offset 0 is zero. See [`crate::chain`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Chain([u8; 8]);
+
+impl Chain {
+    /// The chain before the first event.
+    pub const ZERO: Self = Self([0; 8]);
+
+    /// Wraps a chain that was computed or received.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The eight bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+/// A point of a log as the log itself knows it: after the event at `offset`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The newest event at this point; zero before the first.
+    pub offset: Offset,
+    /// Messages up to here.
+    pub ordinal: Ordinal,
+    /// Digest of the log up to here.
+    pub chain: Chain,
+}
+
+impl Mark {
+    /// Before the first event.
+    pub const START: Self = Self { offset: Offset::ZERO, ordinal: Ordinal(0), chain: Chain::ZERO };
+}
+
+/// How far a reader has read, in terms that another server can verify. [`Position::START`] is valid in every history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The history that `offset` belongs to; `None` only at the start.
+    pub epoch: Option<Epoch>,
+    /// The newest event that was taken.
+    pub offset: Offset,
+    /// The chain of that event.
+    pub chain: Chain,
+}
+
+impl Position {
+    /// Before the first event of any history.
+    pub const START: Self = Self { epoch: None, offset: Offset::ZERO, chain: Chain::ZERO };
+
+    /// The position of `mark` in the history `epoch`; the start where nothing was read.
+    #[must_use]
+    pub fn at(epoch: Epoch, mark: Mark) -> Self {
+        match mark.offset {
+            Offset::ZERO => Self::START,
+            offset => Self { epoch: Some(epoch), offset, chain: mark.chain },
+        }
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(f, &self.0)
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(f, &self.0)
+    }
+}

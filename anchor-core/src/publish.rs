@@ -1,0 +1,168 @@
+//! A publish and its answers.
+
+use crate::code::Code;
+use crate::event::Draft;
+use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber, length_prefix};
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::position::{Epoch, Mark, Position};
+
+/// One publish as the session hands it to the store, decided by the store against the client's window first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// Who publishes, with which client.
+    pub client: ClientKey,
+    /// Which session of the client hands it over; a lower number than the client's newest is fenced. `None` for an
+    /// entry of an older `client_id` that its user settles.
+    pub session: Option<SessionNumber>,
+    /// The client's number for it.
+    pub seq: Seq,
+    /// The client's random bits for it.
+    pub nonce: Nonce,
+    /// The lowest seq in the outbox as it stands on the client's disk: the floor.
+    pub waits: Seq,
+    /// Into which room.
+    pub room: RoomId,
+    /// What to append.
+    pub draft: Draft,
+    /// What the session decided, for the case that the window does not know this seq.
+    pub verdict: Verdict,
+}
+
+impl Publish {
+    /// Tells two publishes of the same seq apart: BLAKE3-128 keyed by the `client_id`, over room, kind, target, content
+    /// type, body and nonce; never over `waits`.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(self.client.id.as_bytes());
+        let mut hasher = blake3::Hasher::new_keyed(&key);
+        let mut variable = |bytes: &[u8]| {
+            hasher.update(&length_prefix(bytes.len()));
+            hasher.update(bytes);
+        };
+        variable(self.room.as_str().as_bytes());
+        variable(self.draft.body.content_type().unwrap_or("").as_bytes());
+        variable(self.draft.body.bytes());
+        hasher.update(&self.draft.kind.0.to_be_bytes());
+        hasher.update(&self.draft.target.unwrap_or_default().0.to_be_bytes());
+        hasher.update(&self.nonce.0.to_be_bytes());
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Fingerprint(fingerprint)
+    }
+}
+
+/// See [`Publish::fingerprint`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 16]);
+
+/// What the session decided about a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Append it.
+    Append {
+        /// Whether the room may come into being with it; else a room without events is refused `room_unknown`.
+        room: MissingRoom,
+    },
+    /// Refuse it, durably and for ever.
+    Refuse(Refusal),
+}
+
+/// What a publish to a room without events does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingRoom {
+    /// The room comes into being.
+    Create,
+    /// The publish is refused `room_unknown`.
+    Refuse,
+}
+
+/// Why a publish will never stand in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub code: Code,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal; a message beyond [`MESSAGE_BYTES_MAX`] is cut.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+        Self { code, message }
+    }
+}
+
+/// Where a publish stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// The client's number for it.
+    pub seq: Seq,
+    /// In which room.
+    pub room: RoomId,
+    /// In which history.
+    pub epoch: Epoch,
+    /// Its offset, ordinal and chain.
+    pub mark: Mark,
+    /// The event's time, in milliseconds since the Unix epoch.
+    pub ts: u64,
+    /// True if it was appended by an earlier publish of the same seq.
+    pub duplicate: bool,
+    /// What it survives.
+    pub durability: Durability,
+}
+
+impl Ack {
+    /// The position of the event.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position::at(self.epoch, self.mark)
+    }
+}
+
+/// What an acknowledged event survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// Nothing: it is gone with the process.
+    Memory,
+    /// The loss of power.
+    Disk,
+    /// The loss of the node.
+    Replicated,
+}
+
+impl Durability {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Replicated => "replicated",
+        }
+    }
+
+    /// The durability of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Memory, Self::Disk, Self::Replicated].into_iter().find(|durability| durability.name() == name)
+    }
+}
+
+/// What became of a publish that was handed to a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// It stands in the log.
+    Acked(Ack),
+    /// It never will. Durable, and repeated for the same seq, unless the code is `seq_conflict`, `seq_forgotten` or
+    /// `seq_skipped`, which follow from the window.
+    Refused(Refusal),
+    /// The window has no room for it: neither appended nor refused. This session's later publishes are not either.
+    WindowFull,
+    /// A newer session of this client exists: neither appended nor refused.
+    Fenced,
+}

@@ -1,0 +1,217 @@
+//! A run: consecutive events of one room and one epoch, encoded once and shared by everybody who reads them.
+//!
+//! What a commit adds to a room, what a tail holds, what a page is and what an `events` frame carries are all runs.
+//! Invariant: the events are contiguous, the first follows `before`, the last is `tip`.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::chain::{self, Digest, Link};
+use crate::event::{Body, Event, encoding};
+use crate::id::RoomId;
+use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
+use crate::msgpack::{Malformed, Reader};
+use crate::position::{Epoch, Mark, Offset, Position};
+
+/// Consecutive events of one room, in one epoch. Clones share.
+#[derive(Clone, Debug)]
+pub struct Run(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    parts: RunParts,
+    frames: [OnceLock<Bytes>; ENCODINGS],
+}
+
+/// What a run consists of, for stores that keep one and bring it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunParts {
+    /// Whose log.
+    pub room: RoomId,
+    /// In which history the events were written.
+    pub epoch: Epoch,
+    /// The point of the log before the first event.
+    pub before: Mark,
+    /// The point of the log after the last event.
+    pub tip: Mark,
+    /// The events, one MessagePack array after another (see [`crate::event::encoding`]).
+    pub events: Bytes,
+}
+
+impl Run {
+    /// A run whose parts were built or checked before; the caller vouches for the invariant.
+    #[must_use]
+    pub fn from_parts(parts: RunParts) -> Self {
+        debug_assert!(parts.tip.offset > parts.before.offset, "a run has at least one event");
+        Self(Arc::new(Shared { parts, frames: [const { OnceLock::new() }; ENCODINGS] }))
+    }
+
+    /// What it consists of.
+    #[must_use]
+    pub fn parts(&self) -> &RunParts {
+        &self.0.parts
+    }
+
+    /// Whose log.
+    #[must_use]
+    pub fn room(&self) -> &RoomId {
+        &self.0.parts.room
+    }
+
+    /// In which history the events were written.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.0.parts.epoch
+    }
+
+    /// The offset of the first event.
+    #[must_use]
+    pub fn first(&self) -> Offset {
+        self.0.parts.before.offset.next()
+    }
+
+    /// The offset of the last event.
+    #[must_use]
+    pub fn last(&self) -> Offset {
+        self.0.parts.tip.offset
+    }
+
+    /// The point of the log before the first event.
+    #[must_use]
+    pub fn before(&self) -> Mark {
+        self.0.parts.before
+    }
+
+    /// The point of the log after the last event.
+    #[must_use]
+    pub fn tip(&self) -> Mark {
+        self.0.parts.tip
+    }
+
+    /// Where a reader stands who has taken this run.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position::at(self.epoch(), self.tip())
+    }
+
+    /// Number of events; at least 1.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a run is never empty")]
+    #[expect(clippy::cast_possible_truncation, reason = "a run has at most RUN_EVENTS_MAX events")]
+    pub fn len(&self) -> usize {
+        (self.last().0 - self.before().offset.0) as usize
+    }
+
+    /// The encoded events.
+    #[must_use]
+    pub fn encoded(&self) -> &Bytes {
+        &self.0.parts.events
+    }
+
+    /// The events, decoded one by one.
+    ///
+    /// # Errors
+    /// Each item is [`Malformed`] if what was stored is no event; then nothing follows.
+    pub fn events(&self) -> impl Iterator<Item = Result<Event, Malformed>> + '_ {
+        let mut reader = Reader::new(&self.0.parts.events);
+        let mut broken = false;
+        std::iter::from_fn(move || {
+            if broken || reader.is_empty() {
+                return None;
+            }
+            let event = encoding::read(&mut reader);
+            broken = event.is_err();
+            Some(event)
+        })
+    }
+
+    /// The point of the log after the event at `offset`, if that lies in `before ..= tip`.
+    ///
+    /// # Errors
+    /// [`Malformed`] if what was stored is no event.
+    pub fn mark_at(&self, offset: Offset) -> Result<Option<Mark>, Malformed> {
+        if offset == self.before().offset {
+            return Ok(Some(self.before()));
+        }
+        if offset == self.last() {
+            return Ok(Some(self.tip()));
+        }
+        if offset < self.first() || offset > self.last() {
+            return Ok(None);
+        }
+        self.events()
+            .find(|event| event.as_ref().map_or(true, |event| event.offset == offset))
+            .map_or(Ok(None), |event| event.map(|event| Some(event.mark())))
+    }
+
+    /// The frame that carries this run in the encoding numbered `slot`: made by `encode` once, then shared.
+    ///
+    /// Slots are handed out by the transport; see `anchor_transport`.
+    pub fn frame(&self, slot: usize, encode: impl FnOnce(&Self) -> Bytes) -> Bytes {
+        self.0.frames[slot].get_or_init(|| encode(self)).clone()
+    }
+
+    /// Bytes that this run keeps in memory, frames included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let frames: usize = self.0.frames.iter().filter_map(OnceLock::get).map(Bytes::len).sum();
+        self.encoded().len() + frames + size_of::<Shared>()
+    }
+}
+
+/// Builds a run event by event, computing digest, chain and encoding on the way. The only place that does.
+#[derive(Debug)]
+pub struct RunBuilder {
+    room: RoomId,
+    epoch: Epoch,
+    before: Mark,
+    tip: Mark,
+    events: Vec<u8>,
+}
+
+impl RunBuilder {
+    /// A run that will follow `before`.
+    #[must_use]
+    pub const fn new(room: RoomId, epoch: Epoch, before: Mark) -> Self {
+        Self { room, epoch, before, tip: before, events: Vec::new() }
+    }
+
+    /// Appends an event; returns the point of the log after it.
+    pub fn push(&mut self, link: &Link<'_>, body: &Body, salt: &chain::Salt) -> Mark {
+        self.push_digested(link, Some(body), &chain::digest(salt, body))
+    }
+
+    /// Appends an event whose body may have been redacted and of which the digest is known.
+    pub fn push_digested(&mut self, link: &Link<'_>, body: Option<&Body>, digest: &Digest) -> Mark {
+        self.tip = chain::extend(self.tip, link, digest);
+        encoding::write(&mut self.events, self.tip, link, body);
+        self.tip
+    }
+
+    /// The point of the log after what was pushed so far.
+    #[must_use]
+    pub const fn tip(&self) -> Mark {
+        self.tip
+    }
+
+    /// True if one more event of about `bytes` belongs into another run: 64 events or 64 KiB, or one larger event.
+    #[must_use]
+    pub const fn is_full_for(&self, bytes: usize) -> bool {
+        let events = self.tip.offset.0 - self.before.offset.0;
+        events >= RUN_EVENTS_MAX as u64 || (events > 0 && self.events.len() + bytes > RUN_BYTES_MAX)
+    }
+
+    /// The run, unless nothing was pushed.
+    #[must_use]
+    pub fn finish(self) -> Option<Run> {
+        if self.tip.offset == self.before.offset {
+            return None;
+        }
+        let Self { room, epoch, before, tip, events } = self;
+        Some(Run::from_parts(RunParts { room, epoch, before, tip, events: events.into() }))
+    }
+}
+
+/// Encodings that a run keeps a frame for. Source: MessagePack and JSON; see `docs/protocol.md`.
+pub const ENCODINGS: usize = 2;

@@ -1,0 +1,328 @@
+//! The frames of the protocol, as `docs/protocol.md` lists them; their two encodings live in `anchor-transport`.
+
+use crate::code::Code;
+use crate::event::{Draft, Event};
+use crate::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
+use crate::position::{Epoch, Offset, Position};
+use crate::publish::Ack;
+use crate::resume::Gap;
+
+/// A number that a client gives to a request, repeated in its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u64);
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientFrame {
+    /// Opens the session: authenticates, and resumes rooms in the same round trip.
+    Hello(Hello),
+    /// Resumes more rooms.
+    Resume {
+        /// Repeated in `resumed`.
+        id: RequestId,
+        /// Rooms and the positions after which they go on.
+        rooms: Vec<(RoomId, Position)>,
+    },
+    /// Subscribes to a room.
+    Subscribe {
+        /// Repeated in `subscribed`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// From where.
+        from: From,
+    },
+    /// Ends a subscription.
+    Unsubscribe {
+        /// Repeated in `unsubscribed`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+    },
+    /// Appends an event, once.
+    Publish(PublishFrame),
+    /// Asks for a page of a room's log.
+    History {
+        /// Repeated in `page`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// Around which place.
+        range: HistoryRange,
+        /// Events wanted, at most.
+        limit: u64,
+    },
+    /// Asks for the rooms there are.
+    Rooms {
+        /// Repeated in `room_list`.
+        id: RequestId,
+        /// Those after this one, in the order of ids.
+        after: Option<RoomId>,
+        /// Rooms wanted, at most.
+        limit: u64,
+    },
+    /// Asks who is subscribed to a room now.
+    Who {
+        /// Repeated in `present`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+    },
+    /// A sign of life.
+    Beat,
+}
+
+/// The first frame of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// A token, where the server wants one.
+    pub token: Option<String>,
+    /// The user, where the server believes it.
+    pub user: Option<UserId>,
+    /// The secret of this installation.
+    pub client_id: ClientId,
+    /// The lowest seq in the outbox as it stands on the client's disk.
+    pub waits: Seq,
+    /// What the client can do beyond this version's base.
+    pub features: Vec<String>,
+    /// Rooms and the positions after which they go on.
+    pub resume: Vec<(RoomId, Position)>,
+}
+
+/// A publish, as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishFrame {
+    /// The client's number for it.
+    pub seq: Seq,
+    /// The client's random bits for it.
+    pub nonce: Nonce,
+    /// The lowest seq in the outbox as it stands on the client's disk.
+    pub waits: Seq,
+    /// Into which room.
+    pub room: RoomId,
+    /// What to append.
+    pub draft: Draft,
+    /// Only to settle a publish of an older `client_id` of the same user.
+    pub client_id: Option<ClientId>,
+}
+
+/// Where a subscription starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// At the oldest event there is.
+    Start,
+    /// After a position, verified.
+    After(Position),
+    /// After a bare offset, unverified: for people and scripts.
+    Offset(Offset),
+    /// At the last so many messages.
+    Last(u64),
+    /// With what comes next.
+    Now,
+}
+
+/// Which part of a log a page is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryRange {
+    /// The newest events.
+    Newest,
+    /// The newest events before a position, that event excluded.
+    Before(Position),
+    /// The newest events before a bare offset, unverified: for people and scripts.
+    BeforeOffset(Offset),
+    /// The oldest events after a position.
+    After(Position),
+}
+
+/// What a server sends; live and stored events go out as a [`crate::run::Run`] encoded once, which a client
+/// reads as [`ServerFrame::Events`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerFrame {
+    /// Answers `hello`.
+    Welcome(Welcome),
+    /// Answers `resume`.
+    Resumed {
+        /// That of `resume`.
+        id: RequestId,
+        /// The rooms, in their order.
+        rooms: Vec<RoomEntry>,
+    },
+    /// Answers `subscribe`: a barrier, the events of this subscription follow it.
+    Subscribed {
+        /// That of `subscribe`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// Where the stream starts.
+        position: Position,
+        /// The newest offset; zero without events.
+        head: Offset,
+        /// The oldest offset that can still be read.
+        horizon: Offset,
+    },
+    /// Answers `unsubscribe`: a barrier, no event of the subscription follows it.
+    Unsubscribed {
+        /// That of `unsubscribe`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+    },
+    /// A publish stands in the log.
+    Ack(Ack),
+    /// A publish never will.
+    Refused {
+        /// The client's number for it.
+        seq: Seq,
+        /// Why.
+        code: Code,
+        /// One sentence for a person.
+        message: String,
+    },
+    /// Contiguous events of a room.
+    Events(Events),
+    /// Events that the reader will not get, or must drop; its cursor becomes the gap's position.
+    Gap {
+        /// In which room.
+        room: RoomId,
+        /// Which, and why.
+        gap: Gap,
+    },
+    /// Answers `history`.
+    Page(Page),
+    /// Answers `rooms`.
+    RoomList {
+        /// That of `rooms`.
+        id: RequestId,
+        /// The rooms, in the order of ids.
+        rooms: Vec<RoomEntry>,
+        /// More follow this one.
+        next: Option<RoomId>,
+    },
+    /// Answers `who`.
+    Present {
+        /// That of `who`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// Users with a session subscribed to it, in the order of ids; cut at a limit.
+        users: Vec<UserId>,
+        /// How many there are.
+        total: u64,
+    },
+    /// Answers a request that failed, or a frame that was not understood.
+    Error {
+        /// That of the request, if it had one.
+        id: Option<RequestId>,
+        /// Why.
+        code: Code,
+        /// One sentence for a person.
+        message: String,
+        /// Milliseconds after which to ask again.
+        retry_after_ms: Option<u64>,
+    },
+    /// What this node knows when it is idle.
+    Beat {
+        /// When it last knew the heads from the store, in milliseconds since the Unix epoch.
+        at: u64,
+        /// Rooms of which the client has not been sent everything, and their heads.
+        lag: Vec<(RoomId, Offset)>,
+    },
+    /// The last frame of a session.
+    Goodbye {
+        /// Why.
+        code: Code,
+        /// One sentence for a person.
+        message: String,
+        /// Milliseconds after which to come back.
+        reconnect_after_ms: Option<u64>,
+    },
+}
+
+/// The answer to `hello`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The name of this session, for logs.
+    pub session: SessionId,
+    /// Who the server takes the client for.
+    pub user: UserId,
+    /// The name under which others see this client.
+    pub client: ClientTag,
+    /// The highest seq decided for this client; zero if none.
+    pub seq: Seq,
+    /// Silence after which to send a beat, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// What the server takes.
+    pub limits: SessionLimits,
+    /// Of the client's features, those that are used.
+    pub features: Vec<String>,
+    /// The rooms of `hello.resume`, in their order.
+    pub rooms: Vec<RoomEntry>,
+}
+
+/// A room in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomEntry {
+    /// Which room.
+    pub room: RoomId,
+    /// Its newest epoch; none without events.
+    pub epoch: Option<Epoch>,
+    /// The newest offset; zero without events.
+    pub head: Offset,
+    /// The oldest offset that can still be read.
+    pub horizon: Offset,
+}
+
+/// What a server takes in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Body of an event, in bytes.
+    pub body_bytes: u64,
+    /// Frame to the server, in bytes.
+    pub frame_in_bytes: u64,
+    /// Frame from the server, in bytes.
+    pub frame_out_bytes: u64,
+    /// Rooms.
+    pub rooms: u64,
+    /// Seqs sent from `waits` on.
+    pub window: u64,
+    /// Bytes of bodies on their way.
+    pub in_flight_bytes: u64,
+    /// Events of a page.
+    pub history_events: u64,
+}
+
+/// Contiguous events of a room and an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// Which room.
+    pub room: RoomId,
+    /// In which history they were written.
+    pub epoch: Epoch,
+    /// The offset of the first.
+    pub first: Offset,
+    /// The events, in rising order.
+    pub events: Vec<Event>,
+}
+
+/// The answer to `history`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// That of `history`.
+    pub id: RequestId,
+    /// Which room.
+    pub room: RoomId,
+    /// In which history the events were written; none if there are none.
+    pub epoch: Option<Epoch>,
+    /// The offset of the first event; zero if there are none.
+    pub first: Offset,
+    /// Contiguous events, in rising order.
+    pub events: Vec<Event>,
+    /// The newest offset; zero without events.
+    pub head: Offset,
+    /// The oldest offset that can still be read.
+    pub horizon: Offset,
+    /// What cannot be had of what was asked.
+    pub gap: Option<Gap>,
+    /// Where the next page in the same direction begins; none at the end.
+    pub next: Option<Position>,
+}

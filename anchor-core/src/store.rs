@@ -1,0 +1,302 @@
+//! The durable half: what a backend must do, with the contract of each operation.
+//!
+//! [`crate::conformance::store`] is the executable meaning of this page. Conveniences live in [`StoreExt`].
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use thiserror::Error;
+
+use crate::error::{BoxError, ErrorKind};
+use crate::id::{ClientKey, RoomId, Seq, SessionNumber};
+use crate::position::{Epoch, Mark, Offset, Ordinal, Position};
+use crate::publish::{Durability, Outcome, Publish};
+use crate::run::Run;
+
+/// Holds the logs, the clients' windows, and everything else that must outlive the process.
+///
+/// # Ordering
+/// Appends to a room are totally ordered, offsets dense from 1. A reader never sees an offset whose predecessor it cannot
+/// see, nor anything of a batch before its commit has returned.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// What an event survives once its append has returned.
+    fn durability(&self) -> Durability;
+
+    /// Tells `observer` of every commit of this instance, in the order of commits, after it is durable and readable, and
+    /// before any append of it returns. One observer for an instance; a later one replaces it.
+    fn observe(&self, observer: Arc<dyn CommitObserver>);
+
+    /// Opens a session of `client`: raises its session number and its floor (to `waits`), and says where it stands.
+    ///
+    /// Everything of older sessions that is not yet handed over is fenced from here on; what was handed over before is
+    /// decided before this returns, so that `highest` covers it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was raised that matters.
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError>;
+
+    /// Decides each publish of `batch` in its order, once for each `(user, client_id, seq)`: an outcome for each.
+    ///
+    /// **Takes its place in line when it is called, not when the future is first polled.** Durable: once it returns
+    /// `Ok`, acks and refusals survive as [`Store::durability`] says. A batch commits whole or not at all; many batches
+    /// share one commit. A repeat of what is still being committed is answered after that commit.
+    ///
+    /// For each publish, in this order: a session number below the client's newest → [`Outcome::Fenced`]; an earlier
+    /// publish of the same session met `WindowFull` → [`Outcome::WindowFull`] for this one too, until a higher session
+    /// number comes; raise the floor to `waits`; look the seq up in the window ([`crate::window::Window`]); where that
+    /// says fresh: a `Verdict::Refuse` is recorded, a `Verdict::Append` is appended and recorded.
+    ///
+    /// `ts` is the Unix time of the decision, or the room's newest `ts` where the clock lies behind that.
+    ///
+    /// # Errors
+    /// - [`StoreError::Unavailable`]: nothing of the batch was written.
+    /// - [`StoreError::Unknown`]: outcome unknown, the store goes on; end the sessions of the batch.
+    /// - [`StoreError::Failed`]: outcome unknown, final for this process.
+    ///
+    /// # Cancellation
+    /// Dropping the future does not undo the append.
+    #[must_use]
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
+
+    /// The state of a room; `None` if it has no events and never had any.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError>;
+
+    /// The point of the log after an offset, or at an ordinal; `None` if it lies above the head or below `horizon − 1`,
+    /// or the room has no events.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError>;
+
+    /// Events of a room, in rising order, bounded.
+    ///
+    /// Pages are given whole: [`Direction::After`] returns runs of which the first *holds* the event after the offset,
+    /// [`Direction::Before`] runs of which the last *holds* the event before it; the runs are contiguous. Empty where
+    /// there is nothing. Whole runs are given until a limit is reached, at least one; below the horizon is nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError>;
+
+    /// The heads of `rooms`, in their order, as of some moment after the call began; `None` for rooms without events.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError>;
+
+    /// Rooms with events in rising order of their ids, those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError>;
+
+    /// Raises the horizon of a room to `horizon`, at most to head + 1; events below it can no longer be read, ordinal and
+    /// chain of `horizon − 1` are kept. A lower one changes nothing. Durable on return.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError>;
+
+    /// Whether appends go through now.
+    fn readiness(&self) -> Readiness;
+}
+
+/// Gets the commits of a store.
+pub trait CommitObserver: Debug + Send + Sync {
+    /// Runs that one commit added: contiguous with what was committed to their rooms before. Must not block.
+    fn committed(&self, runs: &[Run]);
+
+    /// The store has failed for good.
+    fn failed(&self);
+}
+
+/// Conveniences over any [`Store`].
+#[async_trait]
+pub trait StoreExt: Store {
+    /// Every event of a room that can still be read, in order; for tests and small tools.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn read_all(&self, room: &RoomId) -> Result<Vec<crate::event::Event>, StoreError> {
+        let mut events = Vec::new();
+        let mut after = self.room(room).await?.map_or(Offset::ZERO, |state| state.horizon.previous());
+        loop {
+            let read = Read {
+                room: room.clone(),
+                from: Direction::After(after),
+                events_max: 1000,
+                bytes_max: 1 << 20,
+            };
+            let runs = self.read(read).await?;
+            let Some(last) = runs.last() else { return Ok(events) };
+            for run in &runs {
+                for event in run.events() {
+                    let event = event.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    if event.offset > after {
+                        events.push(event);
+                    }
+                }
+            }
+            after = last.last();
+        }
+    }
+}
+
+impl<S: Store + ?Sized> StoreExt for S {}
+
+/// Where a client stands when a session of it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientState {
+    /// The number of the new session.
+    pub session: SessionNumber,
+    /// The highest seq decided so far; zero if none.
+    pub highest: Seq,
+}
+
+/// What a room's log looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomState {
+    /// The histories of the log, oldest first; never empty.
+    pub epochs: Vec<EpochStart>,
+    /// The newest event.
+    pub head: Mark,
+    /// The oldest event that can still be read; head + 1 if none can.
+    pub horizon: Offset,
+    /// The point of the log before the horizon.
+    pub before_horizon: Mark,
+}
+
+impl RoomState {
+    /// The newest epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epochs.last().map_or(Epoch::from_bytes([0; 8]), |start| start.epoch)
+    }
+
+    /// The epoch that the event at `offset` was written in.
+    #[must_use]
+    pub fn epoch_at(&self, offset: Offset) -> Epoch {
+        let start = self.epochs.iter().rev().find(|start| start.before.offset < offset);
+        start.or(self.epochs.first()).map_or(Epoch::from_bytes([0; 8]), |start| start.epoch)
+    }
+
+    /// The position of the newest event.
+    #[must_use]
+    pub fn head_position(&self) -> Position {
+        Position::at(self.epoch_at(self.head.offset), self.head)
+    }
+}
+
+/// An epoch of a room's log and the point of the log it began at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    /// The history.
+    pub epoch: Epoch,
+    /// The newest event of the histories before; its first own event follows.
+    pub before: Mark,
+}
+
+/// A place in a log, for [`Store::locate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// After the event at this offset.
+    Offset(Offset),
+    /// The newest point whose ordinal is at most this one.
+    Ordinal(Ordinal),
+}
+
+/// What to read, for [`Store::read`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Of which room.
+    pub room: RoomId,
+    /// From where, in which direction.
+    pub from: Direction,
+    /// Runs are added until they hold at least so many events.
+    pub events_max: usize,
+    /// Runs are added until they hold at least so many bytes.
+    pub bytes_max: usize,
+}
+
+/// In which direction to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The oldest events after this offset.
+    After(Offset),
+    /// The newest events before this offset.
+    Before(Offset),
+}
+
+/// Whether appends go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// They do.
+    Ready,
+    /// They wait until there is room on the disk; reading goes on.
+    DiskFull,
+    /// They wait; the backend is away.
+    Unavailable,
+    /// They fail until the process is restarted.
+    Failed,
+}
+
+/// What went wrong in a store.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Nothing was written or read; the same call may go through later.
+    #[error("the store is not available now")]
+    Unavailable {
+        /// Which backend.
+        backend: &'static str,
+        /// Its own error.
+        #[source]
+        source: Arc<BoxError>,
+    },
+    /// A write of unknown outcome; the store goes on.
+    #[error("the outcome of a write to the store is unknown")]
+    Unknown {
+        /// Which backend.
+        backend: &'static str,
+        /// Its own error.
+        #[source]
+        source: Arc<BoxError>,
+    },
+    /// A write or sync failed; the store takes nothing more in this process.
+    #[error("the store has failed and must be opened anew")]
+    Failed {
+        /// Which backend.
+        backend: &'static str,
+        /// Its own error.
+        #[source]
+        source: Arc<BoxError>,
+    },
+    /// What was stored is not what it should be.
+    #[error("the stored data is damaged: {0}")]
+    Corrupt(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable { .. } | Self::Unknown { .. } => ErrorKind::Retry,
+            Self::Failed { .. } | Self::Closed => ErrorKind::Closed,
+            Self::Corrupt(_) => ErrorKind::Corrupt,
+        }
+    }
+}
