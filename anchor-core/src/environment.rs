@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::ops::Add;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -39,4 +40,22 @@ pub trait Environment: Debug + Send + Sync + 'static {
 
     /// Ends at `deadline`, at once if that has passed.
     fn sleep_until(&self, deadline: Monotonic) -> BoxFuture<'static, ()>;
+}
+
+impl<E: Environment + ?Sized> Environment for Arc<E> {
+    fn now(&self) -> Monotonic {
+        (**self).now()
+    }
+
+    fn unix_ms(&self) -> u64 {
+        (**self).unix_ms()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        (**self).fill_random(bytes);
+    }
+
+    fn sleep_until(&self, deadline: Monotonic) -> BoxFuture<'static, ()> {
+        (**self).sleep_until(deadline)
+    }
 }

@@ -3,6 +3,7 @@
 pub mod bus;
 pub mod chain;
 pub mod code;
+pub mod conformance;
 pub mod environment;
 pub mod error;
 pub mod event;

@@ -111,6 +111,58 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
 }
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a method left to its default would be lost behind an Arc")]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn durability(&self) -> Durability {
+        (**self).durability()
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        (**self).observe(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        (**self).open_client(client, waits).await
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        (**self).append(batch)
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        (**self).room(room).await
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        (**self).locate(room, place).await
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        (**self).read(read).await
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        (**self).heads(rooms).await
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        (**self).rooms(after, limit).await
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        (**self).trim(room, horizon).await
+    }
+
+    fn readiness(&self) -> Readiness {
+        (**self).readiness()
+    }
+}
+
 /// Gets the commits of a store.
 pub trait CommitObserver: Debug + Send + Sync {
     /// Runs that one commit added: contiguous with what was committed to their rooms before. Must not block.

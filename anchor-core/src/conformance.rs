@@ -1,0 +1,5 @@
+//! What every backend must pass, and what tests of the rest of Anchor stand on.
+//!
+//! - [`environment`]: a clock, dice and alarms that a test holds in its hand.
+
+pub mod environment;
