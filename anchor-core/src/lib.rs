@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod memory;
 pub mod msgpack;
 pub mod position;
 pub mod publish;

@@ -145,6 +145,36 @@ impl Run {
             .map_or(Ok(None), |event| event.map(|event| Some(event.mark())))
     }
 
+    /// This run and `next` as one; `None` unless `next` follows it in the same history and one run may hold both.
+    #[must_use]
+    pub fn joined(&self, next: &Self) -> Option<Self> {
+        let (own, other) = (self.parts(), next.parts());
+        let follows = own.room == other.room && own.epoch == other.epoch && own.tip == other.before;
+        let fits = self.len() + next.len() <= RUN_EVENTS_MAX
+            && own.events.len() + other.events.len() <= RUN_BYTES_MAX;
+        (follows && fits).then(|| {
+            let events = Bytes::from([&own.events[..], &other.events[..]].concat());
+            Self::from_parts(RunParts { tip: other.tip, events, ..own.clone() })
+        })
+    }
+
+    /// What is left of this run from the event at `first` on: all of it if `first` lies before it, `None` if behind.
+    ///
+    /// # Errors
+    /// [`Malformed`] if what was stored is no event.
+    pub fn from_offset(&self, first: Offset) -> Result<Option<Self>, Malformed> {
+        if first > self.last() {
+            return Ok(None);
+        }
+        let mut before = self.before();
+        let mut reader = Reader::new(self.encoded());
+        while before.offset.next() < first {
+            before = encoding::read(&mut reader)?.mark();
+        }
+        let events = self.encoded().slice_ref(reader.rest());
+        Ok(Some(Self::from_parts(RunParts { before, events, ..self.parts().clone() })))
+    }
+
     /// The frame that carries this run in the encoding numbered `slot`: made by `encode` once, then shared.
     ///
     /// Slots are handed out by the transport; see `anchor_transport`.
@@ -215,3 +245,6 @@ impl RunBuilder {
 
 /// Encodings that a run keeps a frame for. Source: MessagePack and JSON; see `docs/protocol.md`.
 pub const ENCODINGS: usize = 2;
+
+#[cfg(test)]
+mod tests;

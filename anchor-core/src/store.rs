@@ -56,6 +56,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// - [`StoreError::Unknown`]: outcome unknown, the store goes on; end the sessions of the batch.
     /// - [`StoreError::Failed`]: outcome unknown, final for this process.
     ///
+    /// What was handed over behind a batch that failed must not overtake it: publishes of its sessions are answered
+    /// [`Outcome::Fenced`] from then on, until a higher session number comes.
+    ///
     /// # Cancellation
     /// Dropping the future does not undo the append.
     #[must_use]
@@ -77,14 +80,19 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Events of a room, in rising order, bounded.
     ///
     /// Pages are given whole: [`Direction::After`] returns runs of which the first *holds* the event after the offset,
-    /// [`Direction::Before`] runs of which the last *holds* the event before it; the runs are contiguous. Empty where
-    /// there is nothing. Whole runs are given until a limit is reached, at least one; below the horizon is nothing.
+    /// [`Direction::Before`] runs of which the last *holds* the event before it; the runs are contiguous. Whole runs are
+    /// given until a limit is reached, at least one.
+    ///
+    /// No gap is silent: after an offset whose following event is not there (at or above the head, or trimmed) comes
+    /// nothing, never a later event. Below the horizon is nothing, not even the rest of a page that it cuts. Before an
+    /// offset beyond head + 1 is the same as before head + 1.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError>;
 
-    /// The heads of `rooms`, in their order, as of some moment after the call began; `None` for rooms without events.
+    /// The heads of `rooms`, in their order, as of some moment after the call began, each with the newest epoch of the
+    /// room (be it without an event of its own yet, as after a restore); `None` for rooms without events.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -263,7 +271,7 @@ pub struct EpochStart {
 pub enum Place {
     /// After the event at this offset.
     Offset(Offset),
-    /// The newest point whose ordinal is at most this one.
+    /// The newest point whose ordinal is at most this one: the head for an ordinal above the head's.
     Ordinal(Ordinal),
 }
 

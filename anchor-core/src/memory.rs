@@ -1,0 +1,190 @@
+//! The reference [`Store`]: everything in memory, simple and obviously right. Nothing outlives the process.
+//!
+//! It is what the rest of Anchor is tested on, and what other stores are compared with. Two things beyond the contract
+//! serve that: [`MemoryStore::node`] gives another instance on the same logs, as two nodes that share a database have
+//! it; [`MemoryStore::snapshot`] and its counterparts change history, as somebody with a backup does.
+//!
+//! Every append is decided when it is called, so its future is ready at once.
+
+mod decide;
+mod log;
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+
+use crate::environment::Environment;
+use crate::id::{ClientKey, RoomId, Seq};
+use crate::msgpack::Malformed;
+use crate::position::{Epoch, Mark, Offset};
+use crate::publish::{Durability, Outcome, Publish};
+use crate::run::Run;
+use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+
+use self::decide::{Added, Data, Sessions, random_epoch};
+
+/// A store in memory. Clones are the same instance; [`MemoryStore::node`] is another one.
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    observer: Arc<Mutex<Option<Arc<dyn CommitObserver>>>>,
+}
+
+struct Shared {
+    env: Box<dyn Environment>,
+    /// Held from the decision of a batch until its observer knows of it, so that commits are told in their order.
+    commit: Mutex<Sessions>,
+    /// Held for one decision or one read, never while an observer is called.
+    data: Mutex<Data>,
+}
+
+/// What a [`MemoryStore`] held at some moment, as a copy of a data directory does: logs and windows, no sessions.
+#[derive(Clone)]
+pub struct Snapshot(Data);
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(env: impl Environment) -> Self {
+        Self::open(env, Snapshot(Data::default()))
+    }
+
+    /// A store that goes on from a snapshot, as a process does that opens what an earlier one left.
+    #[must_use]
+    pub fn open(env: impl Environment, snapshot: Snapshot) -> Self {
+        let shared = Shared { env: Box::new(env), commit: Mutex::default(), data: Mutex::new(snapshot.0) };
+        Self { shared: Arc::new(shared), observer: Arc::default() }
+    }
+
+    /// Another instance on the same logs, windows and sessions, with an observer of its own: each observer hears only
+    /// the commits of its own instance.
+    #[must_use]
+    pub fn node(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), observer: Arc::default() }
+    }
+
+    /// What the store holds now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.data().clone())
+    }
+
+    /// Puts `snapshot` in place of what the store holds, epochs and all, and tells nobody: what an operator does who
+    /// copies an older data directory back and leaves out the proper restore. Sessions stay as they are.
+    pub fn revert_to(&self, snapshot: Snapshot) {
+        let _commit = self.commit();
+        *self.data() = snapshot.0;
+    }
+
+    /// Restores `snapshot` properly: as [`MemoryStore::revert_to`], and a new epoch begins in every room.
+    pub fn restore_from(&self, snapshot: Snapshot) {
+        let mut restored = snapshot.0;
+        for log in restored.logs.values_mut() {
+            log.begin_epoch(random_epoch(&*self.shared.env));
+        }
+        self.revert_to(Snapshot(restored));
+    }
+
+    fn commit(&self) -> MutexGuard<'_, Sessions> {
+        self.shared.commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.shared.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observer(&self) -> Option<Arc<dyn CommitObserver>> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn durability(&self) -> Durability {
+        Durability::Memory
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        let mut sessions = self.commit();
+        Ok(self.data().open_client(client, waits, &mut sessions))
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let mut sessions = self.commit();
+        let mut added = Added::new();
+        let outcomes = {
+            let mut data = self.data();
+            let decide = |publish| data.decide(publish, &mut sessions, &*self.shared.env, &mut added);
+            batch.iter().map(decide).collect()
+        };
+        let runs: Vec<Run> = added.into_values().flatten().collect();
+        if let Some(observer) = self.observer()
+            && !runs.is_empty()
+        {
+            observer.committed(&runs);
+        }
+        Box::pin(std::future::ready(Ok(outcomes)))
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        Ok(self.data().logs.get(room).map(log::Log::state))
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        self.data().logs.get(room).map_or(Ok(None), |log| log.locate(place)).map_err(corrupt)
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        Ok(self.data().logs.get(&read.room).map_or_else(Vec::new, |log| log.read(&read)))
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        let data = self.data();
+        let head = |room| data.logs.get(room).map(log::Log::state).map(|state| (state.epoch(), state.head));
+        Ok(rooms.iter().map(head).collect())
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let data = self.data();
+        let rooms = data.logs.range((from, Bound::Unbounded)).take(limit);
+        Ok(rooms.map(|(room, log)| (room.clone(), log.state())).collect())
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        self.data().logs.get_mut(room).map_or(Ok(()), |log| log.trim(horizon)).map_err(corrupt)
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    /// Shows the number of rooms, never what was said in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("rooms", &self.data().logs.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    /// Shows the number of rooms, never what was said in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("rooms", &self.0.logs.len()).finish_non_exhaustive()
+    }
+}
+
+fn corrupt(error: Malformed) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}

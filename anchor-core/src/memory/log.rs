@@ -1,0 +1,143 @@
+//! One room's log in memory: its pages, its epochs, and the two ends of what can be read.
+//!
+//! Invariant: the pages are contiguous, the first follows `before_horizon`, the last ends at `head`.
+
+use crate::chain::{Link, Salt};
+use crate::event::Body;
+use crate::id::RoomId;
+use crate::msgpack::Malformed;
+use crate::position::{Epoch, Mark, Offset, Ordinal};
+use crate::run::{Run, RunBuilder};
+use crate::store::{Direction, EpochStart, Place, Read, RoomState};
+
+/// A room's log.
+#[derive(Clone)]
+pub(super) struct Log {
+    room: RoomId,
+    epochs: Vec<EpochStart>,
+    pages: Vec<Run>,
+    before_horizon: Mark,
+    head: Mark,
+    newest_ts: u64,
+}
+
+impl Log {
+    /// The log of a room that comes into being with `epoch`. An event must follow before anybody sees it.
+    pub(super) fn new(room: RoomId, epoch: Epoch) -> Self {
+        let epochs = vec![EpochStart { epoch, before: Mark::START }];
+        Self { room, epochs, pages: Vec::new(), before_horizon: Mark::START, head: Mark::START, newest_ts: 0 }
+    }
+
+    /// Appends one event; returns it as a run of its own.
+    pub(super) fn append(&mut self, link: &Link<'_>, body: &Body, salt: &Salt) -> Run {
+        let mut builder = RunBuilder::new(self.room.clone(), self.state().epoch(), self.head);
+        builder.push(link, body, salt);
+        let run = builder.finish().expect("one event was pushed");
+        push_joined(&mut self.pages, &run);
+        self.head = run.tip();
+        self.newest_ts = link.ts;
+        run
+    }
+
+    /// Begins another history behind the newest event.
+    pub(super) fn begin_epoch(&mut self, epoch: Epoch) {
+        self.epochs.push(EpochStart { epoch, before: self.head });
+    }
+
+    /// Takes away what lies below `horizon`, at most everything.
+    pub(super) fn trim(&mut self, horizon: Offset) -> Result<(), Malformed> {
+        let horizon = horizon.min(self.head.offset.next());
+        let Some(before) = self.mark_at(horizon.previous())? else { return Ok(()) };
+        self.before_horizon = before;
+        self.pages.retain(|page| page.last() >= horizon);
+        if let Some(first) = self.pages.first_mut()
+            && let Some(rest) = first.from_offset(horizon)?
+        {
+            *first = rest;
+        }
+        Ok(())
+    }
+
+    pub(super) fn state(&self) -> RoomState {
+        RoomState {
+            epochs: self.epochs.clone(),
+            head: self.head,
+            horizon: self.before_horizon.offset.next(),
+            before_horizon: self.before_horizon,
+        }
+    }
+
+    /// The time of an event that is appended at `unix_ms`.
+    pub(super) fn next_ts(&self, unix_ms: u64) -> u64 {
+        self.newest_ts.max(unix_ms)
+    }
+
+    pub(super) fn locate(&self, place: Place) -> Result<Option<Mark>, Malformed> {
+        match place {
+            Place::Offset(offset) => self.mark_at(offset),
+            Place::Ordinal(ordinal) => self.mark_at_ordinal(ordinal),
+        }
+    }
+
+    pub(super) fn read(&self, read: &Read) -> Vec<Run> {
+        match read.from {
+            Direction::After(offset) if offset < self.before_horizon.offset => Vec::new(),
+            Direction::After(offset) => {
+                let start = self.pages.partition_point(|page| page.last() <= offset);
+                bounded(self.pages[start..].iter(), read)
+            }
+            Direction::Before(offset) => {
+                let end = self.pages.partition_point(|page| page.first() < offset);
+                let mut runs = bounded(self.pages[..end].iter().rev(), read);
+                runs.reverse();
+                runs
+            }
+        }
+    }
+
+    fn mark_at(&self, offset: Offset) -> Result<Option<Mark>, Malformed> {
+        if offset == self.before_horizon.offset {
+            return Ok(Some(self.before_horizon));
+        }
+        let at = self.pages.partition_point(|page| page.last() < offset);
+        self.pages.get(at).map_or(Ok(None), |page| page.mark_at(offset))
+    }
+
+    fn mark_at_ordinal(&self, ordinal: Ordinal) -> Result<Option<Mark>, Malformed> {
+        if ordinal < self.before_horizon.ordinal {
+            return Ok(None);
+        }
+        let mut newest = self.before_horizon;
+        let begun = self.pages.partition_point(|page| page.before().ordinal <= ordinal);
+        if let Some(page) = self.pages[..begun].last() {
+            newest = page.before();
+            for event in page.events() {
+                let mark = event?.mark();
+                if mark.ordinal <= ordinal {
+                    newest = mark;
+                }
+            }
+        }
+        Ok(Some(newest))
+    }
+}
+
+/// Appends `run` to `runs`: to the last one as long as a run may hold both, else as one of its own.
+pub(super) fn push_joined(runs: &mut Vec<Run>, run: &Run) {
+    match runs.last_mut() {
+        Some(last) if let Some(joined) = last.joined(run) => *last = joined,
+        _ => runs.push(run.clone()),
+    }
+}
+
+/// The first of `runs` until a limit of `read` is reached, at least one.
+fn bounded<'a>(runs: impl Iterator<Item = &'a Run>, read: &Read) -> Vec<Run> {
+    let (mut events, mut bytes) = (0, 0);
+    let within = runs.take_while(|run| {
+        let more = events == 0 || (events < read.events_max && bytes < read.bytes_max);
+        events += run.len();
+        bytes += run.encoded().len();
+        more
+    });
+    within.cloned().collect()
+}
