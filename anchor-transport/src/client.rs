@@ -1,0 +1,50 @@
+//! The client half of the protocol: connects, says hello, resumes, resends, and keeps an outbox, for as long as it lives.
+//!
+//! ```no_run
+//! # async fn example(system: impl anchor_core::environment::Environment) -> Result<(), Box<dyn std::error::Error>> {
+//! use anchor_core::id::{RoomId, UserId};
+//! use anchor_core::session::frame::From;
+//! use anchor_transport::client::{Client, ClientConfig, Delivery};
+//! use futures::StreamExt;
+//!
+//! let config = ClientConfig::new("ws://127.0.0.1:3000").user(UserId::new("ada")?).directory("ada-state");
+//! let client = Client::open(config, system)?;
+//! let lobby = RoomId::lobby();
+//! let ack = client.publish(&lobby, "hello").await?.await?;
+//! println!("stands at {}", ack.mark.offset);
+//! let mut deliveries = client.subscribe(&lobby, From::Start).await;
+//! while let Some(delivery) = deliveries.next().await {
+//!     if let Delivery::Events(events) = delivery {
+//!         println!("{} events from {} on", events.events.len(), events.first);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - [`Client`] is the handle; each call is a command to the driver.
+//! - `driver` owns the socket and moves bytes; it decides nothing.
+//! - `machine` decides everything: frames, commands and time in, actions out. No clock, no randomness, no socket.
+//! - `outbox` is what must outlive the process: publishes not yet acknowledged, ids, cursors.
+//!
+//! # Memory
+//! Bounded by configuration: the outbox, a buffer for each subscription, and one frame. An application that does not take
+//! its deliveries stops the reading of the socket, not only its own subscription (see [`Subscription`]).
+
+mod command;
+mod config;
+mod connect;
+mod driver;
+mod error;
+mod handle;
+mod notice;
+mod subscription;
+
+pub use config::{ClientConfig, ServerAddress, State};
+pub use connect::{Dial, DialTcp, Io};
+pub use error::{OpenError, PublishError, RequestError};
+pub use handle::{Client, Presence, PublishBody, Publishing, RoomPage};
+pub use notice::{ConnectionState, Notice, Undecided, UndecidedId, UndecidedReason};
+pub use subscription::{Delivery, Subscription};

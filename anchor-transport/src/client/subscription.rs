@@ -1,0 +1,100 @@
+//! What an application reads of a room: a stream of deliveries that goes on by itself across reconnects.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use anchor_core::code::Code;
+use anchor_core::id::RoomId;
+use anchor_core::position::{Offset, Position};
+use anchor_core::resume::Gap;
+use anchor_core::session::frame::Events;
+use futures::Stream;
+use tokio::sync::mpsc;
+
+use super::command::{Command, SubscriptionId};
+
+/// The next thing of a room, in the order of its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The server opened the stream. Comes once, first; not repeated after a reconnect.
+    Started {
+        /// Where the stream starts.
+        position: Position,
+        /// The newest offset at that time; zero without events.
+        head: Offset,
+        /// The oldest offset that could be read then.
+        horizon: Offset,
+    },
+    /// Contiguous events, each exactly once: the first follows the last of the delivery before, or the gap's position.
+    Events(Events),
+    /// Events that will not come, or must be dropped; what comes next follows the gap's position.
+    Gap(Gap),
+    /// The last item: the server ended the subscription, or did not open it.
+    Ended {
+        /// Why.
+        code: Code,
+        /// One sentence for a person.
+        message: String,
+    },
+}
+
+impl Delivery {
+    /// Where a reader stands who has taken this; `None` where it says nothing of that.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Started { position, .. } => Some(*position),
+            Self::Events(events) => {
+                events.events.last().map(|event| Position::at(events.epoch, event.mark()))
+            }
+            Self::Gap(gap) => gap.position,
+            Self::Ended { .. } => None,
+        }
+    }
+}
+
+/// A stream of [`Delivery`]. Ends after [`Delivery::Ended`], or when the client is closed.
+///
+/// # Backpressure
+/// It holds a bounded number of deliveries. While one subscription of a client is full, the client reads nothing more
+/// from the server, so acks, answers and other subscriptions wait too: an application must keep taking, or drop it.
+/// Dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Subscription {
+    id: SubscriptionId,
+    room: RoomId,
+    deliveries: mpsc::Receiver<Delivery>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Subscription {
+    pub(super) const fn new(
+        id: SubscriptionId,
+        room: RoomId,
+        deliveries: mpsc::Receiver<Delivery>,
+        commands: mpsc::Sender<Command>,
+    ) -> Self {
+        Self { id, room, deliveries, commands }
+    }
+
+    /// Of which room.
+    #[must_use]
+    pub const fn room(&self) -> &RoomId {
+        &self.room
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Delivery;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.deliveries.poll_recv(context)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // Where the queue is full, the driver finds the closed channel with the next delivery.
+        let _ = self.commands.try_send(Command::Unsubscribe { subscription: self.id });
+    }
+}
