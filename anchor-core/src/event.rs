@@ -137,6 +137,12 @@ impl Draft {
     }
 }
 
+impl<B: Into<Body>> From<B> for Draft {
+    fn from(body: B) -> Self {
+        Self::message(body)
+    }
+}
+
 /// One entry of a room's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -17,7 +17,5 @@ pub mod resume;
 pub mod run;
 pub mod store;
 pub mod window;
-pub mod session {
-    //! A session is a state machine without I/O.
-    pub mod frame;
-}
+pub mod engine;
+pub mod session;

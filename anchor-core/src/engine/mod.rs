@@ -1,0 +1,275 @@
+//! The engine: ties a store, a bus and an environment into rooms that can be published to and read.
+//!
+//! ```text
+//! publish ──▶ Store::append ──▶ commit ──▶ CommitObserver ──▶ tails ──▶ mailboxes wake ──▶ feeds read at their cursors
+//!                    │                             └────────▶ Bus, for other nodes
+//!                    └────────▶ outcome
+//! ```
+//!
+//! Nothing here runs by itself: futures are polled by their callers, and [`Anchor::maintain`] by the host.
+
+mod builder;
+mod feed;
+mod history;
+mod mailbox;
+mod open;
+mod publisher;
+mod sessions;
+mod subscription;
+mod tail;
+mod tails;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, FutureExt, Shared};
+
+pub use self::builder::AnchorBuilder;
+pub use self::feed::{Feed, Step};
+pub use self::mailbox::{Mailbox, Notice, Post, Slot, Watcher};
+pub use self::open::{Opened, Verified};
+pub use self::publisher::{PublishError, Publisher};
+use self::sessions::Sessions;
+pub use self::sessions::{Drain, SessionGuard};
+pub use self::subscription::{Delivery, Events, Subscription};
+use self::tails::Tails;
+use crate::bus::{Bus, BusListener};
+use crate::environment::{Environment, Monotonic};
+use crate::id::{ClientId, ClientKey, RoomId, UserId};
+use crate::limits::HEADS_POLL;
+use crate::publish::{MissingRoom, Outcome, Publish};
+use crate::run::Run;
+use crate::session::frame::{From, RoomEntry};
+use crate::store::{ClientState, CommitObserver, Readiness, Store, StoreError};
+
+/// Durable chat, embedded: rooms to publish to and to subscribe to. Clones share.
+#[derive(Clone, Debug)]
+pub struct Anchor(Arc<Engine>);
+
+#[derive(Debug)]
+struct Engine {
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    env: Arc<dyn Environment>,
+    missing_room: MissingRoom,
+    tails: Tails,
+    sessions: Sessions,
+    /// When the heads were last known from the store, in milliseconds since the Unix epoch.
+    heads_known_at: AtomicU64,
+    failed: Shared<oneshot::Receiver<()>>,
+}
+
+impl Anchor {
+    /// Begins to put an engine together from a store and an environment.
+    pub fn builder(store: impl Store, env: impl Environment) -> AnchorBuilder {
+        AnchorBuilder::new(Arc::new(store), Arc::new(env))
+    }
+
+    /// As [`Anchor::builder`], for parts that are shared already.
+    #[must_use]
+    pub fn builder_shared(store: Arc<dyn Store>, env: Arc<dyn Environment>) -> AnchorBuilder {
+        AnchorBuilder::new(store, env)
+    }
+
+    /// A client of this process that publishes without a connection: allocates and orders its seqs.
+    ///
+    /// A program without a durable outbox of its own takes a new `id` at every start.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot open the client.
+    pub async fn client(&self, user: UserId, id: ClientId) -> Result<Publisher, StoreError> {
+        Publisher::open(self.clone(), ClientKey { user, id }).await
+    }
+
+    /// Reads a room from `from` on, for ever: what is there, and what comes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the room cannot be read.
+    pub async fn subscribe(&self, room: &RoomId, from: From) -> Result<Subscription, StoreError> {
+        Subscription::open(self.clone(), room, from).await
+    }
+
+    /// Rooms with events, in the order of their ids, those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<RoomEntry>, StoreError> {
+        let rooms = self.store().rooms(after, limit).await?;
+        Ok(rooms.into_iter().map(|(room, state)| open::entry(room, Some(&state))).collect())
+    }
+
+    /// The users that are subscribed to a room on this node, in the order of their ids.
+    #[must_use]
+    pub fn who(&self, room: &RoomId) -> Vec<UserId> {
+        self.0.tails.get(room).map_or_else(Vec::new, |tail| tail.users())
+    }
+
+    /// Raises the horizon of a room: what lies below it can no longer be read. Durable on return.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn trim(&self, room: &RoomId, horizon: crate::position::Offset) -> Result<(), StoreError> {
+        self.store().trim(room, horizon).await?;
+        if let (Some(tail), Some(state)) = (self.0.tails.get(room), self.store().room(room).await?) {
+            tail.trimmed(&state);
+        }
+        Ok(())
+    }
+
+    /// Whether publishes go through now.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.store().readiness()
+    }
+
+    /// Ends once the store has failed for good in this process.
+    pub async fn failed(&self) {
+        // The sender lives as long as the store's observer; a store that dropped it will fail nobody any more.
+        if self.0.failed.clone().await.is_err() {
+            futures::future::pending::<()>().await;
+        }
+    }
+
+    /// Tells every session, and every one that comes later, to go and to come back in a slot of its own.
+    pub fn drain(&self, drain: Drain) {
+        self.0.sessions.drain(drain);
+    }
+
+    /// Sessions that are open now.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    /// Keeps the node's knowledge fresh, for ever: reads the heads of its rooms from the store, and lets tails age.
+    /// The host drives it; nothing is lost without, but `at` in beats stands still and other nodes' commits come late.
+    pub async fn maintain(&self) {
+        loop {
+            self.0.env.sleep_until(self.now() + HEADS_POLL).await;
+            self.0.tails.age(self.now());
+            if let Err(error) = self.poll_heads().await {
+                tracing::warn!(%error, "the heads could not be read from the store");
+            }
+        }
+    }
+
+    /// Compares every tail with the store, once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn poll_heads(&self) -> Result<(), StoreError> {
+        let asked_at = self.0.env.unix_ms();
+        let tails = self.0.tails.all();
+        let rooms: Vec<_> = tails.iter().map(|tail| tail.room().clone()).collect();
+        let heads = self.store().heads(&rooms).await?;
+        for (tail, head) in tails.iter().zip(heads) {
+            tail.check(head);
+        }
+        self.0.heads_known_at.store(asked_at, Ordering::Release);
+        Ok(())
+    }
+
+    /// When the heads were last known from the store, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn heads_known_at(&self) -> u64 {
+        self.0.heads_known_at.load(Ordering::Acquire)
+    }
+
+    /// The store underneath.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The clock and the dice.
+    #[must_use]
+    pub fn env(&self) -> &Arc<dyn Environment> {
+        &self.0.env
+    }
+
+    /// What a publish to a room without events does.
+    #[must_use]
+    pub fn missing_room(&self) -> MissingRoom {
+        self.0.missing_room
+    }
+
+    /// Announces a session to the node; its notices go to `mailbox` until the guard is dropped.
+    #[must_use]
+    pub fn enter(&self, mailbox: Arc<Mailbox>) -> SessionGuard {
+        self.0.sessions.enter(mailbox)
+    }
+
+    /// Opens a client for a session: fences its older sessions, and tells them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_client(
+        &self,
+        guard: &SessionGuard,
+        client: &ClientKey,
+        waits: crate::id::Seq,
+    ) -> Result<ClientState, StoreError> {
+        let state = self.store().open_client(client, waits).await?;
+        guard.opened(client, state.session);
+        Ok(state)
+    }
+
+    /// Hands publishes to the store, in line as of this call. See [`Store::append`].
+    #[must_use]
+    pub fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        self.store().append(batch)
+    }
+
+    /// Monotonic time.
+    #[must_use]
+    pub fn now(&self) -> Monotonic {
+        self.0.env.now()
+    }
+}
+
+/// The engine's ear at the store and at the bus. Holds no store, so that it may be held by one.
+#[derive(Debug)]
+struct Ear {
+    tails: Tails,
+    sessions: Sessions,
+    bus: Arc<dyn Bus>,
+    env: Arc<dyn Environment>,
+    failed: std::sync::Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl CommitObserver for Ear {
+    fn committed(&self, runs: &[Run]) {
+        let now = self.env.now();
+        for run in runs {
+            self.tails.push(run, now);
+            self.bus.publish(run);
+        }
+    }
+
+    fn failed(&self) {
+        let sender = self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            self.sessions.tell_all(Notice::StoreFailed);
+            // Nobody may be waiting for it.
+            let _ = sender.send(());
+        }
+    }
+}
+
+impl BusListener for Ear {
+    fn heard(&self, run: &Run) {
+        self.tails.push(run, self.env.now());
+    }
+
+    fn interrupted(&self) {
+        for tail in self.tails.all() {
+            tail.distrust();
+        }
+    }
+}
+
+fn failure() -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
+    let (sender, receiver) = oneshot::channel();
+    (sender, receiver.shared())
+}

@@ -1,0 +1,156 @@
+//! A room's log as a stream, for programs that embed the library.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::Stream;
+
+use super::mailbox::{Mailbox, Slot, Watcher};
+use super::{Anchor, Feed, Step, Verified};
+use crate::event::Event;
+use crate::id::RoomId;
+use crate::msgpack::Malformed;
+use crate::position::{Epoch, Offset, Position};
+use crate::resume::Gap;
+use crate::run::Run;
+use crate::session::frame::From;
+use crate::store::StoreError;
+
+/// What a subscription yields: events, and the gaps between them. There is no way to get the one without the other.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// The events that follow the cursor.
+    Events(Events),
+    /// Events that cannot be had, or must be dropped; the cursor is the gap's position now.
+    Gap(Gap),
+}
+
+/// Contiguous events that a reader has not seen before. Never empty.
+#[derive(Clone, Debug)]
+pub struct Events {
+    run: Run,
+    after: Offset,
+}
+
+impl Events {
+    /// In which history they were written.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.run.epoch()
+    }
+
+    /// Where the reader stands once it has taken them: what a program stores to go on from there.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.run.position()
+    }
+
+    /// The events, decoded one by one.
+    ///
+    /// # Errors
+    /// Each item is [`Malformed`] if what was stored is no event; then nothing follows.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Event, Malformed>> + '_ {
+        self.run.events().filter(|event| event.as_ref().map_or(true, |event| event.offset > self.after))
+    }
+}
+
+/// A stream of a room's log from a place on, for ever. Ends after an error.
+pub struct Subscription {
+    anchor: Anchor,
+    mailbox: Arc<Mailbox>,
+    feed: Feed,
+    gaps: std::vec::IntoIter<Gap>,
+    work: Option<BoxFuture<'static, Result<Done, StoreError>>>,
+    ended: bool,
+}
+
+enum Done {
+    Read(Vec<Run>),
+    Verified(Verified),
+}
+
+impl Subscription {
+    pub(super) async fn open(anchor: Anchor, room: &RoomId, from: From) -> Result<Self, StoreError> {
+        let mailbox = Mailbox::new();
+        let opened = anchor.open(room, from, Watcher::new(mailbox.clone(), Slot(0), None)).await?;
+        Ok(Self {
+            anchor,
+            mailbox,
+            feed: opened.feed,
+            gaps: opened.gaps.into_iter(),
+            work: None,
+            ended: false,
+        })
+    }
+
+    /// Everything up to here was yielded.
+    #[must_use]
+    pub fn position(&self) -> &Position {
+        self.feed.cursor()
+    }
+
+    fn read(&self, read: crate::store::Read) -> BoxFuture<'static, Result<Done, StoreError>> {
+        let anchor = self.anchor.clone();
+        async move { anchor.store().read(read).await.map(Done::Read) }.boxed()
+    }
+
+    fn verify(&self) -> BoxFuture<'static, Result<Done, StoreError>> {
+        let (anchor, room, cursor) = (self.anchor.clone(), self.feed.room().clone(), *self.feed.cursor());
+        async move { anchor.verify(&room, cursor).await.map(Done::Verified) }.boxed()
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<Delivery, StoreError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            if let Some(gap) = this.gaps.next() {
+                return Poll::Ready(Some(Ok(Delivery::Gap(gap))));
+            }
+            if let Some(work) = &mut this.work {
+                let done = ready!(work.poll_unpin(cx));
+                this.work = None;
+                match done {
+                    Ok(Done::Read(runs)) => this.feed.loaded(runs),
+                    Ok(Done::Verified(verified)) => {
+                        this.feed.resume(&verified);
+                        this.gaps = verified.gaps.into_iter();
+                        continue;
+                    }
+                    Err(error) => {
+                        this.ended = true;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+            }
+            let after = this.feed.cursor().offset;
+            match this.feed.step() {
+                Step::Deliver(run) => return Poll::Ready(Some(Ok(Delivery::Events(Events { run, after })))),
+                Step::Wait => drop(ready!(this.mailbox.poll_take(cx))),
+                Step::Read(read) => this.work = Some(this.read(read)),
+                Step::Verify => this.work = Some(this.verify()),
+                Step::Broken => {
+                    this.ended = true;
+                    let error = StoreError::Corrupt(format!(
+                        "{} cannot be read on from its own log",
+                        this.feed.room()
+                    ));
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription").field("feed", &self.feed).finish_non_exhaustive()
+    }
+}

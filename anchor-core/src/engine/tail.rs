@@ -1,0 +1,281 @@
+//! The tail of a room: a contiguous run of committed events that ends at the newest this node knows.
+//!
+//! Invariant, checked on every push: the runs are contiguous, and the last one's tip is the head of the known state. A tail
+//! grows only by a run that follows its head, offset *and* chain. Anything else drops what it holds and raises
+//! `generation`; every feed of an older generation verifies its position anew.
+//!
+//! A tail is registered before its head is read from the store (see [`super::tails`]), so that no commit falls between.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::mailbox::Watcher;
+use crate::id::{RoomId, UserId};
+use crate::position::{Epoch, Mark, Offset, Position};
+use crate::run::Run;
+use crate::store::{EpochStart, RoomState};
+
+/// A room's newest events, shared by all its readers on this node.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    room: RoomId,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    known: Known,
+    generation: Generation,
+    runs: VecDeque<Run>,
+    watchers: Vec<Arc<Watcher>>,
+}
+
+/// What a tail knows of its room.
+#[derive(Debug)]
+enum Known {
+    /// Nothing yet; commits up to `heard` happened meanwhile.
+    Nothing { heard: Offset },
+    /// What the store says and what was committed since; `None` for a room without events.
+    Room(Option<RoomState>),
+}
+
+/// Counts how often a tail was dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Generation(u64);
+
+impl Generation {
+    /// A generation that no tail has.
+    pub(crate) const STALE: Self = Self(u64::MAX);
+}
+
+/// What a push came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// The tail holds the run.
+    Held,
+    /// The tail does not know its room yet, or knew the run already.
+    Passed,
+    /// The run does not follow the head: the tail was dropped.
+    Dropped,
+}
+
+/// What a reader at some position finds in a tail.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Everything is taken.
+    Current,
+    /// The run that holds the next event.
+    Run(Run),
+    /// The next event is not in the tail: read the store.
+    Store,
+    /// The tail was dropped since the position was verified, or holds another history.
+    Stale,
+}
+
+impl Tail {
+    pub(crate) fn new(room: RoomId) -> Self {
+        let inner = Inner {
+            known: Known::Nothing { heard: Offset::ZERO },
+            generation: Generation::default(),
+            runs: VecDeque::new(),
+            watchers: Vec::new(),
+        };
+        Self { room, inner: Mutex::new(inner) }
+    }
+
+    /// Which room.
+    pub(crate) fn room(&self) -> &RoomId {
+        &self.room
+    }
+
+    /// Takes what a commit added to the room, and wakes the readers.
+    pub(crate) fn push(&self, run: &Run) -> Pushed {
+        let mut inner = self.lock();
+        let pushed = inner.push(run);
+        if pushed != Pushed::Passed {
+            inner.watchers.iter().for_each(|watcher| watcher.wake());
+        }
+        pushed
+    }
+
+    /// Takes the room's state as the store tells it. False if commits were heard of that it does not cover: read again.
+    pub(crate) fn learn(&self, state: Option<RoomState>) -> bool {
+        let mut inner = self.lock();
+        let Known::Nothing { heard } = inner.known else { return true };
+        if state.as_ref().map_or(Offset::ZERO, |state| state.head.offset) < heard {
+            return false;
+        }
+        inner.known = Known::Room(state);
+        inner.watchers.iter().for_each(|watcher| watcher.wake());
+        true
+    }
+
+    /// Compares the head with the store's. Whatever the store has beyond it, or instead of it, drops the tail.
+    pub(crate) fn check(&self, stored: Option<(Epoch, Mark)>) {
+        let mut inner = self.lock();
+        let Known::Room(state) = &inner.known else { return };
+        let head = state.as_ref().map(|state| (state.epoch(), state.head));
+        // A head that was read before a commit of ours lies behind the tail's, in the same history.
+        let behind = match (&head, &stored) {
+            (Some((epoch, head)), Some((stored_epoch, stored))) => {
+                epoch == stored_epoch && stored.offset < head.offset && inner.holds(*stored)
+            }
+            (_, None) => true,
+            _ => false,
+        };
+        if head != stored && !behind {
+            inner.drop_all(stored.map_or(Offset::ZERO, |(_, mark)| mark.offset));
+            inner.watchers.iter().for_each(|watcher| watcher.wake());
+        }
+    }
+
+    /// The room's state and the generation it belongs to, once known; `Some((None, _))` for a room without events.
+    pub(crate) fn state(&self) -> Option<(Option<RoomState>, Generation)> {
+        let inner = self.lock();
+        match &inner.known {
+            Known::Nothing { .. } => None,
+            Known::Room(state) => Some((state.clone(), inner.generation)),
+        }
+    }
+
+    /// The newest offset this node knows; zero if none.
+    pub(crate) fn head(&self) -> Offset {
+        self.lock().head().map_or(Offset::ZERO, |head| head.offset)
+    }
+
+    /// Looks for the event after `cursor`, a position that was verified in `generation`.
+    pub(crate) fn find(&self, generation: Generation, cursor: &Position) -> Found {
+        let inner = self.lock();
+        if inner.generation != generation || matches!(inner.known, Known::Nothing { .. }) {
+            return Found::Stale;
+        }
+        let head = inner.head().unwrap_or(Mark::START);
+        if cursor.offset == head.offset {
+            return if cursor.chain == head.chain { Found::Current } else { Found::Stale };
+        }
+        if cursor.offset > head.offset {
+            return Found::Stale;
+        }
+        let next = cursor.offset.next();
+        let at = inner.runs.partition_point(|run| run.last() < next);
+        match inner.runs.get(at) {
+            Some(run) if run.first() <= next => match follows(run, cursor) {
+                true => Found::Run(run.clone()),
+                false => Found::Stale,
+            },
+            _ => Found::Store,
+        }
+    }
+
+    /// Lets go of the runs up to `last`.
+    pub(crate) fn evict(&self, last: Offset) {
+        let mut inner = self.lock();
+        while inner.runs.front().is_some_and(|run| run.last() <= last) {
+            inner.runs.pop_front();
+        }
+        if inner.runs.is_empty() {
+            inner.runs.shrink_to_fit();
+        }
+    }
+
+    /// Forgets everything: news may have been lost.
+    pub(crate) fn distrust(&self) {
+        let mut inner = self.lock();
+        inner.drop_all(Offset::ZERO);
+        inner.watchers.iter().for_each(|watcher| watcher.wake());
+    }
+
+    /// Learns that the horizon moved.
+    pub(crate) fn trimmed(&self, state: &RoomState) {
+        if let Known::Room(Some(known)) = &mut self.lock().known {
+            known.horizon = state.horizon;
+            known.before_horizon = state.before_horizon;
+        }
+    }
+
+    pub(crate) fn watch(&self, watcher: Arc<Watcher>) {
+        self.lock().watchers.push(watcher);
+    }
+
+    /// Ends what [`Tail::watch`] began; true if nobody watches any more.
+    pub(crate) fn unwatch(&self, watcher: &Arc<Watcher>) -> bool {
+        let mut inner = self.lock();
+        if let Some(at) = inner.watchers.iter().position(|other| Arc::ptr_eq(other, watcher)) {
+            inner.watchers.swap_remove(at);
+        }
+        inner.watchers.is_empty()
+    }
+
+    /// The users that watch, in the order of their ids, each once.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        let mut users: Vec<_> =
+            self.lock().watchers.iter().filter_map(|watcher| watcher.user().cloned()).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn push(&mut self, run: &Run) -> Pushed {
+        match &mut self.known {
+            Known::Nothing { heard } => {
+                *heard = (*heard).max(run.last());
+                return Pushed::Passed;
+            }
+            Known::Room(Some(state)) if run.before() == state.head && run.epoch() == state.epoch() => {
+                state.head = run.tip();
+            }
+            Known::Room(Some(state)) if run.last() <= state.head.offset && run.epoch() == state.epoch() => {
+                return Pushed::Passed;
+            }
+            Known::Room(state @ None) if run.before() == Mark::START => {
+                *state = Some(RoomState {
+                    epochs: vec![EpochStart { epoch: run.epoch(), before: Mark::START }],
+                    head: run.tip(),
+                    horizon: Offset(1),
+                    before_horizon: Mark::START,
+                });
+            }
+            Known::Room(_) => {
+                self.drop_all(run.last());
+                return Pushed::Dropped;
+            }
+        }
+        assert!(
+            self.runs.back().is_none_or(|last| last.tip() == run.before()),
+            "the last run of a tail ends at its head"
+        );
+        self.runs.push_back(run.clone());
+        Pushed::Held
+    }
+
+    fn drop_all(&mut self, heard: Offset) {
+        self.runs = VecDeque::new();
+        self.known = Known::Nothing { heard };
+        self.generation.0 += 1;
+    }
+
+    fn head(&self) -> Option<Mark> {
+        match &self.known {
+            Known::Room(Some(state)) => Some(state.head),
+            _ => None,
+        }
+    }
+
+    /// False only if the tail knows another event at that offset; what it no longer holds was verified when it came.
+    fn holds(&self, mark: Mark) -> bool {
+        let run =
+            self.runs.iter().find(|run| run.before().offset <= mark.offset && mark.offset <= run.last());
+        run.is_none_or(|run| run.mark_at(mark.offset).is_ok_and(|held| held == Some(mark)))
+    }
+}
+
+/// True if `cursor` is a point of the log that `run` continues or holds.
+pub(crate) fn follows(run: &Run, cursor: &Position) -> bool {
+    run.mark_at(cursor.offset).is_ok_and(|mark| mark.is_some_and(|mark| mark.chain == cursor.chain))
+}

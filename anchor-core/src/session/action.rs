@@ -1,0 +1,139 @@
+//! What a session asks of its driver, and what comes back.
+
+use std::time::Duration;
+
+use super::frame::{From, HistoryRange, Page, RequestId, RoomEntry, ServerFrame};
+use super::identify::{Credentials, Denied, Identity};
+use crate::code::Code;
+use crate::engine::{Opened, Slot, Verified};
+use crate::id::{ClientKey, RoomId, Seq, UserId};
+use crate::position::Position;
+use crate::publish::{Outcome, Publish};
+use crate::run::Run;
+use crate::store::{ClientState, Read, StoreError};
+
+/// Which batch of publishes an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchId(pub u64);
+
+/// Something the driver does. Those with an answer get it by [`super::Session::handle_reply`].
+#[derive(Debug)]
+pub enum Action {
+    /// Encode and send.
+    Send(ServerFrame),
+    /// Send the run's `events` frame.
+    Deliver(Run),
+    /// Ask the host who this is. Answer: [`Reply::Identified`].
+    Identify(Credentials),
+    /// Open the client in the store. Answer: [`Reply::ClientOpened`].
+    OpenClient(ClientKey, Seq),
+    /// Hand publishes to the store, in the order of these actions. Answer: [`Reply::Appended`].
+    Append(BatchId, Vec<Publish>),
+    /// Open a feed. Answer: [`Reply::Opened`].
+    Open(Slot, RoomId, From),
+    /// Verify a cursor anew. Answer: [`Reply::Verified`].
+    Verify(Slot, RoomId, Position),
+    /// Read runs for a feed. Answer: [`Reply::Read`].
+    Read(Slot, Read),
+    /// Read a page. Answer: [`Reply::Page`].
+    History {
+        /// The request.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// Around which place.
+        range: HistoryRange,
+        /// Events wanted.
+        limit: usize,
+    },
+    /// List rooms. Answer: [`Reply::Rooms`].
+    Rooms {
+        /// The request.
+        id: RequestId,
+        /// Those after this one.
+        after: Option<RoomId>,
+        /// Rooms wanted.
+        limit: usize,
+    },
+    /// Tell who is subscribed. Answer: [`Reply::Who`].
+    Who {
+        /// The request.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+    },
+    /// Flush what was sent, close the connection, and drop the session.
+    Close(Goodbye),
+}
+
+/// The answer to an [`Action`].
+#[derive(Debug)]
+pub enum Reply {
+    /// To `Identify`.
+    Identified(Result<Identity, Denied>),
+    /// To `OpenClient`.
+    ClientOpened(Result<ClientState, StoreError>),
+    /// To `Append`.
+    Appended(BatchId, Result<Vec<Outcome>, StoreError>),
+    /// To `Open`.
+    Opened(Slot, Result<Opened, StoreError>),
+    /// To `Verify`.
+    Verified(Slot, Result<Verified, StoreError>),
+    /// To `Read`.
+    Read(Slot, Result<Vec<Run>, StoreError>),
+    /// To `History`.
+    Page(RequestId, Result<Page, StoreError>),
+    /// To `Rooms`.
+    Rooms(RequestId, usize, Result<Vec<RoomEntry>, StoreError>),
+    /// To `Who`.
+    Who(RequestId, RoomId, Vec<UserId>),
+}
+
+/// Bytes that were no frame, or a frame with a fault in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong: `malformed` and `too_large` end the session, others answer the request.
+    pub code: Code,
+    /// The request's id, if it was read before the fault.
+    pub id: Option<RequestId>,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+/// Why a session ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goodbye {
+    /// The reason on the wire.
+    pub code: Code,
+    /// One sentence for a person.
+    pub message: String,
+    /// When the client is expected back.
+    pub reconnect_after: Option<Duration>,
+}
+
+impl Goodbye {
+    /// A goodbye without a time to return.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), reconnect_after: None }
+    }
+
+    /// The goodbye that a store's error comes to.
+    #[must_use]
+    pub fn store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => {
+                Self::new(Code::StoreUnavailable, "the store is not available now")
+            }
+            StoreError::Unknown { .. } => {
+                Self::new(Code::StoreUnknown, "a write is of unknown outcome; resend")
+            }
+            StoreError::Failed { .. } | StoreError::Closed => {
+                Self::new(Code::StoreFailed, "the store has failed; resend when the server is back")
+            }
+            StoreError::Corrupt(_) => {
+                Self::new(Code::Internal, "stored data is damaged; the server's log says more")
+            }
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! The machine itself: its phases, its timers, and the ways into it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::action::{Action, Fault, Goodbye, Reply};
+use super::authorize;
+use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
+use super::identify::{Credentials, Identity};
+use super::publishing::Publishing;
+use super::requests::Requests;
+use super::rooms::{Answer, Rooms};
+use crate::code::Code;
+use crate::engine::{Notice, Slot};
+use crate::environment::Monotonic;
+use crate::id::{ClientKey, SessionId, SessionNumber};
+use crate::limits;
+use crate::publish::{MissingRoom, Refusal};
+use crate::store::ClientState;
+
+/// What a session is made with.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Its name, for logs.
+    pub id: SessionId,
+    /// Silence after which a beat is sent.
+    pub heartbeat: Duration,
+    /// What a publish to a room without events does.
+    pub missing_room: MissingRoom,
+}
+
+/// The server's half of one connection. See [`crate::session`].
+#[derive(Debug)]
+pub struct Session {
+    pub(super) config: SessionConfig,
+    phase: Phase,
+    pub(super) out: VecDeque<Action>,
+    pub(super) publishing: Publishing,
+    pub(super) rooms: Rooms,
+    pub(super) requests: Requests,
+    hello_by: Monotonic,
+    heard_at: Monotonic,
+    sent_at: Monotonic,
+    beat_due: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing has come yet.
+    AwaitHello,
+    /// The host is asked who this is.
+    Identifying(Box<Hello>),
+    /// The store is asked where the client stands.
+    OpeningClient(Box<Hello>, ClientKey),
+    /// Rooms of `hello` are being opened, and `welcome` waits for them.
+    Resuming(ClientKey, ClientState),
+    /// Everything goes.
+    Active(ClientKey, SessionNumber),
+    /// What is on its way to the store is waited for, then the session ends.
+    Draining(Goodbye),
+    /// The goodbye is said.
+    Ended,
+}
+
+impl Session {
+    /// A session whose connection was just accepted.
+    #[must_use]
+    pub fn new(config: SessionConfig, now: Monotonic) -> Self {
+        Self {
+            config,
+            phase: Phase::AwaitHello,
+            out: VecDeque::new(),
+            publishing: Publishing::default(),
+            rooms: Rooms::default(),
+            requests: Requests::default(),
+            hello_by: now + limits::HELLO_WITHIN,
+            heard_at: now,
+            sent_at: now,
+            beat_due: false,
+        }
+    }
+
+    /// Takes a frame, or what should have been one.
+    pub fn handle_frame(&mut self, now: Monotonic, frame: Result<ClientFrame, Fault>) {
+        self.heard_at = now;
+        if matches!(self.phase, Phase::Draining(_) | Phase::Ended) {
+            return;
+        }
+        match frame {
+            Ok(frame) => self.take_frame(frame),
+            Err(fault) => self.take_fault(fault),
+        }
+    }
+
+    /// Learns that bytes came which are no frame: a ping, a pong, part of a frame.
+    pub fn handle_alive(&mut self, now: Monotonic) {
+        self.heard_at = now;
+    }
+
+    /// Learns that rooms have news.
+    pub fn handle_wake(&mut self, ready: &[Slot]) {
+        ready.iter().for_each(|slot| self.rooms.wake(*slot));
+    }
+
+    /// Learns something of the whole node.
+    pub fn handle_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Replaced => {
+                self.end(Goodbye::new(Code::Replaced, "another session of this client was opened"))
+            }
+            Notice::StoreFailed => {
+                self.end(Goodbye::new(Code::StoreFailed, "the store has failed; resend later"))
+            }
+            Notice::Drain(after) => {
+                let goodbye = Goodbye {
+                    reconnect_after: Some(after),
+                    ..Goodbye::new(Code::Shutdown, "the server stops; come back in your slot")
+                };
+                if matches!(self.phase, Phase::Active(..)) {
+                    self.phase = Phase::Draining(goodbye);
+                    self.finish_draining();
+                } else {
+                    self.end(goodbye);
+                }
+            }
+        }
+    }
+
+    /// Takes the answer to an action.
+    pub fn handle_reply(&mut self, reply: Reply) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        match reply {
+            Reply::Identified(Ok(identity)) => self.identified(identity),
+            Reply::Identified(Err(denied)) => self.end(Goodbye::new(denied.code, denied.message)),
+            Reply::ClientOpened(Ok(state)) => self.client_opened(state),
+            Reply::ClientOpened(Err(error)) => self.end(Goodbye::store(&error)),
+            Reply::Appended(batch, outcomes) => {
+                if let Err(goodbye) = self.publishing.answered(batch, outcomes, &mut self.out) {
+                    self.end(goodbye);
+                }
+                self.finish_draining();
+            }
+            Reply::Opened(slot, opened) => {
+                let answer = self.rooms.opened(slot, opened, &mut self.out);
+                self.answer_rooms(answer);
+            }
+            Reply::Verified(slot, verified) => {
+                if let Err(goodbye) = self.rooms.verified(slot, verified, &mut self.out) {
+                    self.end(goodbye);
+                }
+            }
+            Reply::Read(slot, runs) => {
+                if let Err(goodbye) = self.rooms.loaded(slot, runs) {
+                    self.end(goodbye);
+                }
+            }
+            Reply::Page(id, page) => self.requests.page(id, page, &mut self.out),
+            Reply::Rooms(id, limit, rooms) => self.requests.rooms(id, limit, rooms, &mut self.out),
+            Reply::Who(id, room, users) => self.requests.who(id, room, users, &mut self.out),
+        }
+    }
+
+    /// Learns that a deadline may have passed.
+    pub fn handle_tick(&mut self, now: Monotonic) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        if matches!(self.phase, Phase::AwaitHello) && now >= self.hello_by {
+            self.end(Goodbye::new(Code::HelloLate, "no hello within 10 s"));
+        } else if now >= self.silent_at() {
+            self.end(Goodbye::new(Code::Silent, "nothing came for three heartbeats"));
+        } else if matches!(self.phase, Phase::Active(..)) && now >= self.beat_at() {
+            self.beat_due = true;
+            self.sent_at = now;
+        }
+    }
+
+    /// The next thing to do, other than delivering events.
+    pub fn poll_action(&mut self, now: Monotonic, heads_known_at: u64) -> Option<Action> {
+        if let Some(batch) = self.publishing.take_batch() {
+            return Some(batch);
+        }
+        let beat = std::mem::take(&mut self.beat_due).then(|| self.beat(heads_known_at)).flatten();
+        let action = self.out.pop_front().or(beat)?;
+        if matches!(action, Action::Send(_)) {
+            self.sent_at = now;
+        }
+        Some(action)
+    }
+
+    /// The next delivery, or the next read for one: asked when the socket can take more.
+    pub fn poll_delivery(&mut self, now: Monotonic) -> Option<Action> {
+        if !matches!(self.phase, Phase::Active(..)) {
+            return None;
+        }
+        match self.rooms.poll_delivery() {
+            Ok(action) => {
+                if matches!(action, Some(Action::Deliver(_))) {
+                    self.sent_at = now;
+                }
+                action
+            }
+            Err(goodbye) => {
+                self.end(goodbye);
+                self.poll_action(now, 0)
+            }
+        }
+    }
+
+    /// When [`Session::handle_tick`] has something to do, unless something else happens first.
+    #[must_use]
+    pub fn poll_deadline(&self) -> Monotonic {
+        match self.phase {
+            Phase::AwaitHello => self.hello_by.min(self.silent_at()),
+            Phase::Active(..) => self.beat_at().min(self.silent_at()),
+            _ => self.silent_at(),
+        }
+    }
+
+    /// The client, once it is known.
+    #[must_use]
+    pub fn client(&self) -> Option<&ClientKey> {
+        match &self.phase {
+            Phase::OpeningClient(_, client) | Phase::Resuming(client, _) | Phase::Active(client, _) => {
+                Some(client)
+            }
+            _ => None,
+        }
+    }
+
+    fn take_frame(&mut self, frame: ClientFrame) {
+        match (&self.phase, frame) {
+            (Phase::AwaitHello, ClientFrame::Hello(hello)) => self.hello(hello),
+            (Phase::AwaitHello, _) => self.end(Goodbye::new(Code::OutOfOrder, "the first frame is hello")),
+            (_, ClientFrame::Hello(_)) => self.end(Goodbye::new(Code::OutOfOrder, "hello comes once")),
+            (_, ClientFrame::Beat) => {}
+            (Phase::Active(client, number), frame) => {
+                let (client, number) = (client.clone(), *number);
+                self.take_request(client, number, frame);
+            }
+            _ => self.end(Goodbye::new(Code::OutOfOrder, "wait for welcome before you send more")),
+        }
+    }
+
+    fn take_request(&mut self, client: ClientKey, number: SessionNumber, frame: ClientFrame) {
+        match frame {
+            ClientFrame::Publish(publish) => {
+                if let Err(goodbye) = self.publishing.take(client, number, publish, self.config.missing_room)
+                {
+                    self.end(goodbye);
+                }
+            }
+            ClientFrame::Resume { id, rooms } => {
+                let answer = self.rooms.resume(Answer::Resumed(id), rooms, &mut self.out);
+                self.answer_rooms(answer);
+            }
+            ClientFrame::Subscribe { id, room, from } => self.rooms.subscribe(id, room, from, &mut self.out),
+            ClientFrame::Unsubscribe { id, room } => self.rooms.unsubscribe(id, &room, &mut self.out),
+            ClientFrame::History { id, room, range, limit } => match authorize::read(&room) {
+                Ok(()) => self.requests.ask_history(id, room, range, limit, &mut self.out),
+                Err(refusal) => self.error(Some(id), refusal),
+            },
+            ClientFrame::Rooms { id, after, limit } => {
+                self.requests.ask_rooms(id, after, limit, &mut self.out)
+            }
+            ClientFrame::Who { id, room } => match authorize::read(&room) {
+                Ok(()) => self.requests.ask_who(id, room, &mut self.out),
+                Err(refusal) => self.error(Some(id), refusal),
+            },
+            ClientFrame::Hello(_) | ClientFrame::Beat => {}
+        }
+    }
+
+    fn take_fault(&mut self, fault: Fault) {
+        let ends =
+            matches!(fault.code, Code::Malformed | Code::TooLarge) || matches!(self.phase, Phase::AwaitHello);
+        match ends {
+            true => self.end(Goodbye::new(fault.code, fault.message)),
+            false => self.error(fault.id, Refusal::new(fault.code, fault.message)),
+        }
+    }
+
+    fn hello(&mut self, hello: Hello) {
+        if hello.resume.len() > limits::RESUME_ROOMS_MAX {
+            return self.end(Goodbye::new(
+                Code::Malformed,
+                "hello resumes at most 1,000 rooms; use resume for more",
+            ));
+        }
+        let credentials = Credentials { token: hello.token.clone(), user: hello.user.clone() };
+        self.phase = Phase::Identifying(Box::new(hello));
+        self.out.push_back(Action::Identify(credentials));
+    }
+
+    fn identified(&mut self, identity: Identity) {
+        let phase = std::mem::replace(&mut self.phase, Phase::AwaitHello);
+        let Phase::Identifying(hello) = phase else {
+            self.phase = phase;
+            return;
+        };
+        let client = ClientKey { user: identity.user, id: hello.client_id };
+        self.out.push_back(Action::OpenClient(client.clone(), hello.waits));
+        self.phase = Phase::OpeningClient(hello, client);
+    }
+
+    fn client_opened(&mut self, state: ClientState) {
+        let phase = std::mem::replace(&mut self.phase, Phase::AwaitHello);
+        let Phase::OpeningClient(hello, client) = phase else {
+            self.phase = phase;
+            return;
+        };
+        self.phase = Phase::Resuming(client, state);
+        let answer = self.rooms.resume(Answer::Welcome, hello.resume, &mut self.out);
+        self.answer_rooms(answer);
+    }
+
+    /// Answers a request for rooms once all of them are open.
+    fn answer_rooms(&mut self, answer: super::rooms::Progress) {
+        match answer {
+            Ok(None) => {}
+            Ok(Some((Answer::Welcome, entries))) => self.welcome(entries),
+            Ok(Some((Answer::Resumed(id), rooms))) => {
+                self.out.push_back(Action::Send(ServerFrame::Resumed { id, rooms }));
+                self.rooms.release(&mut self.out);
+            }
+            Err(goodbye) => self.end(goodbye),
+        }
+    }
+
+    fn welcome(&mut self, rooms: Vec<super::frame::RoomEntry>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::AwaitHello);
+        let Phase::Resuming(client, state) = phase else {
+            self.phase = phase;
+            return;
+        };
+        self.out.push_back(Action::Send(ServerFrame::Welcome(Welcome {
+            session: self.config.id,
+            user: client.user.clone(),
+            client: client.tag(),
+            seq: state.highest,
+            heartbeat_ms: millis(self.config.heartbeat),
+            limits: SESSION_LIMITS,
+            features: Vec::new(),
+            rooms,
+        })));
+        self.phase = Phase::Active(client, state.session);
+        self.rooms.release(&mut self.out);
+    }
+
+    /// What this node knows, unless the client lags in so many rooms that events are the better sign of life.
+    fn beat(&self, heads_known_at: u64) -> Option<Action> {
+        let lag = self.rooms.lag();
+        (lag.len() <= BEAT_LAG_MAX).then_some(Action::Send(ServerFrame::Beat { at: heads_known_at, lag }))
+    }
+
+    fn error(&mut self, id: Option<RequestId>, refusal: Refusal) {
+        self.out.push_back(Action::Send(error_frame(id, refusal)));
+    }
+
+    fn finish_draining(&mut self) {
+        if let Phase::Draining(goodbye) = &self.phase
+            && self.publishing.is_idle()
+        {
+            let goodbye = goodbye.clone();
+            self.end(goodbye);
+        }
+    }
+
+    fn end(&mut self, goodbye: Goodbye) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.phase = Phase::Ended;
+        self.publishing.clear();
+        self.out.retain(|action| matches!(action, Action::Send(_)));
+        self.out.push_back(Action::Send(ServerFrame::Goodbye {
+            code: goodbye.code,
+            message: goodbye.message.clone(),
+            reconnect_after_ms: goodbye.reconnect_after.map(millis),
+        }));
+        self.out.push_back(Action::Close(goodbye));
+    }
+
+    fn silent_at(&self) -> Monotonic {
+        self.heard_at + self.config.heartbeat * limits::HEARTBEATS_MISSED_MAX
+    }
+
+    fn beat_at(&self) -> Monotonic {
+        self.sent_at + self.config.heartbeat
+    }
+}
+
+/// An `error` frame.
+pub(super) fn error_frame(id: Option<RequestId>, refusal: Refusal) -> ServerFrame {
+    ServerFrame::Error { id, code: refusal.code, message: refusal.message, retry_after_ms: None }
+}
+
+/// What `welcome` tells of the limits.
+const SESSION_LIMITS: SessionLimits = SessionLimits {
+    body_bytes: limits::BODY_BYTES_MAX as u64,
+    frame_in_bytes: limits::FRAME_IN_BYTES_MAX as u64,
+    frame_out_bytes: limits::FRAME_OUT_BYTES_MAX as u64,
+    rooms: limits::ROOMS_MAX as u64,
+    window: limits::WINDOW as u64,
+    in_flight_bytes: limits::IN_FLIGHT_BYTES_MAX as u64,
+    history_events: limits::HISTORY_EVENTS_MAX as u64,
+};
+
+/// Rooms that a beat names. Source: chosen; 1,000 entries of 80 bytes stay far below the longest frame.
+const BEAT_LAG_MAX: usize = 1_000;
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,24 @@
+//! A session: the server's half of one connection, as a state machine without I/O.
+//!
+//! ```text
+//!             hello            identified          opened            all rooms open
+//! AwaitHello ───────▶ Identify ──────────▶ OpenClient ─────▶ Resuming ───────▶ Active
+//!      └──────────────────┴── any fault, notice or silence ──┴───────────────────┴──▶ Ending ──▶ Close
+//! ```
+//!
+//! One mutation (`handle_…`), then drain [`Session::poll_action`]; when the socket can take more, ask
+//! [`Session::poll_delivery`] until it has nothing. The driver moves bytes and does what the actions say; it decides
+//! nothing. Acks, refusals and answers leave through `poll_action` and so go before events.
+
+mod action;
+pub mod authorize;
+pub mod frame;
+mod identify;
+mod machine;
+mod publishing;
+mod requests;
+mod rooms;
+
+pub use self::action::{Action, BatchId, Fault, Goodbye, Reply};
+pub use self::identify::{Credentials, Denied, Identify, Identity, OpenIdentify};
+pub use self::machine::{Session, SessionConfig};

@@ -1,0 +1,116 @@
+//! The publishes of a session: gathered, handed to the store in order, answered.
+
+use std::collections::BTreeMap;
+
+use super::action::{Action, BatchId, Goodbye};
+use super::authorize;
+use super::frame::{PublishFrame, ServerFrame};
+use crate::code::Code;
+use crate::id::{ClientKey, Seq, SessionNumber};
+use crate::limits::{IN_FLIGHT_BYTES_MAX, WINDOW};
+use crate::publish::{MissingRoom, Outcome, Publish};
+use crate::store::StoreError;
+
+/// Publishes on their way. Bounded in number and bytes: a client that sends more has lost count.
+#[derive(Debug, Default)]
+pub(super) struct Publishing {
+    gathered: Vec<Publish>,
+    handed_over: BTreeMap<BatchId, Vec<(Seq, usize)>>,
+    next_batch: u64,
+    count: usize,
+    bytes: usize,
+}
+
+impl Publishing {
+    /// Takes a publish from the wire.
+    pub(super) fn take(
+        &mut self,
+        client: ClientKey,
+        number: SessionNumber,
+        frame: PublishFrame,
+        missing_room: MissingRoom,
+    ) -> Result<(), Goodbye> {
+        if frame.seq < Seq::FIRST {
+            return Err(Goodbye::new(Code::Malformed, "a seq is at least 1"));
+        }
+        let bytes = frame.draft.body.bytes().len();
+        self.count += 1;
+        self.bytes += bytes;
+        if self.count > WINDOW {
+            return Err(Goodbye::new(Code::WindowFull, "more publishes on their way than the window holds"));
+        }
+        if self.bytes > IN_FLIGHT_BYTES_MAX.max(bytes) {
+            return Err(Goodbye::new(Code::TooManyInFlight, "more bytes on their way than allowed"));
+        }
+        let verdict = authorize::publish(&frame.room, &frame.draft, missing_room);
+        let (client, session) = match frame.client_id {
+            Some(id) if id != client.id => (ClientKey { id, ..client }, None),
+            _ => (client, Some(number)),
+        };
+        self.gathered.push(Publish {
+            client,
+            session,
+            seq: frame.seq,
+            nonce: frame.nonce,
+            waits: frame.waits,
+            room: frame.room,
+            draft: frame.draft,
+            verdict,
+        });
+        Ok(())
+    }
+
+    /// Everything gathered, to be handed over as one batch.
+    pub(super) fn take_batch(&mut self) -> Option<Action> {
+        if self.gathered.is_empty() {
+            return None;
+        }
+        let publishes = std::mem::take(&mut self.gathered);
+        let batch = BatchId(self.next_batch);
+        self.next_batch += 1;
+        let sizes = publishes.iter().map(|publish| (publish.seq, publish.draft.body.bytes().len()));
+        self.handed_over.insert(batch, sizes.collect());
+        Some(Action::Append(batch, publishes))
+    }
+
+    /// Turns outcomes into frames, up to the first that ends the session.
+    pub(super) fn answered(
+        &mut self,
+        batch: BatchId,
+        outcomes: Result<Vec<Outcome>, StoreError>,
+        out: &mut std::collections::VecDeque<Action>,
+    ) -> Result<(), Goodbye> {
+        let Some(seqs) = self.handed_over.remove(&batch) else { return Ok(()) };
+        let outcomes = outcomes.map_err(|error| Goodbye::store(&error))?;
+        for ((seq, bytes), outcome) in seqs.into_iter().zip(outcomes) {
+            self.count -= 1;
+            self.bytes -= bytes;
+            out.push_back(Action::Send(match outcome {
+                Outcome::Acked(ack) => ServerFrame::Ack(ack),
+                Outcome::Refused(refusal) => {
+                    ServerFrame::Refused { seq, code: refusal.code, message: refusal.message }
+                }
+                Outcome::WindowFull => {
+                    return Err(Goodbye::new(
+                        Code::WindowFull,
+                        "the window has no room; raise waits and resend",
+                    ));
+                }
+                Outcome::Fenced => {
+                    return Err(Goodbye::new(Code::Replaced, "another session of this client was opened"));
+                }
+            }));
+        }
+        Ok(())
+    }
+
+    /// True if nothing is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.gathered.is_empty() && self.handed_over.is_empty()
+    }
+
+    /// Lets go of what was not handed over: the client resends it.
+    pub(super) fn clear(&mut self) {
+        self.gathered.clear();
+    }
+}

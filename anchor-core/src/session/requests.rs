@@ -1,0 +1,101 @@
+//! Requests that read once and are answered once: pages, lists, who is there.
+
+use std::collections::VecDeque;
+
+use super::action::Action;
+use super::frame::{HistoryRange, Page, RequestId, RoomEntry, ServerFrame};
+use super::machine::error_frame;
+use crate::code::Code;
+use crate::id::{RoomId, UserId};
+use crate::limits::{HISTORY_EVENTS_MAX, READS_OPEN_MAX, ROOMS_PAGE_MAX, WHO_USERS_MAX};
+use crate::publish::Refusal;
+use crate::store::StoreError;
+
+/// The requests that are open, bounded in number.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    open: usize,
+}
+
+impl Requests {
+    pub(super) fn ask_history(
+        &mut self,
+        id: RequestId,
+        room: RoomId,
+        range: HistoryRange,
+        limit: u64,
+        out: &mut VecDeque<Action>,
+    ) {
+        let limit = bounded(limit, HISTORY_EVENTS_MAX);
+        self.ask(id, Action::History { id, room, range, limit }, out);
+    }
+
+    pub(super) fn ask_rooms(
+        &mut self,
+        id: RequestId,
+        after: Option<RoomId>,
+        limit: u64,
+        out: &mut VecDeque<Action>,
+    ) {
+        let limit = bounded(limit, ROOMS_PAGE_MAX);
+        self.ask(id, Action::Rooms { id, after, limit }, out);
+    }
+
+    pub(super) fn ask_who(&mut self, id: RequestId, room: RoomId, out: &mut VecDeque<Action>) {
+        self.ask(id, Action::Who { id, room }, out);
+    }
+
+    pub(super) fn page(&mut self, id: RequestId, page: Result<Page, StoreError>, out: &mut VecDeque<Action>) {
+        self.answer(id, page.map(ServerFrame::Page), out);
+    }
+
+    pub(super) fn rooms(
+        &mut self,
+        id: RequestId,
+        limit: usize,
+        rooms: Result<Vec<RoomEntry>, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) {
+        let list = |rooms: Vec<RoomEntry>| {
+            let next = if rooms.len() < limit { None } else { rooms.last().map(|entry| entry.room.clone()) };
+            ServerFrame::RoomList { id, rooms, next }
+        };
+        self.answer(id, rooms.map(list), out);
+    }
+
+    pub(super) fn who(
+        &mut self,
+        id: RequestId,
+        room: RoomId,
+        mut users: Vec<UserId>,
+        out: &mut VecDeque<Action>,
+    ) {
+        let total = users.len() as u64;
+        users.truncate(WHO_USERS_MAX);
+        self.answer(id, Ok(ServerFrame::Present { id, room, users, total }), out);
+    }
+
+    fn ask(&mut self, id: RequestId, action: Action, out: &mut VecDeque<Action>) {
+        if self.open >= READS_OPEN_MAX {
+            let refusal = Refusal::new(Code::TooManyReads, "wait for an answer before you ask for more");
+            return out.push_back(Action::Send(error_frame(Some(id), refusal)));
+        }
+        self.open += 1;
+        out.push_back(action);
+    }
+
+    fn answer(&mut self, id: RequestId, answer: Result<ServerFrame, StoreError>, out: &mut VecDeque<Action>) {
+        self.open -= 1;
+        let frame = answer.unwrap_or_else(|_| {
+            error_frame(
+                Some(id),
+                Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again"),
+            )
+        });
+        out.push_back(Action::Send(frame));
+    }
+}
+
+fn bounded(limit: u64, max: usize) -> usize {
+    usize::try_from(limit).unwrap_or(max).clamp(1, max)
+}

@@ -1,0 +1,355 @@
+//! The rooms of a session: opened in groups, fed at their cursors, live events before backlog.
+//!
+//! A room is *opening* until its feed is there, *held* until the answer that names it (`welcome`, `resumed`,
+//! `subscribed`) is sent, and *live* from then on. Memory for each room is constant: a cursor, and at most one read.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::action::{Action, Goodbye};
+use super::authorize;
+use super::frame::{From, RequestId, RoomEntry, ServerFrame};
+use super::machine::error_frame;
+use crate::code::Code;
+use crate::engine::{Feed, Opened, Slot, Step, Verified};
+use crate::id::RoomId;
+use crate::limits::{OPENS_IN_FLIGHT_MAX, ROOMS_MAX};
+use crate::position::{Offset, Position};
+use crate::publish::Refusal;
+use crate::resume::Gap;
+use crate::run::Run;
+use crate::store::StoreError;
+
+/// All rooms that a session has asked for and not left.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    next_slot: u64,
+    slots: HashMap<RoomId, Slot>,
+    subscriptions: BTreeMap<Slot, Subscription>,
+    groups: BTreeMap<u64, Group>,
+    next_group: u64,
+    to_open: VecDeque<(Slot, From)>,
+    opening: usize,
+    live: VecDeque<Slot>,
+    backlog: VecDeque<Slot>,
+    to_read: VecDeque<(Slot, crate::store::Read)>,
+    reading: usize,
+}
+
+/// What the rooms of a group are an answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// To `hello`.
+    Welcome,
+    /// To `resume`.
+    Resumed(RequestId),
+}
+
+/// An answer whose rooms are all open, if there is one now.
+pub(super) type Progress = Result<Option<(Answer, Vec<RoomEntry>)>, Goodbye>;
+
+#[derive(Debug)]
+struct Subscription {
+    room: RoomId,
+    state: State,
+    /// In `live`, `backlog` or `to_read`, or waiting for a reply.
+    busy: bool,
+    /// An `unsubscribe` came before the feed.
+    leave: Option<RequestId>,
+}
+
+#[derive(Debug)]
+enum State {
+    Opening(Asked),
+    Held(Feed, Vec<Gap>),
+    Live(Feed),
+}
+
+/// By what a room is being opened.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Subscribe(RequestId),
+    Group { group: u64, place: usize },
+}
+
+#[derive(Debug)]
+struct Group {
+    answer: Answer,
+    entries: Vec<Option<RoomEntry>>,
+    left: usize,
+}
+
+impl Rooms {
+    /// Begins to open a room for a `subscribe`.
+    pub(super) fn subscribe(&mut self, id: RequestId, room: RoomId, from: From, out: &mut VecDeque<Action>) {
+        match self.check(&room) {
+            Ok(()) => {
+                self.begin(room, Asked::Subscribe(id), from);
+                self.open_next(out);
+            }
+            Err(refusal) => out.push_back(Action::Send(error_frame(Some(id), refusal))),
+        }
+    }
+
+    /// Begins to open the rooms of a `hello` or a `resume`; the answer may be complete at once.
+    pub(super) fn resume(
+        &mut self,
+        answer: Answer,
+        rooms: Vec<(RoomId, Position)>,
+        out: &mut VecDeque<Action>,
+    ) -> Progress {
+        if let Err(refusal) = self.check_all(&rooms) {
+            return match answer {
+                Answer::Welcome => Err(Goodbye::new(Code::Malformed, refusal.message)),
+                Answer::Resumed(id) => {
+                    out.push_back(Action::Send(error_frame(Some(id), refusal)));
+                    Ok(None)
+                }
+            };
+        }
+        if rooms.is_empty() {
+            return Ok(Some((answer, Vec::new())));
+        }
+        let group = self.next_group;
+        self.next_group += 1;
+        self.groups.insert(group, Group { answer, entries: vec![None; rooms.len()], left: rooms.len() });
+        for (place, (room, position)) in rooms.into_iter().enumerate() {
+            self.begin(room, Asked::Group { group, place }, From::After(position));
+        }
+        self.open_next(out);
+        Ok(None)
+    }
+
+    /// Ends a subscription, or sees to it that it ends once it is open.
+    pub(super) fn unsubscribe(&mut self, id: RequestId, room: &RoomId, out: &mut VecDeque<Action>) {
+        let refusal = Refusal::new(Code::NotSubscribed, "the session is not subscribed to this room");
+        let Some(slot) = self.slots.get(room).copied() else {
+            return out.push_back(Action::Send(error_frame(Some(id), refusal)));
+        };
+        match self.subscriptions.get_mut(&slot) {
+            Some(Subscription { state: State::Live(_), .. }) => self.leave(slot, id, out),
+            Some(subscription) if subscription.leave.is_none() => subscription.leave = Some(id),
+            _ => out.push_back(Action::Send(error_frame(Some(id), refusal))),
+        }
+    }
+
+    /// Takes a feed. Answers a `subscribe`, or completes a group.
+    pub(super) fn opened(
+        &mut self,
+        slot: Slot,
+        opened: Result<Opened, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) -> Progress {
+        self.opening -= 1;
+        self.open_next(out);
+        let Some(subscription) = self.subscriptions.get_mut(&slot) else { return Ok(None) };
+        let State::Opening(asked) = subscription.state else { return Ok(None) };
+        match (asked, opened) {
+            (Asked::Subscribe(id), Ok(opened)) => {
+                let RoomEntry { room, head, horizon, .. } = opened.entry;
+                let position = *opened.feed.cursor();
+                out.push_back(Action::Send(ServerFrame::Subscribed { id, room, position, head, horizon }));
+                subscription.state = State::Held(opened.feed, opened.gaps);
+                self.go_live(slot, out);
+                Ok(None)
+            }
+            (Asked::Subscribe(id), Err(_)) => {
+                let refusal =
+                    Refusal::new(Code::StoreUnavailable, "the room could not be read; subscribe again");
+                out.push_back(Action::Send(error_frame(Some(id), refusal)));
+                self.remove(slot);
+                Ok(None)
+            }
+            (Asked::Group { .. }, Err(error)) => Err(Goodbye::store(&error)),
+            (Asked::Group { group: number, place }, Ok(opened)) => {
+                subscription.state = State::Held(opened.feed, opened.gaps);
+                let Some(group) = self.groups.get_mut(&number) else { return Ok(None) };
+                group.entries[place] = Some(opened.entry);
+                group.left -= 1;
+                if group.left > 0 {
+                    return Ok(None);
+                }
+                let group = self.groups.remove(&number);
+                Ok(group.map(|group| (group.answer, group.entries.into_iter().flatten().collect())))
+            }
+        }
+    }
+
+    /// Lets every room go live whose answer was sent: those that are held and belong to no open group.
+    pub(super) fn release(&mut self, out: &mut VecDeque<Action>) {
+        if !self.groups.is_empty() {
+            // Rooms of another group may be held too; they go live with the last group.
+            return;
+        }
+        let held = |subscription: &Subscription| matches!(subscription.state, State::Held(..));
+        let slots: Vec<_> =
+            self.subscriptions.iter().filter(|(_, s)| held(s)).map(|(slot, _)| *slot).collect();
+        slots.into_iter().for_each(|slot| self.go_live(slot, out));
+    }
+
+    /// Takes a verified cursor.
+    pub(super) fn verified(
+        &mut self,
+        slot: Slot,
+        verified: Result<Verified, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) -> Result<(), Goodbye> {
+        let Some(subscription) = self.subscriptions.get_mut(&slot) else { return Ok(()) };
+        let State::Live(feed) = &mut subscription.state else { return Ok(()) };
+        let verified = verified.map_err(|error| Goodbye::store(&error))?;
+        feed.resume(&verified);
+        tell_gaps(&subscription.room, verified.gaps, out);
+        self.live.push_back(slot);
+        Ok(())
+    }
+
+    /// Takes the runs that a feed asked for.
+    pub(super) fn loaded(&mut self, slot: Slot, runs: Result<Vec<Run>, StoreError>) -> Result<(), Goodbye> {
+        self.reading -= 1;
+        let Some(subscription) = self.subscriptions.get_mut(&slot) else { return Ok(()) };
+        let State::Live(feed) = &mut subscription.state else { return Ok(()) };
+        feed.loaded(runs.map_err(|error| Goodbye::store(&error))?);
+        self.backlog.push_back(slot);
+        Ok(())
+    }
+
+    /// Learns that a room has news.
+    pub(super) fn wake(&mut self, slot: Slot) {
+        if let Some(subscription) = self.subscriptions.get_mut(&slot)
+            && matches!(subscription.state, State::Live(_))
+            && !subscription.busy
+        {
+            subscription.busy = true;
+            self.live.push_back(slot);
+        }
+    }
+
+    /// The next delivery, or a read or verification for one.
+    pub(super) fn poll_delivery(&mut self) -> Result<Option<Action>, Goodbye> {
+        loop {
+            if self.reading < READS_IN_FLIGHT_MAX
+                && let Some((slot, read)) = self.to_read.pop_front()
+            {
+                if self.subscriptions.contains_key(&slot) {
+                    self.reading += 1;
+                    return Ok(Some(Action::Read(slot, read)));
+                }
+                continue;
+            }
+            let (slot, is_live) = match (self.live.pop_front(), &mut self.backlog) {
+                (Some(slot), _) => (slot, true),
+                (None, backlog) => match backlog.pop_front() {
+                    Some(slot) => (slot, false),
+                    None => return Ok(None),
+                },
+            };
+            let Some(subscription) = self.subscriptions.get_mut(&slot) else { continue };
+            let State::Live(feed) = &mut subscription.state else { continue };
+            match feed.step() {
+                Step::Deliver(run) => {
+                    if is_live { &mut self.live } else { &mut self.backlog }.push_back(slot);
+                    return Ok(Some(Action::Deliver(run)));
+                }
+                Step::Wait => subscription.busy = false,
+                Step::Read(read) => self.to_read.push_back((slot, read)),
+                Step::Verify => {
+                    return Ok(Some(Action::Verify(slot, subscription.room.clone(), *feed.cursor())));
+                }
+                Step::Broken => {
+                    tracing::error!(room = %subscription.room, "the log cannot be read on from a verified position");
+                    return Err(Goodbye::new(
+                        Code::Internal,
+                        "stored data is damaged; the server's log says more",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Rooms of which not everything was sent, and their heads.
+    pub(super) fn lag(&self) -> Vec<(RoomId, Offset)> {
+        let lag = |subscription: &Subscription| match &subscription.state {
+            State::Live(feed) => feed.lag().map(|head| (subscription.room.clone(), head)),
+            State::Opening(_) | State::Held(..) => None,
+        };
+        self.subscriptions.values().filter_map(lag).collect()
+    }
+
+    fn check(&self, room: &RoomId) -> Result<(), Refusal> {
+        authorize::read(room)?;
+        if self.slots.contains_key(room) {
+            return Err(Refusal::new(
+                Code::AlreadySubscribed,
+                "the session is subscribed to this room already",
+            ));
+        }
+        if self.slots.len() >= ROOMS_MAX {
+            return Err(Refusal::new(Code::TooManyRooms, "a session has at most 16,384 rooms"));
+        }
+        Ok(())
+    }
+
+    fn check_all(&self, rooms: &[(RoomId, Position)]) -> Result<(), Refusal> {
+        let mut names: Vec<_> = rooms.iter().map(|(room, _)| room).collect();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Refusal::new(Code::AlreadySubscribed, "a room is resumed twice"));
+        }
+        if self.slots.len() + rooms.len() > ROOMS_MAX {
+            return Err(Refusal::new(Code::TooManyRooms, "a session has at most 16,384 rooms"));
+        }
+        rooms.iter().try_for_each(|(room, _)| self.check(room))
+    }
+
+    fn begin(&mut self, room: RoomId, asked: Asked, from: From) {
+        let slot = Slot(self.next_slot);
+        self.next_slot += 1;
+        self.slots.insert(room.clone(), slot);
+        let subscription = Subscription { room, state: State::Opening(asked), busy: true, leave: None };
+        self.subscriptions.insert(slot, subscription);
+        self.to_open.push_back((slot, from));
+    }
+
+    fn open_next(&mut self, out: &mut VecDeque<Action>) {
+        while self.opening < OPENS_IN_FLIGHT_MAX
+            && let Some((slot, from)) = self.to_open.pop_front()
+        {
+            if let Some(subscription) = self.subscriptions.get(&slot) {
+                self.opening += 1;
+                out.push_back(Action::Open(slot, subscription.room.clone(), from));
+            }
+        }
+    }
+
+    fn go_live(&mut self, slot: Slot, out: &mut VecDeque<Action>) {
+        let Some(mut subscription) = self.subscriptions.remove(&slot) else { return };
+        let leave = subscription.leave;
+        if let State::Held(feed, gaps) = subscription.state {
+            tell_gaps(&subscription.room, gaps, out);
+            subscription.state = State::Live(feed);
+            self.live.push_back(slot);
+        }
+        self.subscriptions.insert(slot, subscription);
+        if let Some(id) = leave {
+            self.leave(slot, id, out);
+        }
+    }
+
+    fn leave(&mut self, slot: Slot, id: RequestId, out: &mut VecDeque<Action>) {
+        if let Some(room) = self.remove(slot) {
+            out.push_back(Action::Send(ServerFrame::Unsubscribed { id, room }));
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) -> Option<RoomId> {
+        let subscription = self.subscriptions.remove(&slot)?;
+        self.slots.remove(&subscription.room);
+        Some(subscription.room)
+    }
+}
+
+fn tell_gaps(room: &RoomId, gaps: Vec<Gap>, out: &mut VecDeque<Action>) {
+    out.extend(gaps.into_iter().map(|gap| Action::Send(ServerFrame::Gap { room: room.clone(), gap })));
+}
+
+/// Reads of the store that one session has open for its feeds. Source: chosen; one is sent while the next is read.
+const READS_IN_FLIGHT_MAX: usize = 2;
