@@ -25,8 +25,12 @@ pub const FRAME_OUT_BYTES_MAX: usize = 1024 * 1024;
 /// Rooms that one session is subscribed to. Beyond it: `error too_many_rooms`. Source: the design, chosen.
 pub const ROOMS_MAX: usize = 16_384;
 
-/// Rooms in one `hello` or `resume`. Beyond it: `error too_many_rooms`. Source: the design.
+/// Rooms in one `hello` or `resume`. Beyond it: `error too_many_rooms`; in a `hello`, which has no id, `goodbye
+/// malformed`. Source: the design.
 pub const RESUME_ROOMS_MAX: usize = 1_000;
+
+/// Features that a `hello` may name. Beyond it: `goodbye malformed`. Source: chosen; a version knows a handful.
+pub const FEATURES_MAX: usize = 64;
 
 /// Bytes of bodies that a client has on their way unacknowledged. Beyond it: `goodbye too_many_in_flight`.
 /// Source: chosen; 64 of the largest bodies.

@@ -1,0 +1,90 @@
+//! The types of frames: a number in MessagePack, a name in JSON, the first element of each frame.
+//!
+//! `docs/protocol.md` holds the same table; a test compares the two. The answer to a request has its number plus 32.
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
+        /// The type of a frame.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum FrameKind {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl FrameKind {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The first element in MessagePack.
+            #[must_use]
+            pub const fn number(self) -> u8 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+
+            /// The first element in JSON.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The type of that number.
+            #[must_use]
+            pub const fn from_number(number: u64) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The type of that name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Opens a session.
+    Hello = 1, "hello";
+    /// Resumes more rooms.
+    Resume = 2, "resume";
+    /// Subscribes to a room.
+    Subscribe = 3, "subscribe";
+    /// Ends a subscription.
+    Unsubscribe = 4, "unsubscribe";
+    /// Appends an event, once.
+    Publish = 5, "publish";
+    /// Asks for a page of a log.
+    History = 6, "history";
+    /// Asks for the rooms there are.
+    Rooms = 7, "rooms";
+    /// Asks who is in a room.
+    Who = 8, "who";
+    /// A sign of life, from either side.
+    Beat = 9, "beat";
+    /// Answers `hello`.
+    Welcome = 33, "welcome";
+    /// Answers `resume`.
+    Resumed = 34, "resumed";
+    /// Answers `subscribe`.
+    Subscribed = 35, "subscribed";
+    /// Answers `unsubscribe`.
+    Unsubscribed = 36, "unsubscribed";
+    /// Answers `publish`: it stands in the log.
+    Ack = 37, "ack";
+    /// Answers `history`.
+    Page = 38, "page";
+    /// Answers `rooms`.
+    RoomList = 39, "room_list";
+    /// Answers `who`.
+    Present = 40, "present";
+    /// Answers `publish`: it never will stand in the log.
+    Refused = 48, "refused";
+    /// Contiguous events of a room.
+    Events = 49, "events";
+    /// Events that the reader will not get, or must drop.
+    Gap = 50, "gap";
+    /// Answers a request that failed.
+    Error = 51, "error";
+    /// The last frame of a session.
+    Goodbye = 52, "goodbye";
+}

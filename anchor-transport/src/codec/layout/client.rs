@@ -1,0 +1,218 @@
+//! The frames of a client.
+
+use anchor_core::code::Code;
+use anchor_core::id::Seq;
+use anchor_core::limits::{FEATURES_MAX, RESUME_ROOMS_MAX};
+use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId};
+
+use super::super::kind::FrameKind;
+use super::super::value::{Reader, Writer};
+use super::parts::{
+    client_id, draft, nonce, offset, position, request, resume, room, seq, text, user, write_draft,
+    write_position, write_resume,
+};
+use super::{Fault, Fields};
+
+/// Takes the fields of a frame of `kind`; `None` if clients send no such frame.
+pub(in super::super) fn read_client<'a, R: Reader<'a>>(
+    r: &mut R,
+    kind: FrameKind,
+    seen: &mut Option<RequestId>,
+) -> Result<Option<ClientFrame>, Fault> {
+    Ok(Some(match kind {
+        FrameKind::Publish => ClientFrame::Publish(publish(r)?),
+        FrameKind::Beat => ClientFrame::Beat,
+        FrameKind::Hello => ClientFrame::Hello(hello(r)?),
+        FrameKind::Resume => ClientFrame::Resume {
+            id: request(r, seen)?,
+            rooms: r.list("rooms", (RESUME_ROOMS_MAX, Code::TooManyRooms), resume)?,
+        },
+        FrameKind::Subscribe => ClientFrame::Subscribe {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            from: r.array("from", from)?,
+        },
+        FrameKind::Unsubscribe => {
+            ClientFrame::Unsubscribe { id: request(r, seen)?, room: r.field("room", room)? }
+        }
+        FrameKind::History => ClientFrame::History {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            range: r.array("range", range)?,
+            limit: r.field("limit", Reader::number)?,
+        },
+        FrameKind::Rooms => ClientFrame::Rooms {
+            id: request(r, seen)?,
+            after: r.option("after", room)?,
+            limit: r.field("limit", Reader::number)?,
+        },
+        FrameKind::Who => ClientFrame::Who { id: request(r, seen)?, room: r.field("room", room)? },
+        _ => return Ok(None),
+    }))
+}
+
+/// Writes a whole frame.
+pub(in super::super) fn write_client<W: Writer>(w: &mut W, frame: &ClientFrame) {
+    match frame {
+        ClientFrame::Publish(publish) => write_publish(w, publish),
+        ClientFrame::Beat => {
+            w.open(1);
+            w.kind(FrameKind::Beat);
+        }
+        ClientFrame::Hello(hello) => write_hello(w, hello),
+        ClientFrame::Resume { id, rooms } => {
+            w.open(3);
+            w.kind(FrameKind::Resume);
+            w.number(id.0);
+            w.list(rooms, write_resume);
+        }
+        ClientFrame::Subscribe { id, room, from } => {
+            w.open(4);
+            w.kind(FrameKind::Subscribe);
+            w.number(id.0);
+            w.text(room.as_str());
+            write_from(w, from);
+        }
+        ClientFrame::Unsubscribe { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Unsubscribe);
+            w.number(id.0);
+            w.text(room.as_str());
+        }
+        ClientFrame::History { id, room, range, limit } => {
+            w.open(5);
+            w.kind(FrameKind::History);
+            w.number(id.0);
+            w.text(room.as_str());
+            write_range(w, range);
+            w.number(*limit);
+        }
+        ClientFrame::Rooms { id, after, limit } => {
+            w.open(4);
+            w.kind(FrameKind::Rooms);
+            w.number(id.0);
+            w.option(after.as_ref(), |w, after| w.text(after.as_str()));
+            w.number(*limit);
+        }
+        ClientFrame::Who { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Who);
+            w.number(id.0);
+            w.text(room.as_str());
+        }
+    }
+    w.close();
+}
+
+/// About how many bytes a frame will have.
+pub(in super::super) fn client_size_hint(frame: &ClientFrame) -> usize {
+    match frame {
+        ClientFrame::Publish(publish) => 160 + publish.draft.body.bytes().len(),
+        ClientFrame::Hello(Hello { resume: rooms, .. }) | ClientFrame::Resume { rooms, .. } => {
+            160 + 64 * rooms.len()
+        }
+        _ => 96,
+    }
+}
+
+fn hello<'a, R: Reader<'a>>(r: &mut R) -> Result<Hello, Fault> {
+    Ok(Hello {
+        token: r.option("token", text)?,
+        user: r.option("user", user)?,
+        client_id: r.field("client_id", client_id)?,
+        waits: r.field("waits", seq)?,
+        features: r.list("features", (FEATURES_MAX, Code::Invalid), |r| Ok(text(r)?))?,
+        resume: r.list("resume", (RESUME_ROOMS_MAX, Code::TooManyRooms), resume)?,
+    })
+}
+
+fn write_hello<W: Writer>(w: &mut W, hello: &Hello) {
+    w.open(7);
+    w.kind(FrameKind::Hello);
+    w.option(hello.token.as_deref(), W::text);
+    w.option(hello.user.as_ref(), |w, user| w.text(user.as_str()));
+    w.fixed(hello.client_id.as_bytes());
+    w.number(hello.waits.get());
+    w.list(&hello.features, |w, feature| w.text(feature));
+    w.list(&hello.resume, write_resume);
+}
+
+fn publish<'a, R: Reader<'a>>(r: &mut R) -> Result<PublishFrame, Fault> {
+    Ok(PublishFrame {
+        seq: r.field("seq", |r| match seq(r)? {
+            Seq::ZERO => Err(Fault::invalid("the lowest seq of a publish is 1")),
+            seq => Ok(seq),
+        })?,
+        nonce: r.field("nonce", nonce)?,
+        waits: r.field("waits", seq)?,
+        room: r.field("room", room)?,
+        draft: r.field("event", draft)?,
+        client_id: r.option("client_id", client_id)?,
+    })
+}
+
+fn write_publish<W: Writer>(w: &mut W, publish: &PublishFrame) {
+    w.open(7);
+    w.kind(FrameKind::Publish);
+    w.number(publish.seq.get());
+    w.number(publish.nonce.0.into());
+    w.number(publish.waits.get());
+    w.text(publish.room.as_str());
+    write_draft(w, &publish.draft);
+    w.option(publish.client_id.as_ref(), |w, id| w.fixed(id.as_bytes()));
+}
+
+/// `["start"]`, `["after", position]`, `["offset", offset]`, `["last", messages]` or `["now"]`.
+fn from<'a, R: Reader<'a>>(r: &mut R) -> Result<From, Fault> {
+    Ok(match &*r.text()? {
+        "start" => From::Start,
+        "after" => From::After(position(r)?),
+        "offset" => From::Offset(offset(r)?),
+        "last" => From::Last(r.number()?),
+        "now" => From::Now,
+        _ => return Err(Fault::invalid("expected start, after, offset, last or now")),
+    })
+}
+
+fn write_from<W: Writer>(w: &mut W, from: &From) {
+    match from {
+        From::Start => write_tag(w, "start"),
+        From::After(position) => write_tagged(w, "after", |w| write_position(w, position)),
+        From::Offset(offset) => write_tagged(w, "offset", |w| w.number(offset.0)),
+        From::Last(messages) => write_tagged(w, "last", |w| w.number(*messages)),
+        From::Now => write_tag(w, "now"),
+    }
+}
+
+/// `["newest"]`, `["before", position]`, `["before_offset", offset]` or `["after", position]`.
+fn range<'a, R: Reader<'a>>(r: &mut R) -> Result<HistoryRange, Fault> {
+    Ok(match &*r.text()? {
+        "newest" => HistoryRange::Newest,
+        "before" => HistoryRange::Before(position(r)?),
+        "before_offset" => HistoryRange::BeforeOffset(offset(r)?),
+        "after" => HistoryRange::After(position(r)?),
+        _ => return Err(Fault::invalid("expected newest, before, before_offset or after")),
+    })
+}
+
+fn write_range<W: Writer>(w: &mut W, range: &HistoryRange) {
+    match range {
+        HistoryRange::Newest => write_tag(w, "newest"),
+        HistoryRange::Before(position) => write_tagged(w, "before", |w| write_position(w, position)),
+        HistoryRange::BeforeOffset(offset) => write_tagged(w, "before_offset", |w| w.number(offset.0)),
+        HistoryRange::After(position) => write_tagged(w, "after", |w| write_position(w, position)),
+    }
+}
+
+fn write_tag<W: Writer>(w: &mut W, tag: &str) {
+    w.open(1);
+    w.text(tag);
+    w.close();
+}
+
+fn write_tagged<W: Writer>(w: &mut W, tag: &str, write: impl FnOnce(&mut W)) {
+    w.open(2);
+    w.text(tag);
+    write(w);
+    w.close();
+}

@@ -1,0 +1,184 @@
+//! What frames are made of: ids, positions, gaps, room entries, reasons.
+
+use anchor_core::code::Code;
+use anchor_core::event::{Draft, EventKind};
+use anchor_core::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
+use anchor_core::msgpack::Malformed;
+use anchor_core::position::{Chain, Epoch, Offset, Ordinal, Position};
+use anchor_core::resume::{Gap, GapReason};
+use anchor_core::session::frame::{RequestId, RoomEntry};
+
+use super::super::value::{Reader, Writer};
+use super::{Fault, Fields};
+
+pub(super) fn room<'a>(r: &mut impl Reader<'a>) -> Result<RoomId, Malformed> {
+    RoomId::new(r.text()?)
+        .map_err(|_| Malformed("a room id has 1 to 64 bytes of a-z 0-9 . _ - after an optional @"))
+}
+
+pub(super) fn user<'a>(r: &mut impl Reader<'a>) -> Result<UserId, Malformed> {
+    UserId::new(r.text()?).map_err(|_| {
+        Malformed(
+            "a user id has 1 to 64 bytes, no control or direction characters, no white space at its ends",
+        )
+    })
+}
+
+pub(super) fn seq<'a>(r: &mut impl Reader<'a>) -> Result<Seq, Malformed> {
+    Seq::new(r.number()?).map_err(|_| Malformed("a seq is at most 2^53 - 1"))
+}
+
+pub(super) fn nonce<'a>(r: &mut impl Reader<'a>) -> Result<Nonce, Malformed> {
+    u32::try_from(r.number()?).map(Nonce).map_err(|_| Malformed("a nonce has 32 bits"))
+}
+
+pub(super) fn offset<'a>(r: &mut impl Reader<'a>) -> Result<Offset, Malformed> {
+    r.number().map(Offset)
+}
+
+pub(super) fn ordinal<'a>(r: &mut impl Reader<'a>) -> Result<Ordinal, Malformed> {
+    r.number().map(Ordinal)
+}
+
+pub(super) fn chain<'a>(r: &mut impl Reader<'a>) -> Result<Chain, Malformed> {
+    r.fixed().map(Chain::from_bytes)
+}
+
+pub(super) fn epoch<'a>(r: &mut impl Reader<'a>) -> Result<Epoch, Malformed> {
+    r.fixed().map(Epoch::from_bytes)
+}
+
+pub(super) fn client_id<'a>(r: &mut impl Reader<'a>) -> Result<ClientId, Malformed> {
+    r.fixed().map(ClientId::from_bytes)
+}
+
+pub(super) fn client_tag<'a>(r: &mut impl Reader<'a>) -> Result<ClientTag, Malformed> {
+    r.fixed().map(ClientTag::from_bytes)
+}
+
+pub(super) fn session<'a>(r: &mut impl Reader<'a>) -> Result<SessionId, Malformed> {
+    r.fixed().map(SessionId::from_bytes)
+}
+
+pub(super) fn text<'a>(r: &mut impl Reader<'a>) -> Result<String, Malformed> {
+    r.text().map(Into::into)
+}
+
+/// The id of a request, noted in `seen` for an answer to a fault further on.
+pub(super) fn request<'a>(r: &mut impl Reader<'a>, seen: &mut Option<RequestId>) -> Result<RequestId, Fault> {
+    let id = r.field("id", |r| r.number().map(RequestId))?;
+    *seen = Some(id);
+    Ok(id)
+}
+
+/// `[epoch, offset, chain]`; at offset zero the other two say nothing.
+pub(super) fn position<'a>(r: &mut impl Reader<'a>) -> Result<Position, Fault> {
+    r.array("position", |r| {
+        let epoch = r.option("epoch", epoch)?;
+        let offset = r.field("offset", offset)?;
+        let chain = r.option("chain", chain)?;
+        match (offset, epoch, chain) {
+            (Offset::ZERO, ..) => Ok(Position::START),
+            (_, Some(_), Some(chain)) => Ok(Position { epoch, offset, chain }),
+            _ => Err(Fault::invalid("a position above offset 0 has an epoch and a chain")),
+        }
+    })
+}
+
+pub(super) fn write_position<W: Writer>(w: &mut W, position: &Position) {
+    w.open(3);
+    w.option(position.epoch.as_ref(), |w, epoch| w.fixed(epoch.as_bytes()));
+    w.number(position.offset.0);
+    w.fixed(position.chain.as_bytes());
+    w.close();
+}
+
+/// `[room, position]`.
+pub(super) fn resume<'a>(r: &mut impl Reader<'a>) -> Result<(RoomId, Position), Fault> {
+    r.array("resume", |r| Ok((r.field("room", room)?, r.field("position", position)?)))
+}
+
+pub(super) fn write_resume<W: Writer>(w: &mut W, (room, position): &(RoomId, Position)) {
+    w.open(2);
+    w.text(room.as_str());
+    write_position(w, position);
+    w.close();
+}
+
+/// `[kind, target, content type, body]`.
+pub(super) fn draft<'a>(r: &mut impl Reader<'a>) -> Result<Draft, Fault> {
+    r.array("event", |r| {
+        let kind = r.field("kind", Reader::number)?;
+        let kind = u16::try_from(kind).map_err(|_| Fault::invalid("a kind has 16 bits"))?;
+        let target = r.option("target", offset)?;
+        if target == Some(Offset::ZERO) {
+            return Err(Fault::invalid("a target is an offset from 1"));
+        }
+        let body =
+            r.field("body", Reader::body)?.ok_or(Fault::invalid("an event that is published has a body"))?;
+        Ok(Draft { kind: EventKind(kind), target, body })
+    })
+}
+
+pub(super) fn write_draft<W: Writer>(w: &mut W, draft: &Draft) {
+    w.open(4);
+    w.number(draft.kind.0.into());
+    w.option(draft.target, |w, target| w.number(target.0));
+    w.body(Some(&draft.body));
+    w.close();
+}
+
+/// `from, to, reason, position, ordinal`: five elements, of a frame or of an array of their own.
+pub(super) fn gap<'a>(r: &mut impl Reader<'a>) -> Result<Gap, Fault> {
+    Ok(Gap {
+        from: r.field("from", offset)?,
+        to: r.field("to", offset)?,
+        reason: GapReason::from_name(&r.field("reason", Reader::text)?).unwrap_or(GapReason::History),
+        position: r.option("position", position)?,
+        ordinal: r.field("ordinal", ordinal)?,
+    })
+}
+
+pub(super) fn write_gap<W: Writer>(w: &mut W, gap: &Gap) {
+    w.number(gap.from.0);
+    w.number(gap.to.0);
+    w.text(gap.reason.name());
+    w.option(gap.position.as_ref(), write_position);
+    w.number(gap.ordinal.0);
+}
+
+/// `[room, epoch, head, horizon]`.
+pub(super) fn entry<'a>(r: &mut impl Reader<'a>) -> Result<RoomEntry, Fault> {
+    r.array("rooms", |r| {
+        Ok(RoomEntry {
+            room: r.field("room", room)?,
+            epoch: r.option("epoch", epoch)?,
+            head: r.field("head", offset)?,
+            horizon: r.field("horizon", offset)?,
+        })
+    })
+}
+
+pub(super) fn write_entry<W: Writer>(w: &mut W, entry: &RoomEntry) {
+    w.open(4);
+    w.text(entry.room.as_str());
+    w.option(entry.epoch.as_ref(), |w, epoch| w.fixed(epoch.as_bytes()));
+    w.number(entry.head.0);
+    w.number(entry.horizon.0);
+    w.close();
+}
+
+/// `code, message`: two elements. A code that is not known counts as `internal`, its name goes into the message.
+pub(super) fn reason<'a>(r: &mut impl Reader<'a>) -> Result<(Code, String), Fault> {
+    let name = r.field("code", Reader::text)?;
+    let message = r.option("message", text)?.unwrap_or_default();
+    Ok(match Code::from_name(&name) {
+        Some(code) => (code, message),
+        None => (Code::Internal, format!("{name}: {message}")),
+    })
+}
+
+pub(super) fn write_reason<W: Writer>(w: &mut W, code: Code, message: &str) {
+    w.text(code.name());
+    w.text(message);
+}

@@ -1,0 +1,335 @@
+//! The frames of a server.
+
+use anchor_core::code::Code;
+use anchor_core::event::Event;
+use anchor_core::id::RoomId;
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::publish::{Ack, Durability};
+use anchor_core::session::frame::{Events, Page, RequestId, ServerFrame, SessionLimits, Welcome};
+
+use super::super::kind::FrameKind;
+use super::super::value::{Reader, Writer};
+use super::parts::{
+    chain, client_tag, entry, epoch, gap, offset, ordinal, position, reason, request, room, seq, session,
+    text, user, write_entry, write_gap, write_position, write_reason,
+};
+use super::{Fault, Fields};
+
+/// Takes the fields of a frame of `kind`; `None` if servers send no such frame.
+pub(in super::super) fn read_server<'a, R: Reader<'a>>(
+    r: &mut R,
+    kind: FrameKind,
+    seen: &mut Option<RequestId>,
+) -> Result<Option<ServerFrame>, Fault> {
+    Ok(Some(match kind {
+        FrameKind::Events => ServerFrame::Events(events(r)?),
+        FrameKind::Ack => ServerFrame::Ack(ack(r)?),
+        FrameKind::Welcome => ServerFrame::Welcome(welcome(r)?),
+        FrameKind::Resumed => {
+            ServerFrame::Resumed { id: request(r, seen)?, rooms: r.list("rooms", ANY_NUMBER, entry)? }
+        }
+        FrameKind::Subscribed => ServerFrame::Subscribed {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            position: r.field("position", position)?,
+            head: r.field("head", offset)?,
+            horizon: r.field("horizon", offset)?,
+        },
+        FrameKind::Unsubscribed => {
+            ServerFrame::Unsubscribed { id: request(r, seen)?, room: r.field("room", room)? }
+        }
+        FrameKind::Refused => {
+            let seq = r.field("seq", seq)?;
+            let (code, message) = reason(r)?;
+            ServerFrame::Refused { seq, code, message }
+        }
+        FrameKind::Gap => ServerFrame::Gap { room: r.field("room", room)?, gap: gap(r)? },
+        FrameKind::Page => ServerFrame::Page(page(r, seen)?),
+        FrameKind::RoomList => ServerFrame::RoomList {
+            id: request(r, seen)?,
+            rooms: r.list("rooms", ANY_NUMBER, entry)?,
+            next: r.option("next", room)?,
+        },
+        FrameKind::Present => ServerFrame::Present {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            users: r.list("users", ANY_NUMBER, |r| Ok(user(r)?))?,
+            total: r.field("total", Reader::number)?,
+        },
+        FrameKind::Error => {
+            let id = r.option("id", |r| r.number().map(RequestId))?;
+            let (code, message) = reason(r)?;
+            ServerFrame::Error {
+                id,
+                code,
+                message,
+                retry_after_ms: r.option("retry_after_ms", Reader::number)?,
+            }
+        }
+        FrameKind::Beat => ServerFrame::Beat {
+            at: r.field("at", Reader::number)?,
+            lag: r.list("lag", ANY_NUMBER, |r| {
+                r.array("lag", |r| Ok((r.field("room", room)?, r.field("head", offset)?)))
+            })?,
+        },
+        FrameKind::Goodbye => {
+            let (code, message) = reason(r)?;
+            let reconnect_after_ms = r.option("reconnect_after_ms", Reader::number)?;
+            ServerFrame::Goodbye { code, message, reconnect_after_ms }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// Writes a whole frame.
+pub(in super::super) fn write_server<W: Writer>(w: &mut W, frame: &ServerFrame) {
+    match frame {
+        ServerFrame::Events(Events { room, epoch, first, events }) => {
+            write_events_header(w, room, *epoch, *first);
+            w.list(events, W::event);
+        }
+        ServerFrame::Ack(ack) => write_ack(w, ack),
+        ServerFrame::Welcome(welcome) => write_welcome(w, welcome),
+        ServerFrame::Resumed { id, rooms } => {
+            w.open(3);
+            w.kind(FrameKind::Resumed);
+            w.number(id.0);
+            w.list(rooms, write_entry);
+        }
+        ServerFrame::Subscribed { id, room, position, head, horizon } => {
+            w.open(6);
+            w.kind(FrameKind::Subscribed);
+            w.number(id.0);
+            w.text(room.as_str());
+            write_position(w, position);
+            w.number(head.0);
+            w.number(horizon.0);
+        }
+        ServerFrame::Unsubscribed { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Unsubscribed);
+            w.number(id.0);
+            w.text(room.as_str());
+        }
+        ServerFrame::Refused { seq, code, message } => {
+            w.open(4);
+            w.kind(FrameKind::Refused);
+            w.number(seq.get());
+            write_reason(w, *code, message);
+        }
+        ServerFrame::Gap { room, gap } => {
+            w.open(7);
+            w.kind(FrameKind::Gap);
+            w.text(room.as_str());
+            write_gap(w, gap);
+        }
+        ServerFrame::Page(page) => write_page(w, page),
+        ServerFrame::RoomList { id, rooms, next } => {
+            w.open(4);
+            w.kind(FrameKind::RoomList);
+            w.number(id.0);
+            w.list(rooms, write_entry);
+            w.option(next.as_ref(), |w, next| w.text(next.as_str()));
+        }
+        ServerFrame::Present { id, room, users, total } => {
+            w.open(5);
+            w.kind(FrameKind::Present);
+            w.number(id.0);
+            w.text(room.as_str());
+            w.list(users, |w, user| w.text(user.as_str()));
+            w.number(*total);
+        }
+        ServerFrame::Error { id, code, message, retry_after_ms } => {
+            w.open(5);
+            w.kind(FrameKind::Error);
+            w.option(*id, |w, id| w.number(id.0));
+            write_reason(w, *code, message);
+            w.option(*retry_after_ms, W::number);
+        }
+        ServerFrame::Beat { at, lag } => {
+            w.open(3);
+            w.kind(FrameKind::Beat);
+            w.number(*at);
+            w.list(lag, |w, (room, head)| {
+                w.open(2);
+                w.text(room.as_str());
+                w.number(head.0);
+                w.close();
+            });
+        }
+        ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
+            w.open(4);
+            w.kind(FrameKind::Goodbye);
+            write_reason(w, *code, message);
+            w.option(*reconnect_after_ms, W::number);
+        }
+    }
+    w.close();
+}
+
+/// Writes an `events` frame up to its last field, the list of events; the frame stays open.
+pub(in super::super) fn write_events_header<W: Writer>(
+    w: &mut W,
+    room: &RoomId,
+    epoch: Epoch,
+    first: Offset,
+) {
+    w.open(5);
+    w.kind(FrameKind::Events);
+    w.text(room.as_str());
+    w.fixed(epoch.as_bytes());
+    w.number(first.0);
+}
+
+/// About how many bytes a frame will have.
+pub(in super::super) fn server_size_hint(frame: &ServerFrame) -> usize {
+    match frame {
+        ServerFrame::Events(Events { events, .. }) | ServerFrame::Page(Page { events, .. }) => {
+            let bodies = events.iter().filter_map(|event| event.body.as_ref());
+            128 + 96 * events.len() + bodies.map(|body| body.bytes().len()).sum::<usize>()
+        }
+        ServerFrame::Welcome(Welcome { rooms, .. })
+        | ServerFrame::Resumed { rooms, .. }
+        | ServerFrame::RoomList { rooms, .. } => 160 + 48 * rooms.len(),
+        _ => 128,
+    }
+}
+
+fn welcome<'a, R: Reader<'a>>(r: &mut R) -> Result<Welcome, Fault> {
+    Ok(Welcome {
+        session: r.field("session", session)?,
+        user: r.field("user", user)?,
+        client: r.field("client", client_tag)?,
+        seq: r.field("seq", seq)?,
+        heartbeat_ms: r.field("heartbeat_ms", Reader::number)?,
+        limits: r.array("limits", |r| {
+            Ok(SessionLimits {
+                body_bytes: r.field("body_bytes", Reader::number)?,
+                frame_in_bytes: r.field("frame_in_bytes", Reader::number)?,
+                frame_out_bytes: r.field("frame_out_bytes", Reader::number)?,
+                rooms: r.field("rooms", Reader::number)?,
+                window: r.field("window", Reader::number)?,
+                in_flight_bytes: r.field("in_flight_bytes", Reader::number)?,
+                history_events: r.field("history_events", Reader::number)?,
+            })
+        })?,
+        features: r.list("features", ANY_NUMBER, |r| Ok(text(r)?))?,
+        rooms: r.list("rooms", ANY_NUMBER, entry)?,
+    })
+}
+
+fn write_welcome<W: Writer>(w: &mut W, welcome: &Welcome) {
+    let Welcome { session, user, client, seq, heartbeat_ms, limits, features, rooms } = welcome;
+    w.open(9);
+    w.kind(FrameKind::Welcome);
+    w.fixed(session.as_bytes());
+    w.text(user.as_str());
+    w.fixed(client.as_bytes());
+    w.number(seq.get());
+    w.number(*heartbeat_ms);
+    let SessionLimits {
+        body_bytes,
+        frame_in_bytes,
+        frame_out_bytes,
+        rooms: rooms_max,
+        window,
+        in_flight_bytes,
+        history_events,
+    } = *limits;
+    let limits =
+        [body_bytes, frame_in_bytes, frame_out_bytes, rooms_max, window, in_flight_bytes, history_events];
+    w.list(&limits, |w, limit| w.number(*limit));
+    w.list(features, |w, feature| w.text(feature));
+    w.list(rooms, write_entry);
+}
+
+fn ack<'a, R: Reader<'a>>(r: &mut R) -> Result<Ack, Fault> {
+    let seq = r.field("seq", seq)?;
+    let room = r.field("room", room)?;
+    let epoch = r.field("epoch", epoch)?;
+    let offset = r.field("offset", offset)?;
+    let chain = r.field("chain", chain)?;
+    let ordinal = r.field("ordinal", ordinal)?;
+    Ok(Ack {
+        seq,
+        room,
+        epoch,
+        mark: Mark { offset, ordinal, chain },
+        ts: r.field("ts", Reader::number)?,
+        duplicate: r.field("duplicate", Reader::flag)?,
+        durability: Durability::from_name(&r.field("durability", Reader::text)?)
+            .unwrap_or(Durability::Memory),
+    })
+}
+
+fn write_ack<W: Writer>(w: &mut W, ack: &Ack) {
+    w.open(10);
+    w.kind(FrameKind::Ack);
+    w.number(ack.seq.get());
+    w.text(ack.room.as_str());
+    w.fixed(ack.epoch.as_bytes());
+    w.number(ack.mark.offset.0);
+    w.fixed(ack.mark.chain.as_bytes());
+    w.number(ack.mark.ordinal.0);
+    w.number(ack.ts);
+    w.flag(ack.duplicate);
+    w.text(ack.durability.name());
+}
+
+fn events<'a, R: Reader<'a>>(r: &mut R) -> Result<Events, Fault> {
+    let room = r.field("room", room)?;
+    let epoch = r.field("epoch", epoch)?;
+    let first = r.field("first", offset)?;
+    let events = r.list("events", ANY_NUMBER, |r| Ok(r.event()?))?;
+    contiguous(first, &events)?;
+    Ok(Events { room, epoch, first, events })
+}
+
+fn page<'a, R: Reader<'a>>(r: &mut R, seen: &mut Option<RequestId>) -> Result<Page, Fault> {
+    let id = request(r, seen)?;
+    let room = r.field("room", room)?;
+    let epoch = r.option("epoch", epoch)?;
+    let first = r.field("first", offset)?;
+    let events = r.list("events", ANY_NUMBER, |r| Ok(r.event()?))?;
+    contiguous(first, &events)?;
+    Ok(Page {
+        id,
+        room,
+        epoch,
+        first,
+        events,
+        head: r.field("head", offset)?,
+        horizon: r.field("horizon", offset)?,
+        gap: r.option("gap", |r| r.array("gap", gap))?,
+        next: r.option("next", position)?,
+    })
+}
+
+fn write_page<W: Writer>(w: &mut W, page: &Page) {
+    w.open(10);
+    w.kind(FrameKind::Page);
+    w.number(page.id.0);
+    w.text(page.room.as_str());
+    w.option(page.epoch.as_ref(), |w, epoch| w.fixed(epoch.as_bytes()));
+    w.number(page.first.0);
+    w.list(&page.events, W::event);
+    w.number(page.head.0);
+    w.number(page.horizon.0);
+    w.option(page.gap.as_ref(), |w, gap| {
+        w.open(5);
+        write_gap(w, gap);
+        w.close();
+    });
+    w.option(page.next.as_ref(), write_position);
+}
+
+fn contiguous(first: Offset, events: &[Event]) -> Result<(), Fault> {
+    let fits = |(event, offset): (&Event, u64)| event.offset.0 == offset;
+    match events.iter().zip(first.0..).all(fits) {
+        true => Ok(()),
+        false => Err(Fault { field: "events", ..Fault::invalid("offsets that do not follow each other") }),
+    }
+}
+
+/// Lists of a server are as long as its frames allow; each entry was read before the next is stored.
+const ANY_NUMBER: (usize, Code) = (usize::MAX, Code::Invalid);
