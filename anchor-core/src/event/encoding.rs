@@ -37,7 +37,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event) {
 /// [`Malformed`] says in what the bytes are no event.
 pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
     let elements = reader.array()?;
-    let further = elements.checked_sub(ELEMENTS).ok_or(Malformed("an event of fewer than 12 elements"))?;
+    let further = elements.checked_sub(ELEMENTS as usize).ok_or(Malformed("an event of fewer than 12 elements"))?;
     let event = Event {
         offset: Offset(number(reader)?),
         ordinal: Ordinal(number(reader)?),
@@ -95,7 +95,7 @@ fn write_fields(
     link: &Link<'_>,
     body: Option<&Body>,
 ) -> Result<(), encode::ValueWriteError> {
-    encode::write_array_len(out, ELEMENTS as u32)?;
+    encode::write_array_len(out, ELEMENTS)?;
     encode::write_uint(out, at.offset.0)?;
     encode::write_uint(out, at.ordinal.0)?;
     encode::write_bin(out, at.chain.as_bytes())?;
@@ -118,4 +118,4 @@ fn number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
 }
 
 /// Elements of an event. Source: `docs/protocol.md`.
-const ELEMENTS: usize = 12;
+const ELEMENTS: u32 = 12;

@@ -1,0 +1,363 @@
+//! The server half of a connection: drives a [`Session`] over a WebSocket.
+//!
+//! A dull loop: read, hand to the session, do what its actions say, write, wait. It knows nothing of rooms, offsets or
+//! codes. What is written but not yet taken by the socket is bounded by [`WRITE_BUFFER_BYTES`] and one run; a peer that
+//! does not read its answers is not read from either.
+
+mod perform;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use anchor_core::code::Code;
+use anchor_core::engine::{Anchor, Mailbox, Post, SessionGuard};
+use anchor_core::environment::Monotonic;
+use anchor_core::id::SessionId;
+use anchor_core::limits::{
+    FRAME_IN_BYTES_MAX, FRAME_OUT_BYTES_MAX, GOODBYE_WITHIN, HEARTBEAT, WRITE_BUFFER_BYTES,
+};
+use anchor_core::session::{Fault, Goodbye, Identify, Reply, Session, SessionConfig};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::codec::Encoding;
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The client closed it, or the network did.
+    Gone,
+    /// The server said goodbye.
+    Goodbye(Code),
+}
+
+/// Every buffer of a server's WebSocket, set on purpose.
+///
+/// The read buffer is small because tungstenite clears it at every poll (measured: 33 µs a delivery at its default of
+/// 128 KiB, 8 µs at 4 KiB); the largest message bounds what a peer's header can make us reserve.
+#[must_use]
+pub fn websocket_config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES / 2)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES + 2 * FRAME_OUT_BYTES_MAX)
+        .max_message_size(Some(FRAME_IN_BYTES_MAX))
+        .max_frame_size(Some(FRAME_IN_BYTES_MAX))
+        .accept_unmasked_frames(false)
+}
+
+/// Serves one connection until it ends. The WebSocket handshake is done, with [`websocket_config`].
+///
+/// Dropping the future ends the connection; what was handed to the store is still decided there.
+pub async fn serve<IO>(
+    socket: WebSocketStream<IO>,
+    encoding: Encoding,
+    anchor: Anchor,
+    identify: Arc<dyn Identify>,
+) -> Ended
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    Connection::new(socket, encoding, anchor, identify).run().await
+}
+
+struct Connection<IO> {
+    socket: WebSocketStream<IO>,
+    encoding: Encoding,
+    anchor: Anchor,
+    identify: Arc<dyn Identify>,
+    session: Session,
+    mailbox: Arc<Mailbox>,
+    guard: Arc<SessionGuard>,
+    replies: FuturesUnordered<BoxFuture<'static, Reply>>,
+    to_write: VecDeque<Bytes>,
+    to_write_bytes: usize,
+    unflushed: bool,
+    /// Reading has failed; what is left is to say so.
+    unreadable: bool,
+    alarm: Option<(Monotonic, BoxFuture<'static, ()>)>,
+    goodbye: Option<Goodbye>,
+}
+
+/// Why a connection is not served on.
+enum End {
+    Gone,
+    Goodbye(Goodbye),
+}
+
+/// Something that happened.
+enum Happened {
+    Received(Result<Message, Error>),
+    Closed,
+    Mail(Post),
+    Replied(Reply),
+    Alarm,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
+    fn new(
+        socket: WebSocketStream<IO>,
+        encoding: Encoding,
+        anchor: Anchor,
+        identify: Arc<dyn Identify>,
+    ) -> Self {
+        let mut id = [0; 16];
+        anchor.env().fill_random(&mut id);
+        let config = SessionConfig {
+            id: SessionId::from_bytes(id),
+            heartbeat: HEARTBEAT,
+            missing_room: anchor.missing_room(),
+        };
+        let session = Session::new(config, anchor.now());
+        let mailbox = Mailbox::new();
+        let guard = Arc::new(anchor.enter(mailbox.clone()));
+        Self {
+            socket,
+            encoding,
+            anchor,
+            identify,
+            session,
+            mailbox,
+            guard,
+            replies: FuturesUnordered::new(),
+            to_write: VecDeque::new(),
+            to_write_bytes: 0,
+            unflushed: false,
+            unreadable: false,
+            alarm: None,
+            goodbye: None,
+        }
+    }
+
+    async fn run(mut self) -> Ended {
+        match std::future::poll_fn(|cx| self.poll_end(cx)).await {
+            End::Gone => Ended::Gone,
+            End::Goodbye(goodbye) => {
+                let code = goodbye.code;
+                let by = self.anchor.env().sleep_until(self.anchor.now() + GOODBYE_WITHIN);
+                tokio::select! {
+                    () = by => {}
+                    () = self.close(&goodbye) => {}
+                }
+                Ended::Goodbye(code)
+            }
+        }
+    }
+
+    /// The loop: act, write, take what happened; until nothing more happens now, or the connection ends.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            self.act();
+            if let Some(goodbye) = self.goodbye.take() {
+                return Poll::Ready(End::Goodbye(goodbye));
+            }
+            if self.write(cx).is_err() {
+                return Poll::Ready(End::Gone);
+            }
+            self.set_alarm();
+            // Takes what is there before acting on it, so that the publishes of one read share a batch.
+            let mut happened = std::task::ready!(self.poll_happened(cx));
+            for _ in 1..HAPPENED_PER_TURN {
+                if self.take(happened).is_err() {
+                    return Poll::Ready(End::Gone);
+                }
+                match self.poll_happened(cx) {
+                    Poll::Ready(next) => happened = next,
+                    Poll::Pending => {
+                        happened = Happened::Mail(Post::default());
+                        break;
+                    }
+                }
+            }
+            if self.take(happened).is_err() {
+                return Poll::Ready(End::Gone);
+            }
+        }
+    }
+
+    /// Does what the session asks for, but deliveries.
+    fn act(&mut self) {
+        let (now, heads_known_at) = (self.anchor.now(), self.anchor.heads_known_at());
+        while let Some(action) = self.session.poll_action(now, heads_known_at) {
+            self.perform(action);
+        }
+    }
+
+    /// Writes what is to be written, then deliveries, as long as the socket takes them.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        while let Poll::Ready(ready) = Pin::new(&mut self.socket).poll_ready(cx) {
+            ready?;
+            let Some(frame) = self.next_frame() else { break };
+            let message = self.message(frame)?;
+            Pin::new(&mut self.socket).start_send(message)?;
+            self.unflushed = true;
+        }
+        if self.unflushed
+            && let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(cx)
+        {
+            flushed?;
+            self.unflushed = false;
+        }
+        Ok(())
+    }
+
+    fn next_frame(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(frame) = self.to_write.pop_front() {
+                self.to_write_bytes -= frame.len();
+                return Some(frame);
+            }
+            if self.goodbye.is_some() {
+                return None;
+            }
+            let action = self.session.poll_delivery(self.anchor.now())?;
+            self.perform(action);
+        }
+    }
+
+    fn poll_happened(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if let Poll::Ready(post) = self.mailbox.poll_take(cx) {
+            return Poll::Ready(Happened::Mail(post));
+        }
+        if let Poll::Ready(Some(reply)) = Pin::new(&mut self.replies).poll_next(cx) {
+            return Poll::Ready(Happened::Replied(reply));
+        }
+        if !self.unreadable
+            && self.to_write_bytes < WRITE_BUFFER_BYTES
+            && let Poll::Ready(received) = Pin::new(&mut self.socket).poll_next(cx)
+        {
+            return Poll::Ready(received.map_or(Happened::Closed, Happened::Received));
+        }
+        if self.alarm.as_mut().is_some_and(|(_, alarm)| alarm.poll_unpin(cx).is_ready()) {
+            self.alarm = None;
+            return Poll::Ready(Happened::Alarm);
+        }
+        Poll::Pending
+    }
+
+    /// Hands on what happened; an error once the connection is gone.
+    fn take(&mut self, happened: Happened) -> Result<(), Gone> {
+        let now = self.anchor.now();
+        match happened {
+            Happened::Received(Ok(message)) => self.receive(now, message)?,
+            Happened::Received(Err(error)) => {
+                self.unreadable = true;
+                self.session.handle_frame(now, Err(unreadable(error)?));
+            }
+            Happened::Closed => return Err(Gone),
+            Happened::Mail(post) => {
+                self.session.handle_wake(&post.ready);
+                post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+            }
+            Happened::Replied(reply) => self.session.handle_reply(reply),
+            Happened::Alarm => self.session.handle_tick(now),
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, now: Monotonic, message: Message) -> Result<(), Gone> {
+        let bytes = match message {
+            Message::Text(text) if self.encoding.is_text() => text.into(),
+            Message::Binary(bytes) if !self.encoding.is_text() => bytes,
+            Message::Text(_) | Message::Binary(_) => {
+                let fault =
+                    malformed("text and binary messages do not mix: the subprotocol tells which to use");
+                self.session.handle_frame(now, Err(fault));
+                return Ok(());
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+                self.session.handle_alive(now);
+                return Ok(());
+            }
+            Message::Close(_) => return Err(Gone),
+        };
+        let frame = self.encoding.decode_client(&bytes);
+        let frame = frame.map_err(|error| Fault { code: error.code, id: error.id, message: error.message });
+        self.session.handle_frame(now, frame);
+        Ok(())
+    }
+
+    /// Arms the alarm for the session's deadline. One that is due earlier stays: it fires, and is set anew.
+    fn set_alarm(&mut self) {
+        let deadline = self.session.poll_deadline();
+        if self.alarm.as_ref().is_none_or(|(due, _)| *due > deadline) {
+            self.alarm = Some((deadline, self.anchor.env().sleep_until(deadline)));
+        }
+    }
+
+    /// Sends what is left and the close frame, and waits for the peer to close: what it has not read yet would be lost
+    /// with the connection otherwise.
+    async fn close(&mut self, goodbye: &Goodbye) {
+        while let Some(frame) = self.to_write.pop_front() {
+            let Ok(message) = self.message(frame) else { return };
+            if self.socket.feed(message).await.is_err() {
+                return;
+            }
+        }
+        let frame = CloseFrame {
+            code: close_code(goodbye.code),
+            reason: Utf8Bytes::from_static(goodbye.code.name()),
+        };
+        if self.socket.close(Some(frame)).await.is_err() {
+            return;
+        }
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
+    fn message(&self, frame: Bytes) -> Result<Message, Error> {
+        match self.encoding.is_text() {
+            true => {
+                Ok(Message::Text(Utf8Bytes::try_from(frame).map_err(|error| Error::Utf8(error.to_string()))?))
+            }
+            false => Ok(Message::Binary(frame)),
+        }
+    }
+}
+
+/// The connection is gone.
+struct Gone;
+
+/// What a failed read comes to: a fault that the peer is told, unless nobody is there any more.
+fn unreadable(error: Error) -> Result<Fault, Gone> {
+    match error {
+        Error::Capacity(_) => {
+            Ok(Fault { code: Code::TooLarge, id: None, message: "the frame is too large".to_owned() })
+        }
+        Error::Utf8(_) => Ok(malformed("a text message is valid UTF-8")),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Err(Gone),
+        Error::Protocol(error) => Ok(malformed(error.to_string())),
+        _ => Err(Gone),
+    }
+}
+
+fn malformed(message: impl Into<String>) -> Fault {
+    Fault { code: Code::Malformed, id: None, message: message.into() }
+}
+
+/// The WebSocket close code that goes with a goodbye. Source: RFC 6455 section 7.4.1.
+fn close_code(code: Code) -> CloseCode {
+    match code {
+        Code::Malformed | Code::OutOfOrder => CloseCode::Protocol,
+        Code::TooLarge => CloseCode::Size,
+        Code::Internal | Code::StoreFailed => CloseCode::Error,
+        Code::Shutdown => CloseCode::Away,
+        _ => CloseCode::Normal,
+    }
+}
+
+/// Things that are taken in one turn, before acting and writing. Source: chosen; a quarter of the window.
+const HAPPENED_PER_TURN: usize = 64;
+
+/// The read buffer of a connection. Source: measured, see [`websocket_config`].
+const READ_BUFFER_BYTES: usize = 4096;
