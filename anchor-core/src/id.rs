@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::environment::Environment;
+
 /// Largest number that may appear on the wire. Source: integers above it are not exact in JavaScript.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -100,6 +102,14 @@ impl UserId {
 pub struct ClientId([u8; 16]);
 
 impl ClientId {
+    /// A new client.
+    #[must_use]
+    pub fn random(env: &(impl Environment + ?Sized)) -> Self {
+        let mut bytes = [0; 16];
+        env.fill_random(&mut bytes);
+        Self(bytes)
+    }
+
     /// Wraps 16 random bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
