@@ -19,8 +19,9 @@ fn print(n: u8) -> Fingerprint {
 fn window_of(seqs: &[u64]) -> Window {
     let mut window = Window::new();
     for n in seqs {
-        assert_eq!(window.look_up(seq(*n), print(*n as u8)), Verdict::Fresh);
-        window.record(Entry { seq: seq(*n), fingerprint: print(*n as u8), decision: refused(*n as u8) });
+        let low = n.to_le_bytes()[0];
+        assert_eq!(window.look_up(seq(*n), print(low)), Verdict::Fresh);
+        window.record(Entry { seq: seq(*n), fingerprint: print(low), decision: refused(low) });
     }
     window
 }

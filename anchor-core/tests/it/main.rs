@@ -1,0 +1,3 @@
+//! The conformance suites on the parts that live in this crate.
+
+mod stores;
