@@ -3,7 +3,7 @@
 use super::Anchor;
 use crate::event::Event;
 use crate::id::RoomId;
-use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX};
+use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, RUN_EVENTS_MAX};
 use crate::position::{Epoch, Offset, Position};
 use crate::resume::{self, Gap, Resume};
 use crate::run::Run;
@@ -54,7 +54,9 @@ impl Anchor {
             (HistoryRange::Before(position), None) => Direction::Before(position.offset),
             (HistoryRange::After(position), None) => Direction::After(position.offset),
         };
-        let read = Read { room: room.clone(), from, events_max: limit, bytes_max: HISTORY_BYTES_MAX };
+        // The run nearest to the offset may lie on its other side but for one event.
+        let events_max = limit + RUN_EVENTS_MAX;
+        let read = Read { room: room.clone(), from, events_max, bytes_max: HISTORY_BYTES_MAX };
         let runs = self.store().read(read).await?;
         let (epoch, events) = cut(&runs, from, limit)?;
         let (Some(first), Some(last)) = (events.first(), events.last()) else {

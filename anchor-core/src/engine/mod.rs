@@ -273,3 +273,6 @@ fn failure() -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
     let (sender, receiver) = oneshot::channel();
     (sender, receiver.shared())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,3 +22,6 @@ mod rooms;
 pub use self::action::{Action, BatchId, Fault, Goodbye, Reply};
 pub use self::identify::{Credentials, Denied, Identify, Identity, OpenIdentify};
 pub use self::machine::{Session, SessionConfig};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! Tails, tail by tail; and the engine as a program uses it that embeds the library.
+
+mod embedded;
+mod tails;

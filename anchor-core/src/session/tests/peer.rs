@@ -1,0 +1,278 @@
+//! One end of a session without a socket: what is sent to it, what it sends, and when it may.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::executor::block_on;
+
+use crate::conformance::environment::TestEnvironment;
+use crate::engine::{Anchor, Mailbox, SessionGuard, Watcher};
+use crate::environment::Environment;
+use crate::event::{Draft, Event};
+use crate::id::{ClientId, Nonce, RoomId, Seq, SessionId, UserId};
+use crate::limits::HEARTBEAT;
+use crate::memory::MemoryStore;
+use crate::position::{Offset, Position};
+use crate::run::Run;
+use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ServerFrame};
+use crate::session::{Action, Fault, Goodbye, Identify, OpenIdentify, Reply, Session, SessionConfig};
+
+/// An engine over a store in memory, under a clock of its own.
+pub(super) struct House {
+    pub(super) anchor: Anchor,
+    pub(super) store: MemoryStore,
+    pub(super) env: TestEnvironment,
+}
+
+impl House {
+    pub(super) fn new() -> Self {
+        let env = TestEnvironment::new(7);
+        let store = MemoryStore::new(env.clone());
+        Self { anchor: Anchor::builder(store.clone(), env.clone()).build(), store, env }
+    }
+
+    /// The same store under a new process.
+    pub(super) fn restarted(&self) -> Self {
+        let store = MemoryStore::open(self.env.clone(), self.store.snapshot());
+        let anchor = Anchor::builder(store.clone(), self.env.clone()).build();
+        Self { anchor, store, env: self.env.clone() }
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(super) fn connect(&self) -> Peer {
+        let config = SessionConfig {
+            id: SessionId::from_bytes([9; 16]),
+            heartbeat: HEARTBEAT,
+            missing_room: self.anchor.missing_room(),
+        };
+        let mailbox = Mailbox::new();
+        Peer {
+            anchor: self.anchor.clone(),
+            env: self.env.clone(),
+            session: Session::new(config, self.env.now()),
+            guard: self.anchor.enter(mailbox.clone()),
+            mailbox,
+            writable: true,
+            sent: Vec::new(),
+            goodbye: None,
+            next_seq: 1,
+        }
+    }
+
+    /// A session of `user` that resumes `rooms`.
+    pub(super) fn session(&self, user: &str, rooms: &[(&str, Position)]) -> Peer {
+        let mut peer = self.connect();
+        peer.send(ClientFrame::Hello(hello(user, rooms)));
+        peer
+    }
+
+    /// Appends messages to a room, past every session.
+    pub(super) fn write(&self, room: &str, texts: impl IntoIterator<Item = String>) {
+        let mut id = [0; 16];
+        self.env.fill_random(&mut id);
+        let user = UserId::new("writer").unwrap();
+        let mut publisher = block_on(self.anchor.client(user, ClientId::from_bytes(id))).unwrap();
+        for text in texts {
+            block_on(publisher.publish(&room_id(room), text)).unwrap();
+        }
+    }
+}
+
+/// What a session sent.
+#[derive(Clone, Debug)]
+pub(super) enum Sent {
+    Frame(ServerFrame),
+    Run(Run),
+}
+
+/// The driver and the client of one session.
+pub(super) struct Peer {
+    anchor: Anchor,
+    env: TestEnvironment,
+    pub(super) session: Session,
+    guard: SessionGuard,
+    mailbox: Arc<Mailbox>,
+    /// Whether the socket takes events.
+    pub(super) writable: bool,
+    pub(super) sent: Vec<Sent>,
+    pub(super) goodbye: Option<Goodbye>,
+    next_seq: u64,
+}
+
+impl Peer {
+    pub(super) fn send(&mut self, frame: ClientFrame) -> &mut Self {
+        self.session.handle_frame(self.env.now(), Ok(frame));
+        self.settle()
+    }
+
+    pub(super) fn send_fault(&mut self, fault: Fault) -> &mut Self {
+        self.session.handle_frame(self.env.now(), Err(fault));
+        self.settle()
+    }
+
+    pub(super) fn subscribe(&mut self, id: u64, room: &str, from: From) -> &mut Self {
+        self.send(ClientFrame::Subscribe { id: RequestId(id), room: room_id(room), from })
+    }
+
+    pub(super) fn publish(&mut self, room: &str, text: &str) -> &mut Self {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.send(publish(seq, seq, room, text))
+    }
+
+    pub(super) fn advance(&mut self, duration: Duration) -> &mut Self {
+        self.env.advance(duration);
+        self.session.handle_tick(self.env.now());
+        self.settle()
+    }
+
+    /// Lets everything happen that can.
+    pub(super) fn settle(&mut self) -> &mut Self {
+        loop {
+            let now = self.env.now();
+            while let Some(action) = self.session.poll_action(now, self.anchor.heads_known_at()) {
+                self.perform(action);
+            }
+            if let Poll::Ready(post) =
+                self.mailbox.poll_take(&mut Context::from_waker(futures::task::noop_waker_ref()))
+            {
+                self.session.handle_wake(&post.ready);
+                post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+                continue;
+            }
+            if self.writable
+                && self.goodbye.is_none()
+                && let Some(action) = self.session.poll_delivery(now)
+            {
+                self.perform(action);
+                continue;
+            }
+            return self;
+        }
+    }
+
+    /// The frames sent since the last call, without the runs.
+    pub(super) fn frames(&mut self) -> Vec<ServerFrame> {
+        let frame = |sent| match sent {
+            Sent::Frame(frame) => Some(frame),
+            Sent::Run(_) => None,
+        };
+        self.sent.drain(..).filter_map(frame).collect()
+    }
+
+    /// The texts of one room that a client takes which ignores what lies at or below its cursor, in order of arrival.
+    pub(super) fn texts(&self, room: &str, after: u64) -> Vec<String> {
+        self.events(room, after)
+            .into_iter()
+            .map(|event| event.body.unwrap().as_text().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(super) fn events(&self, room: &str, after: u64) -> Vec<Event> {
+        let mut cursor = Offset(after);
+        let mut events = Vec::new();
+        for sent in &self.sent {
+            match sent {
+                Sent::Run(run) if run.room().as_str() == room => {
+                    for event in run.events().map(Result::unwrap) {
+                        if event.offset <= cursor {
+                            continue;
+                        }
+                        assert_eq!(event.offset, cursor.next(), "a silent gap");
+                        cursor = event.offset;
+                        events.push(event);
+                    }
+                }
+                Sent::Frame(ServerFrame::Gap { room: other, gap }) if other.as_str() == room => {
+                    cursor = gap.position.unwrap().offset;
+                }
+                _ => {}
+            }
+        }
+        events
+    }
+
+    fn perform(&mut self, action: Action) {
+        let anchor = self.anchor.clone();
+        let reply = match action {
+            Action::Send(frame) => return self.sent.push(Sent::Frame(frame)),
+            Action::Deliver(run) => return self.sent.push(Sent::Run(run)),
+            Action::Close(goodbye) => {
+                self.goodbye = Some(goodbye);
+                return;
+            }
+            Action::Identify(credentials) => Reply::Identified(block_on(OpenIdentify.identify(credentials))),
+            Action::OpenClient(client, waits) => {
+                Reply::ClientOpened(block_on(anchor.open_client(&self.guard, &client, waits)))
+            }
+            Action::Append(batch, publishes) => Reply::Appended(batch, block_on(anchor.append(publishes))),
+            Action::Open(slot, room, from) => {
+                let user = self.session.client().map(|client| client.user.clone());
+                let watcher = Watcher::new(self.mailbox.clone(), slot, user);
+                Reply::Opened(slot, block_on(anchor.open(&room, from, watcher)))
+            }
+            Action::Verify(slot, room, cursor) => {
+                Reply::Verified(slot, block_on(anchor.verify(&room, cursor)))
+            }
+            Action::Read(slot, read) => Reply::Read(slot, block_on(anchor.store().read(read))),
+            Action::History { id, room, range, limit } => {
+                Reply::Page(id, block_on(anchor.history(id, &room, range, limit)))
+            }
+            Action::Rooms { id, after, limit } => {
+                Reply::Rooms(id, limit, block_on(anchor.rooms(after.as_ref(), limit)))
+            }
+            Action::Who { id, room } => {
+                let users = anchor.who(&room);
+                Reply::Who(id, room, users)
+            }
+        };
+        self.session.handle_reply(reply);
+    }
+}
+
+pub(super) fn hello(user: &str, rooms: &[(&str, Position)]) -> Hello {
+    let mut id = [0; 16];
+    id[..user.len()].copy_from_slice(user.as_bytes());
+    Hello {
+        token: None,
+        user: Some(UserId::new(user).unwrap()),
+        client_id: ClientId::from_bytes(id),
+        waits: Seq::FIRST,
+        features: Vec::new(),
+        resume: rooms.iter().map(|(room, position)| (room_id(room), *position)).collect(),
+    }
+}
+
+pub(super) fn publish(seq: u64, waits: u64, room: &str, text: &str) -> ClientFrame {
+    ClientFrame::Publish(PublishFrame {
+        seq: Seq::new(seq).unwrap(),
+        nonce: Nonce(5),
+        waits: Seq::new(waits).unwrap(),
+        room: room_id(room),
+        draft: Draft::message(text),
+        client_id: None,
+    })
+}
+
+pub(super) fn room_id(room: &str) -> RoomId {
+    RoomId::new(room).unwrap()
+}
+
+pub(super) fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
+    range.map(|n| n.to_string()).collect()
+}
+
+/// The position after the event at `offset`, as a reader of the whole room learnt it.
+pub(super) fn position(house: &House, room: &str, offset: u64) -> Position {
+    if offset == 0 {
+        return Position::START;
+    }
+    let mut reader = house.session("reader", &[]);
+    reader.subscribe(1, room, From::Start);
+    let run = reader.sent.iter().find_map(|sent| match sent {
+        Sent::Run(run) => run.mark_at(Offset(offset)).unwrap().map(|mark| Position::at(run.epoch(), mark)),
+        Sent::Frame(_) => None,
+    });
+    run.expect("the room has that offset")
+}
