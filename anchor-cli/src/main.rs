@@ -1,2 +1,87 @@
-//! To be written.
-fn main() {}
+//! The terminal client of Anchor: scriptable commands, and a chat line by line.
+//!
+//! # Map
+//!
+//! - `args`: the command line; `exit`: exit codes and failures, each one sentence.
+//! - `context`: what all commands share: the server, who speaks, the client; `connection`: its ups and downs in words.
+//! - `command`: one file for each command.
+//! - `output`, `escape`, `say`: what people and programs read. Nothing foreign reaches a terminal but through `escape`.
+//! - `input`: standard input; `state`, `cursor`: what is kept on disk beside the outbox of `anchor_transport::client`.
+
+mod args;
+mod command;
+mod connection;
+mod context;
+mod cursor;
+mod escape;
+mod exit;
+mod input;
+mod output;
+mod say;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Arguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let sentence = format!("cannot start threads: {error}; end other programs and try again");
+                return Failure::new(Exit::Failure, sentence).report().into();
+            }
+        };
+    let exit = runtime.block_on(run(arguments));
+    // The reader of standard input may wait for a terminal for ever.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Runs the command until it ends, its time is over, or somebody stops it.
+async fn run(arguments: Arguments) -> Exit {
+    let context = Context::new(&arguments);
+    let limit = arguments.timeout;
+    let time_over = async {
+        match limit {
+            Some(limit) => {
+                tokio::time::sleep(limit).await;
+                Failure::timed_out(limit)
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = command::run(&context, arguments.command) => ended,
+        failure = time_over => Err(failure),
+        () = interrupted() => Err(Failure::new(Exit::Interrupted, "stopped")),
+    };
+    say::clear();
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let exit = failure.report();
+            context.tell_what_waits();
+            exit
+        }
+    };
+    context.close().await;
+    exit
+}
+
+/// Ends with Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the signal ends the process by itself.
+        std::future::pending().await
+    }
+}
+
+/// Threads that drive the connection while the main one prints. Source: chosen; one, and one while that is busy.
+const WORKERS: usize = 2;

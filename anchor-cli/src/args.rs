@@ -1,0 +1,255 @@
+//! The command line.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anchor_core::id::{NUMBER_MAX, RoomId, UserId};
+use anchor_core::position::Offset;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+
+use crate::exit;
+
+/// Talk in the rooms of an Anchor server: what is acknowledged is on its disk, in one order for everybody.
+#[derive(Debug, Parser)]
+#[command(name = "anchor-cli", version, after_help = exit::HELP, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Where the server listens
+    #[arg(
+        long,
+        global = true,
+        env = "ANCHOR_SERVER",
+        default_value = "ws://127.0.0.1:3000",
+        value_name = "URL",
+        value_parser = server
+    )]
+    pub(crate) server: String,
+
+    /// Who you are; else your login name
+    #[arg(long, global = true, env = "ANCHOR_USER", value_name = "NAME", value_parser = user)]
+    pub(crate) user: Option<UserId>,
+
+    /// Where messages wait until they are acknowledged; else a directory of this server and user under
+    /// $XDG_STATE_HOME. One process at a time
+    #[arg(long, global = true, env = "ANCHOR_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Stop after so long: 30, 1.5, 500ms, 2m
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Show times in UTC instead of local time
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Send(Send),
+    Tail(Tail),
+    History(History),
+    Rooms(Rooms),
+    Who(Who),
+    Chat(Chat),
+}
+
+/// Send one message, or one for each line of standard input
+///
+/// Prints `ROOM OFFSET` for each message once it is on the server's disk, in the order of the lines. A line that is
+/// refused goes to stderr with its number and code, and the rest goes on. While the server is away, messages wait in
+/// the state directory, and `send` keeps trying.
+///
+/// After a kill, `send` with the same --state first delivers what was left, once, and prints that too. Lines enter the
+/// state directory in their order, so what was taken is a beginning of the input: `send ROOM </dev/null` delivers it,
+/// and what then stands in the room shows where to go on.
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// The room: a-z 0-9 . _ -
+    #[arg(value_parser = room)]
+    pub(crate) room: RoomId,
+
+    /// The message; without it, each line of standard input is one
+    pub(crate) text: Option<String>,
+
+    /// Print a JSON object per message, with `line`, `room`, `epoch`, `offset`, `ordinal`, `ts` or, on stdout too,
+    /// `line`, `refused` and `message`
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What to do with messages of which it cannot be told whether they stand in the log, or which the server lost when
+    /// it was restored to an earlier day; without this they stay, and `send` ends with 8
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) undecided: Option<WithUndecided>,
+}
+
+/// What to do with undecided messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WithUndecided {
+    /// Send them as new messages.
+    Resend,
+    /// Give them up.
+    Discard,
+}
+
+/// Print messages as they stand in the room's log, the last 10 unless told otherwise
+///
+/// Ends at the newest message, or goes on with --follow. What can no longer be had is told: on stderr, with --json as a
+/// line {"gap": …} in its place.
+#[derive(Args, Debug)]
+pub(crate) struct Tail {
+    /// The room
+    #[arg(value_parser = room)]
+    pub(crate) room: RoomId,
+
+    /// Begin at the oldest there is
+    #[arg(long, group = "range")]
+    pub(crate) from_start: bool,
+
+    /// Begin at the last N that are printed
+    #[arg(long, group = "range", value_name = "N", value_parser = value_parser!(u64).range(..=NUMBER_MAX))]
+    pub(crate) last: Option<u64>,
+
+    /// Begin after offset N
+    #[arg(long, group = "range", value_name = "N", value_parser = offset)]
+    pub(crate) after: Option<Offset>,
+
+    /// Go on with what comes
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+
+    /// End after N that were printed
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+
+    /// Print a JSON object per event
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print events of every kind, not only messages
+    #[arg(long)]
+    pub(crate) events: bool,
+
+    /// Go on where the last `tail ROOM --resume` with this --state ended; the first time at the given range, else at
+    /// the oldest there is
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+/// Print a part of a room's past, the newest 50 messages unless told otherwise
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    /// The room
+    #[arg(value_parser = room)]
+    pub(crate) room: RoomId,
+
+    /// Only what stands before offset N
+    #[arg(long, value_name = "N", value_parser = offset)]
+    pub(crate) before: Option<Offset>,
+
+    /// At most N messages; `tail` prints any number
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u64).range(1..=HISTORY_MAX))]
+    pub(crate) limit: u64,
+
+    /// Print a JSON object per event
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print events of every kind, not only messages
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
+/// Print the rooms there are, each with the offset of its newest event
+#[derive(Args, Debug)]
+pub(crate) struct Rooms {
+    /// Print a JSON object per room
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print who is subscribed to a room now
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// The room
+    #[arg(value_parser = room)]
+    pub(crate) room: RoomId,
+
+    /// Print a JSON object per user
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Talk in a room, line by line; `/help` tells the commands
+///
+/// A message appears among the others once it is on the server's disk. While the server is away, messages wait in the
+/// state directory.
+#[derive(Args, Debug)]
+pub(crate) struct Chat {
+    /// The room
+    #[arg(value_parser = room, default_value = "lobby")]
+    pub(crate) room: RoomId,
+}
+
+impl Arguments {
+    /// Who speaks: `--user`, else the login name, else `guest`.
+    pub(crate) fn user(&self) -> UserId {
+        let login =
+            || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| UserId::new(env::var(name).ok()?).ok());
+        let guest = || UserId::new("guest").expect("`guest` breaks no rule of user ids");
+        self.user.clone().or_else(login).unwrap_or_else(guest)
+    }
+}
+
+/// Most messages of one `history`, which are held in memory. Source: chosen; more than anybody reads.
+const HISTORY_MAX: u64 = 10_000;
+
+/// Takes `ws://HOST:PORT`; also the `http://` address that the server prints, and a bare `HOST:PORT`.
+fn server(text: &str) -> Result<String, String> {
+    let (scheme, rest) = match text.split_once("://") {
+        None => ("ws", text),
+        Some(("ws" | "http", rest)) => ("ws", rest),
+        Some(("wss" | "https", rest)) => ("wss", rest),
+        Some(_) => return Err("give it as ws://HOST:PORT".to_owned()),
+    };
+    let rest = rest.trim_end_matches('/').trim_end_matches("/v1/ws");
+    if rest.is_empty() || rest.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '#' | '?'))
+    {
+        return Err("give it as ws://HOST:PORT".to_owned());
+    }
+    Ok(format!("{scheme}://{rest}"))
+}
+
+fn room(text: &str) -> Result<RoomId, String> {
+    RoomId::new(text).map_err(|error| error.to_string())
+}
+
+fn user(text: &str) -> Result<UserId, String> {
+    UserId::new(text).map_err(|error| error.to_string())
+}
+
+fn offset(text: &str) -> Result<Offset, String> {
+    let number: u64 = text.parse().map_err(|_| "an offset is a whole number".to_owned())?;
+    if number > NUMBER_MAX { Err("an offset is at most 2^53 - 1".to_owned()) } else { Ok(Offset(number)) }
+}
+
+/// Takes seconds, or a number with `ms`, `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("give seconds, or a number with ms, s, m or h".to_owned()),
+    };
+    let number: f64 =
+        number.parse().map_err(|_| "give seconds, or a number with ms, s, m or h".to_owned())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| "give a time above zero".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What the command line takes, and what it does not.
+
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use super::{Arguments, Command, duration, server};
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn options_stand_before_or_behind_the_command() {
+    for line in
+        ["anchor-cli --server h:1 --user ada send r hi", "anchor-cli send r hi --server h:1 --user ada"]
+    {
+        let arguments = parse(line).unwrap();
+        assert_eq!(arguments.server, "ws://h:1");
+        assert_eq!(arguments.user().as_str(), "ada");
+        assert!(matches!(arguments.command, Command::Send(send) if send.text.as_deref() == Some("hi")));
+    }
+}
+
+#[test]
+fn ranges_of_tail_exclude_each_other() {
+    assert!(parse("anchor-cli tail r --last 5 --follow --count 2 --json --events --resume").is_ok());
+    assert!(parse("anchor-cli tail r --last 5 --after 7").is_err());
+    assert!(parse("anchor-cli tail r --from-start --after 7").is_err());
+}
+
+#[test]
+fn what_breaks_a_rule_is_a_usage_error() {
+    for line in [
+        "anchor-cli",
+        "anchor-cli shout",
+        "anchor-cli send",
+        "anchor-cli send Lobby hi",
+        "anchor-cli send r hello world",
+        "anchor-cli tail r --after x",
+        "anchor-cli tail r --after 9007199254740992",
+        "anchor-cli history r --limit 0",
+        "anchor-cli --timeout never rooms",
+        "anchor-cli --server ftp://h rooms",
+    ] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn a_server_is_named_in_several_ways() {
+    for text in ["ws://h:1", "http://h:1/", "h:1", "ws://h:1/v1/ws"] {
+        assert_eq!(server(text).unwrap(), "ws://h:1", "{text}");
+    }
+    assert_eq!(server("https://h").unwrap(), "wss://h");
+    for text in ["", "ws://", "ftp://h", "ws://h:1?x", "ws://h 1"] {
+        assert!(server(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn times_have_units() {
+    assert_eq!(duration("1.5").unwrap(), Duration::from_millis(1500));
+    assert_eq!(duration("500ms").unwrap(), Duration::from_millis(500));
+    assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+    for text in ["", "s", "-1", "5d", "1e400", "nan"] {
+        assert!(duration(text).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The commands, one file each.
+
+mod chat;
+mod history;
+mod rooms;
+mod send;
+mod tail;
+mod who;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+
+/// Runs `command` to its end.
+///
+/// # Errors
+/// What stopped it, as a sentence.
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Send(send) => send::run(context, send).await,
+        Command::Tail(tail) => tail::run(context, tail).await,
+        Command::History(history) => history::run(context, history).await,
+        Command::Rooms(rooms) => rooms::run(context, rooms).await,
+        Command::Who(who) => who::run(context, who).await,
+        Command::Chat(chat) => chat::run(context, chat).await,
+    }
+}

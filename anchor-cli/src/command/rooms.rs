@@ -1,0 +1,35 @@
+//! `rooms`: the rooms there are.
+
+use anchor_core::limits::ROOMS_PAGE_MAX;
+
+use crate::args::Rooms;
+use crate::connection;
+use crate::context::Context;
+use crate::escape;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, json};
+
+/// Prints `ROOM HEAD` for each room, in the order of ids.
+///
+/// # Errors
+/// A sentence; what was printed until then is right.
+pub(crate) async fn run(context: &Context, arguments: Rooms) -> Result<Exit, Failure> {
+    let client = context.reader()?;
+    connection::first(&client, context.server()).await?;
+    let mut output = Output::default();
+    let mut after = None;
+    loop {
+        let page = client.rooms(after.as_ref(), ROOMS_PAGE_MAX as u64).await?;
+        for entry in &page.rooms {
+            match arguments.json {
+                true => output.json(&json::room(entry))?,
+                false => output.line(&format!("{} {}", escape::line(entry.room.as_str()), entry.head))?,
+            }
+        }
+        output.flush()?;
+        after = page.next;
+        if after.is_none() {
+            return Ok(Exit::Done);
+        }
+    }
+}

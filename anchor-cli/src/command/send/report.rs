@@ -1,0 +1,146 @@
+//! What became of each message: acks to standard output, everything else to standard error, and the exit code.
+
+use anchor_core::id::RoomId;
+use anchor_core::publish::{Ack, Refusal};
+use anchor_transport::client::{Notice, PublishError};
+
+use crate::args::Send;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, json};
+use crate::say::Progress;
+use crate::{connection, escape, say};
+
+pub(super) struct Report {
+    room: RoomId,
+    is_json: bool,
+    /// True where lines have numbers worth telling.
+    is_numbered: bool,
+    output: Output,
+    progress: Progress,
+    acked: u64,
+    exit: Exit,
+}
+
+impl Report {
+    pub(super) fn new(arguments: &Send) -> Self {
+        Self {
+            room: arguments.room.clone(),
+            is_json: arguments.json,
+            is_numbered: arguments.text.is_none(),
+            output: Output::default(),
+            progress: Progress::new(),
+            acked: 0,
+            exit: Exit::Done,
+        }
+    }
+
+    /// The code of the worst that happened.
+    pub(super) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.output.flush()
+    }
+
+    /// The answer to a line of this process, or to a message that was sent again.
+    pub(super) fn answer(
+        &mut self,
+        line: Option<u64>,
+        answer: Result<Ack, PublishError>,
+    ) -> Result<(), Failure> {
+        match answer {
+            Ok(ack) => self.acked(line, &ack),
+            Err(PublishError::Refused(refusal)) => {
+                let room = self.room.clone();
+                self.refused(line, &room, &refusal)
+            }
+            Err(PublishError::Unconfirmed) => {
+                let which = self.which(line);
+                self.trouble(
+                    &format!("{which}: it cannot be told whether it stands in the room"),
+                    Exit::Unconfirmed,
+                );
+                Ok(())
+            }
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// The fate of a message that an earlier process left.
+    pub(super) fn notice(&mut self, notice: Notice) -> Result<(), Failure> {
+        match notice {
+            Notice::Settled { ack, .. } => self.acked(None, &ack)?,
+            Notice::Refused { room, refusal, .. } => self.refused(None, &room, &refusal)?,
+            // Listed at the end, with what else is undecided.
+            Notice::Unconfirmed { .. } => {}
+            Notice::LostAcks { offered, older } => say::note(&format!(
+                "-- the server was restored to an earlier day: {} messages that it had acknowledged are lost there but \
+                 kept here, and up to {older} older ones are not",
+                offered.len()
+            )),
+            Notice::Cloned { unsettled } => say::note(&format!(
+                "-- another copy of this state directory is in use: this one goes on under a new id; messages to settle \
+                 first: {unsettled}"
+            )),
+        }
+        Ok(())
+    }
+
+    /// Tells of messages that only a person can decide about.
+    pub(super) fn undecided(&mut self, count: usize) {
+        if count > 0 {
+            let sentence = format!(
+                "messages that may or may not stand in the log: {count}; look for them, then send them again with \
+                 --undecided resend or give them up with --undecided discard"
+            );
+            self.trouble(&sentence, Exit::Unconfirmed);
+        }
+    }
+
+    /// Says what went wrong, while the rest goes on.
+    pub(super) fn trouble(&mut self, sentence: &str, exit: Exit) {
+        say::note(&format!("anchor-cli: {}", escape::line(sentence)));
+        if matches!(self.exit, Exit::Done | Exit::Refused) {
+            self.exit = exit;
+        }
+    }
+
+    fn acked(&mut self, line: Option<u64>, ack: &Ack) -> Result<(), Failure> {
+        match self.is_json {
+            true => self.output.json(&json::ack(line, ack))?,
+            false => self.output.line(&format!("{} {}", escape::line(ack.room.as_str()), ack.mark.offset))?,
+        }
+        self.acked += 1;
+        let acked = self.acked;
+        self.progress.show(|| format!("{acked} acknowledged"));
+        Ok(())
+    }
+
+    fn refused(&mut self, line: Option<u64>, room: &RoomId, refusal: &Refusal) -> Result<(), Failure> {
+        if self.is_json {
+            self.output.json(&json::refused(line, room, refusal))?;
+        }
+        let which = self.which(line);
+        let Refusal { code, message } = refusal;
+        self.trouble(&format!("{which} was refused ({code}): {message}"), Exit::Refused);
+        Ok(())
+    }
+
+    fn which(&self, line: Option<u64>) -> String {
+        match line {
+            Some(number) if self.is_numbered => format!("line {number}"),
+            Some(_) => "the message".to_owned(),
+            None => "a message of an earlier run".to_owned(),
+        }
+    }
+}
+
+/// Why nothing more can be sent.
+pub(super) fn failure(error: PublishError) -> Failure {
+    match error {
+        PublishError::Stopped { code, message } => connection::turned_away(&message, code.name()),
+        PublishError::Closed => Failure::new(Exit::Failure, "the connection was closed; try again"),
+        error => Failure::new(Exit::Failure, error.to_string()),
+    }
+}

@@ -1,0 +1,191 @@
+//! `tail`: a room's log from some place on, to its head or for ever. (The design calls something else a tail.)
+
+use anchor_core::event::EventKind;
+use anchor_core::position::{Offset, Position};
+use anchor_core::session::frame::{Events, From, HistoryRange};
+use anchor_transport::client::{Client, Delivery, Subscription};
+use futures::{FutureExt, StreamExt};
+
+use crate::args::Tail;
+use crate::connection::{self, Changes};
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, json, people};
+use crate::say::{self, Progress};
+
+/// Prints what the range asks for, then ends at the head, after `--count`, or never.
+///
+/// # Errors
+/// A sentence; what was printed until then is right.
+pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Failure> {
+    let cursor = match arguments.resume {
+        true => Some(Cursor::open(&context.state()?, &arguments.room)?),
+        false => None,
+    };
+    let saved = cursor.as_ref().map_or(Ok(None), Cursor::load)?;
+    let client = context.reader()?;
+    connection::first(&client, context.server()).await?;
+    let from = match saved {
+        Some(position) => From::After(position),
+        None => range(&client, &arguments).await?,
+    };
+    let subscription = client.subscribe(&arguments.room, from).await;
+    let reader = Reader {
+        context,
+        changes: Changes::new(&client, context.server()),
+        client,
+        subscription,
+        output: Output::default(),
+        progress: Progress::new(),
+        cursor,
+        position: None,
+        end: None,
+        printed: 0,
+        arguments,
+    };
+    reader.run().await
+}
+
+/// Where to begin, as the protocol says it.
+async fn range(client: &Client, arguments: &Tail) -> Result<From, Failure> {
+    if let Some(offset) = arguments.after {
+        return Ok(From::Offset(offset));
+    }
+    if arguments.from_start || (arguments.resume && arguments.last.is_none()) {
+        return Ok(From::Start);
+    }
+    match arguments.last.unwrap_or(LAST) {
+        0 => Ok(From::Now),
+        last if !arguments.events => Ok(From::Last(last)),
+        // The protocol counts messages only.
+        last => match head(client, arguments).await?.0.saturating_sub(last) {
+            0 => Ok(From::Start),
+            before => Ok(From::Offset(Offset(before))),
+        },
+    }
+}
+
+async fn head(client: &Client, arguments: &Tail) -> Result<Offset, Failure> {
+    Ok(client.history(&arguments.room, HistoryRange::Newest, 1).await?.head)
+}
+
+struct Reader<'a> {
+    context: &'a Context,
+    arguments: Tail,
+    client: Client,
+    changes: Changes,
+    subscription: Subscription,
+    output: Output,
+    progress: Progress,
+    cursor: Option<Cursor>,
+    /// Up to where everything was printed; `None` once it is saved, or where none is kept.
+    position: Option<Position>,
+    /// Where to end; `None` while that is not known, and with `--follow`.
+    end: Option<Offset>,
+    printed: u64,
+}
+
+impl Reader<'_> {
+    async fn run(mut self) -> Result<Exit, Failure> {
+        while !self.has_enough() {
+            let Some(delivery) = self.next().await? else {
+                return Err(connection::stopped(&self.client).await);
+            };
+            let reached = delivery.position();
+            match delivery {
+                Delivery::Started { head, .. } if !self.arguments.follow => self.end = Some(head),
+                Delivery::Started { .. } => {}
+                Delivery::Events(events) => self.print(&events)?,
+                Delivery::Gap(gap) => {
+                    match self.arguments.json {
+                        true => self.output.json(&json::gap(&self.arguments.room, &gap))?,
+                        false => {
+                            self.output.flush()?;
+                            say::note(&people::gap(&self.arguments.room, &gap));
+                        }
+                    }
+                    self.position = gap.position;
+                    if gap.position.is_none() {
+                        break;
+                    }
+                    if self.end.is_some() {
+                        // The log that follows may be shorter than the one that was asked for.
+                        self.end = Some(head(&self.client, &self.arguments).await?);
+                    }
+                }
+                Delivery::Ended { code, message } => {
+                    self.settle()?;
+                    let sentence = format!("the server ended the reading of this room: {message} ({code})");
+                    return Err(Failure::new(Exit::Failure, sentence));
+                }
+            }
+            if let (Some(end), Some(reached)) = (self.end, reached)
+                && reached.offset >= end
+            {
+                break;
+            }
+        }
+        self.settle()?;
+        Ok(Exit::Done)
+    }
+
+    /// The next delivery. What was printed is written out before a wait, and before the position of it is saved.
+    async fn next(&mut self) -> Result<Option<Delivery>, Failure> {
+        if self.cursor.is_some() {
+            self.settle()?;
+        }
+        if let Some(delivery) = self.subscription.next().now_or_never() {
+            return Ok(delivery);
+        }
+        self.settle()?;
+        loop {
+            tokio::select! {
+                biased;
+                delivery = self.subscription.next() => return Ok(delivery),
+                change = self.changes.next() => say::note(&change),
+                failure = connection::stopped(&self.client) => return Err(failure),
+            }
+        }
+    }
+
+    fn print(&mut self, events: &Events) -> Result<(), Failure> {
+        let Tail { room, json, events: all, .. } = &self.arguments;
+        for event in &events.events {
+            if *all || event.kind == EventKind::MESSAGE {
+                match json {
+                    true => self.output.json(&json::event(room, events.epoch, event))?,
+                    false => self.output.line(&self.context.style().event(event))?,
+                }
+                self.printed += 1;
+            }
+            self.position = Some(Position::at(events.epoch, event.mark()));
+            if self.has_enough() {
+                break;
+            }
+        }
+        let printed = self.printed;
+        let end = self.end;
+        self.progress.show(|| match (events.events.last(), end) {
+            (Some(event), Some(end)) => format!("{printed} printed, at {} of {end}", event.offset),
+            _ => format!("{printed} printed"),
+        });
+        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.arguments.count.is_some_and(|count| self.printed >= count)
+    }
+
+    /// Writes out what was printed, and then saves the position.
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.output.flush()?;
+        match (&self.cursor, self.position.take()) {
+            (Some(cursor), Some(position)) => cursor.save(&position),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Printed where no range is given. Source: as Unix `tail`.
+const LAST: u64 = 10;

@@ -1,0 +1,91 @@
+//! How the process ends: one table of exit codes, and the failures that lead to them, each one sentence.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::{escape, say};
+
+/// The exit codes, as `--help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All that was asked is done.
+    Done = 0,
+    /// Anything that has no code of its own.
+    Failure = 1,
+    /// The command line is wrong. Clap uses this number too.
+    Usage = 2,
+    /// The first connection failed.
+    Unreachable = 3,
+    /// At least one message was refused; the others were delivered.
+    Refused = 4,
+    /// `--timeout` ran out, or a question was not answered.
+    TimedOut = 5,
+    /// Another process holds the state directory.
+    StateHeld = 6,
+    /// The server takes this client no more, and trying again does not help.
+    TurnedAway = 7,
+    /// It cannot be told whether a message stands in the log.
+    Unconfirmed = 8,
+    /// Ctrl-C. Source: 128 + SIGINT, as shells count.
+    Interrupted = 130,
+}
+
+/// The table for `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+    0  done; for `send`: every message is acknowledged
+    1  failed for a reason that stderr tells
+    2  the command line is wrong
+    3  the first connection failed (`send` and `chat` keep trying instead)
+    4  at least one message was refused; all others are acknowledged
+    5  timed out: the time given by --timeout is over, or the server did not answer
+    6  another process holds the state directory
+    7  the server takes this client no more, and trying again does not help
+    8  of at least one message it cannot be told whether it stands in the log
+  130  stopped by Ctrl-C";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Who read our output has gone, as in `tail … | head -1`. Nothing to say, and no failure.
+    OutputClosed,
+    /// Something to say.
+    Said {
+        /// The code.
+        exit: Exit,
+        /// One sentence that says what to do. May hold foreign text; it is escaped where it is printed.
+        sentence: String,
+    },
+}
+
+impl Failure {
+    /// A failure with its sentence.
+    pub(crate) fn new(exit: Exit, sentence: impl Into<String>) -> Self {
+        Self::Said { exit, sentence: sentence.into() }
+    }
+
+    /// `--timeout` ran out.
+    pub(crate) fn timed_out(after: Duration) -> Self {
+        Self::new(
+            Exit::TimedOut,
+            format!("not done after {} s; give more with --timeout", after.as_secs_f64()),
+        )
+    }
+
+    /// Prints the sentence to stderr, if there is one, and gives the code.
+    pub(crate) fn report(&self) -> Exit {
+        match self {
+            Self::OutputClosed => Exit::Done,
+            Self::Said { exit, sentence } => {
+                say::note(&format!("anchor-cli: {}", escape::line(sentence)));
+                *exit
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What people read: one event a line, further lines indented, nothing foreign raw.
+//!
+//! Every line of ours begins with a digit or a dash, never with a space; see [`crate::escape`] for why that matters.
+
+use std::io::{self, IsTerminal};
+
+use anchor_core::event::{Body, Event, EventKind};
+use anchor_core::id::RoomId;
+use anchor_core::resume::{Gap, GapReason};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::escape;
+
+/// How people see time and events.
+#[derive(Clone, Debug)]
+pub(crate) struct Style {
+    zone: TimeZone,
+    utc: bool,
+}
+
+impl Style {
+    /// Times as the clock on the wall shows them (`TZ`, else the system's zone), or in UTC.
+    pub(crate) fn new(zone: Zone) -> Self {
+        match zone {
+            Zone::Local => Self { zone: TimeZone::system(), utc: false },
+            Zone::Utc => Self { zone: TimeZone::UTC, utc: true },
+        }
+    }
+
+    /// `2026-11-22 14:03:05 #12 ada: hello`
+    pub(crate) fn event(&self, event: &Event) -> String {
+        self.with_heading(format!("{} #{}", self.time(event.ts, "%Y-%m-%d %H:%M:%S"), event.offset), event)
+    }
+
+    /// `14:03 ada: hello`
+    pub(crate) fn chat(&self, event: &Event) -> String {
+        self.with_heading(self.time(event.ts, "%H:%M"), event)
+    }
+
+    fn with_heading(&self, at: String, event: &Event) -> String {
+        let what = match &event.body {
+            None => " [redacted]".to_owned(),
+            Some(body) => match body.as_text() {
+                Some(_) => String::new(),
+                None => format!(
+                    " [{}, {} bytes]",
+                    escape::line(body.content_type().unwrap_or("no content type")),
+                    body.bytes().len()
+                ),
+            },
+        };
+        let heading = format!("{at} {}{}{what}", escape::name(event.user.as_str()), kind(event));
+        match event.body.as_ref().and_then(Body::as_text) {
+            None => heading,
+            Some(text) => {
+                let column = escape::columns(&heading) + 2;
+                format!("{heading}: {}", escape::paragraph(text, column, width()))
+            }
+        }
+    }
+
+    fn time(&self, ts: u64, format: &str) -> String {
+        let shown = i64::try_from(ts)
+            .ok()
+            .and_then(|ts| Timestamp::from_millisecond(ts).ok())
+            .map(|at| at.to_zoned(self.zone.clone()).strftime(format).to_string());
+        match shown {
+            // Beyond the year 9999: a server's clock gone wrong, but its message is still to be read.
+            None => format!("{ts}ms"),
+            Some(shown) if self.utc => shown + "Z",
+            Some(shown) => shown,
+        }
+    }
+}
+
+/// Which clock people look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Zone {
+    /// That of the place.
+    Local,
+    /// The same everywhere.
+    Utc,
+}
+
+/// A sentence about events that cannot be had.
+pub(crate) fn gap(room: &RoomId, gap: &Gap) -> String {
+    let room = escape::line(room.as_str()).to_string();
+    let Gap { from, to, .. } = gap;
+    match gap.reason {
+        GapReason::Trimmed => {
+            format!("-- {room}: events {from} to {to} can no longer be had: retention took them away")
+        }
+        GapReason::Restored => format!(
+            "-- {room}: events {from} to {to} were lost: the server was restored from a backup; drop what you had of them"
+        ),
+        GapReason::History => format!(
+            "-- {room}: this is another log than the one read before: drop what you had up to {to}, it is read anew"
+        ),
+        GapReason::Deleted => format!("-- {room}: the room was deleted"),
+    }
+}
+
+/// What an event is, where it is no message.
+fn kind(event: &Event) -> String {
+    let target = event.target.map(|target| target.0);
+    match (event.kind, target) {
+        (EventKind::MESSAGE, None) => String::new(),
+        (EventKind::MESSAGE, Some(target)) => format!(" [reply to #{target}]"),
+        (kind, None) => format!(" [{kind:?}]"),
+        (kind, Some(target)) => format!(" [{kind:?} of #{target}]"),
+    }
+}
+
+/// Columns of the terminal that standard output is, if it is one.
+fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let (width, _) = terminal_size::terminal_size()?;
+    Some(usize::from(width.0))
+}
+
+#[cfg(test)]
+mod tests;

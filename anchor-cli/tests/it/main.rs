@@ -1,0 +1,2 @@
+//! `anchor-cli` as a user has it: real processes against a real server.
+
