@@ -39,8 +39,9 @@ pub const IN_FLIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Events of one `history` page. More are cut to it. Source: chosen; the mission's clients ask for 50.
 pub const HISTORY_EVENTS_MAX: usize = 200;
 
-/// Bytes of events in one `history` page, unless a single event is larger. Source: as [`RUN_BYTES_MAX`], four runs.
-pub const HISTORY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of events after which a `history` page takes no further run. Source: with that run, and six bytes of JSON for
+/// each control character, a page stays below [`FRAME_OUT_BYTES_MAX`].
+pub const HISTORY_BYTES_MAX: usize = 96 * 1024;
 
 /// Requests that read the store, open at once in one session. Beyond it: `error too_many_reads`. Source: the design.
 pub const READS_OPEN_MAX: usize = 4;
