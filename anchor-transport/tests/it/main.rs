@@ -1,0 +1,3 @@
+//! The transport at its boundaries: bytes, frames, sockets.
+
+mod serve;

@@ -1,0 +1,211 @@
+//! The server half over a pipe: real WebSocket frames, a real engine, the store in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchor::System;
+use anchor_core::code::Code;
+use anchor_core::engine::{Anchor, Drain};
+use anchor_core::event::Draft;
+use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
+use anchor_core::limits::FRAME_IN_BYTES_MAX;
+use anchor_core::memory::MemoryStore;
+use anchor_core::position::Position;
+use anchor_core::session::OpenIdentify;
+use anchor_core::session::frame::{ClientFrame, Hello, PublishFrame, ServerFrame};
+use anchor_transport::codec::Encoding;
+use anchor_transport::server::{Ended, serve, websocket_config};
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+fn anchor() -> Anchor {
+    Anchor::builder(MemoryStore::new(System), System).build()
+}
+
+struct Connection {
+    socket: WebSocketStream<DuplexStream>,
+    encoding: Encoding,
+    served: JoinHandle<Ended>,
+}
+
+impl Connection {
+    async fn open(anchor: &Anchor, encoding: Encoding, pipe_bytes: usize) -> Self {
+        let (ours, theirs) = tokio::io::duplex(pipe_bytes);
+        let socket = WebSocketStream::from_raw_socket(theirs, Role::Server, Some(websocket_config())).await;
+        let served = tokio::spawn(serve(socket, encoding, anchor.clone(), Arc::new(OpenIdentify)));
+        let config = WebSocketConfig::default().read_buffer_size(4096);
+        let socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(config)).await;
+        Self { socket, encoding, served }
+    }
+
+    async fn hello(anchor: &Anchor, encoding: Encoding, user: &str, rooms: &[&str]) -> Self {
+        let mut connection = Self::open(anchor, encoding, 64 * 1024).await;
+        connection.send(ClientFrame::Hello(hello(user, rooms))).await;
+        assert!(matches!(connection.receive().await, Some(ServerFrame::Welcome(_))));
+        connection
+    }
+
+    async fn send(&mut self, frame: ClientFrame) {
+        let bytes = self.encoding.encode_client(&frame);
+        let message = match self.encoding.is_text() {
+            true => Message::Text(bytes.try_into().unwrap()),
+            false => Message::Binary(bytes),
+        };
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// The next frame; `None` once the connection is closed.
+    async fn receive(&mut self) -> Option<ServerFrame> {
+        loop {
+            let message = tokio::time::timeout(DEADLINE, self.socket.next()).await.expect("a frame comes");
+            let bytes: Bytes = match message? {
+                Ok(Message::Text(text)) => text.into(),
+                Ok(Message::Binary(bytes)) => bytes,
+                Ok(_) => continue,
+                Err(_) => return None,
+            };
+            return Some(self.encoding.decode_server(&bytes).unwrap());
+        }
+    }
+
+    async fn goodbye(&mut self) -> Code {
+        loop {
+            match self.receive().await {
+                Some(ServerFrame::Goodbye { code, .. }) => return code,
+                Some(_) => {}
+                None => panic!("closed without a goodbye"),
+            }
+        }
+    }
+
+    /// Texts of the lobby, until there are `count`.
+    async fn texts(&mut self, count: usize) -> Vec<String> {
+        let mut texts = Vec::new();
+        while texts.len() < count {
+            if let Some(ServerFrame::Events(events)) = self.receive().await {
+                texts.extend(
+                    events
+                        .events
+                        .iter()
+                        .map(|event| event.body.as_ref().unwrap().as_text().unwrap().to_owned()),
+                );
+            }
+        }
+        texts
+    }
+}
+
+fn hello(user: &str, rooms: &[&str]) -> Hello {
+    let mut id = [0; 16];
+    id[..user.len()].copy_from_slice(user.as_bytes());
+    Hello {
+        token: None,
+        user: Some(UserId::new(user).unwrap()),
+        client_id: ClientId::from_bytes(id),
+        waits: Seq::FIRST,
+        features: Vec::new(),
+        resume: rooms.iter().map(|room| (RoomId::new(room).unwrap(), Position::START)).collect(),
+    }
+}
+
+fn publish(seq: u64, waits: u64, text: &str) -> ClientFrame {
+    ClientFrame::Publish(PublishFrame {
+        seq: Seq::new(seq).unwrap(),
+        nonce: Nonce(1),
+        waits: Seq::new(waits).unwrap(),
+        room: RoomId::lobby(),
+        draft: Draft::message(text),
+        client_id: None,
+    })
+}
+
+#[tokio::test]
+async fn two_clients_talk_in_two_encodings() {
+    let anchor = anchor();
+    let mut ada = Connection::hello(&anchor, Encoding::MessagePack, "ada", &["lobby"]).await;
+    let mut bob = Connection::hello(&anchor, Encoding::Json, "bob", &["lobby"]).await;
+    ada.send(publish(1, 1, "hello bob")).await;
+    assert!(matches!(ada.receive().await, Some(ServerFrame::Ack(ack)) if ack.mark.offset.0 == 1));
+    assert_eq!(bob.texts(1).await, ["hello bob"]);
+    bob.send(publish(1, 1, "hello ada")).await;
+    assert_eq!(ada.texts(2).await, ["hello bob", "hello ada"]);
+    drop((ada.socket, bob.socket));
+    assert_eq!(ada.served.await.unwrap(), Ended::Gone);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_frame_get_a_named_goodbye_and_hurt_nobody_else() {
+    let anchor = anchor();
+    let mut other = Connection::hello(&anchor, Encoding::Json, "other", &["lobby"]).await;
+    let hostile = [
+        (Encoding::Json, Message::Text("not json".into()), Code::Malformed),
+        (Encoding::Json, Message::Text("[]".into()), Code::Malformed),
+        (Encoding::Json, Message::Binary(Bytes::from_static(b"[]")), Code::Malformed),
+        (Encoding::MessagePack, Message::Text("hello".into()), Code::Malformed),
+        (
+            Encoding::MessagePack,
+            Message::Binary(Bytes::from_static(&[0xdd, 0xff, 0xff, 0xff, 0xff])),
+            Code::Malformed,
+        ),
+        (Encoding::MessagePack, Message::Binary(vec![0; FRAME_IN_BYTES_MAX + 1].into()), Code::TooLarge),
+    ];
+    for (encoding, message, code) in hostile {
+        for greeted in [false, true] {
+            let mut connection = match greeted {
+                true => Connection::hello(&anchor, encoding, "eve", &[]).await,
+                false => Connection::open(&anchor, encoding, 1024 * 1024).await,
+            };
+            // A peer that is cut off while it still sends sees an error here; the goodbye is what counts.
+            let _ = connection.socket.send(message.clone()).await;
+            assert_eq!(connection.goodbye().await, code, "{encoding:?} {greeted}");
+            assert!(connection.receive().await.is_none(), "closed after goodbye");
+            assert_eq!(connection.served.await.unwrap(), Ended::Goodbye(code));
+        }
+    }
+    other.send(publish(1, 1, "still here")).await;
+    assert_eq!(other.texts(1).await, ["still here"]);
+}
+
+#[tokio::test]
+async fn a_drain_ends_in_goodbye_and_a_close_frame() {
+    let anchor = anchor();
+    let mut ada = Connection::hello(&anchor, Encoding::MessagePack, "ada", &[]).await;
+    assert_eq!(anchor.sessions(), 1);
+    anchor.drain(Drain { back_in: Duration::from_secs(1), per_second: 100 });
+    assert!(matches!(
+        ada.receive().await,
+        Some(ServerFrame::Goodbye { code: Code::Shutdown, reconnect_after_ms: Some(1000), .. })
+    ));
+    assert!(ada.receive().await.is_none());
+    assert_eq!(ada.served.await.unwrap(), Ended::Goodbye(Code::Shutdown));
+    assert_eq!(anchor.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_slows_nobody_and_gets_everything_later() {
+    let anchor = anchor();
+    let mut slow = Connection::open(&anchor, Encoding::MessagePack, 16 * 1024).await;
+    slow.send(ClientFrame::Hello(hello("slow", &["lobby"]))).await;
+    let mut quick = Connection::hello(&anchor, Encoding::MessagePack, "quick", &["lobby"]).await;
+    let total = 4000;
+    let mut read = Vec::new();
+    for seq in 1..=total {
+        quick.send(publish(seq, seq.saturating_sub(200).max(1), &format!("message {seq}"))).await;
+        // The pipe is small: keep reading while writing.
+        if seq % 100 == 0 {
+            let due = usize::try_from(seq).unwrap() - read.len();
+            read.extend(quick.texts(due).await);
+        }
+    }
+    let expected: Vec<_> = (1..=total).map(|seq| format!("message {seq}")).collect();
+    assert_eq!(read, expected);
+    assert_eq!(slow.texts(expected.len()).await, expected);
+}
+
+/// How long a test waits for what must come. Source: chosen; thousands of times what it takes.
+const DEADLINE: Duration = Duration::from_secs(30);
