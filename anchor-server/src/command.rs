@@ -1,0 +1,163 @@
+//! What the binary does: reads its configuration, serves until it is told to stop, and says how it went.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+
+use anchor::System;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use thiserror::Error;
+
+use crate::StartError;
+use crate::config::{Command, CommandLine, Config, ConfigError, Layers};
+use crate::error::exit_of_data;
+use crate::exit::Exit;
+use crate::listener::HTTP_CONNECTIONS_MAX;
+use crate::server::{Ended, Server};
+use crate::shutdown::Signals;
+use crate::telemetry::{self, Lines, NOTICE};
+
+/// Runs `anchor-server` with the arguments and the environment of this process.
+pub fn run() -> ExitCode {
+    let configured = CommandLine::parse_arguments(std::env::args_os()).and_then(|flags| {
+        let command = flags.command;
+        Ok((command, Layers::new(flags, std::env::vars_os()).resolve()?))
+    });
+    let (command, config) = match configured {
+        Ok(configured) => configured,
+        // Help and version go to stdout with 0, wrong flags to stderr with 2.
+        Err(ConfigError::Flags(error)) => error.exit(),
+        Err(error) => return fail(&error, Exit::Usage),
+    };
+    let lines = telemetry::install(&config);
+    match command {
+        Some(Command::Restore) => restore(&config),
+        None => serve(&config, lines),
+    }
+}
+
+/// Serves until a signal or the store ends it.
+fn serve(config: &Config, lines: Lines) -> ExitCode {
+    raise_file_limit(config.connections_max);
+    let ended = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(live(config, lines)),
+        Err(error) => Err(Failure::Runtime(error)),
+    };
+    match ended {
+        Ok(Ended::Stopped) => Exit::Done.into(),
+        Ok(Ended::StoreFailed) => Exit::StoreFailed.into(),
+        Err(Failure::Start(error)) => fail(&error, error.exit()),
+        Err(error) => fail(&error, Exit::Error),
+    }
+}
+
+/// Starts, says so, and serves.
+async fn live(config: &Config, lines: Lines) -> Result<Ended, Failure> {
+    // Before the first line is printed: whoever reads it may send a signal at once.
+    let mut signals = Signals::listen().map_err(Failure::Runtime)?;
+    let server = tokio::select! {
+        started = Server::start(config.clone()) => started?,
+        // Opening may take a while, and has changed nothing that the next opening does not redo.
+        signal = signals.next() => signal.end_process(),
+    };
+    announce(config, server.local_addr(), lines);
+    match signals.stop(server).await {
+        Ok(ended) => Ok(ended),
+        Err(signal) => signal.end_process(),
+    }
+}
+
+/// Why it did not serve.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the operating system gives no threads, timers or signals")]
+    Runtime(#[source] io::Error),
+}
+
+/// Gives every room a new epoch, and says what was done.
+fn restore(config: &Config) -> ExitCode {
+    match anchor_store::restore(&config.data, System) {
+        Ok(restored) => {
+            say(&format!(
+                "{}: {} rooms begin a new epoch; start the server",
+                config.data.display(),
+                restored.rooms
+            ));
+            Exit::Done.into()
+        }
+        Err(error) => fail(&error, exit_of_data(&error)),
+    }
+}
+
+/// Says that the server is ready: on stdout for programs, on stderr for people.
+fn announce(config: &Config, address: SocketAddr, lines: Lines) {
+    say(&format!("anchor-server listening on http://{address}"));
+    let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
+    let auth = config.auth_mode().map_or("none", |mode| mode.name());
+    let reach = reachable(address);
+    let next = format!("anchor-cli --server ws://{reach} --user NAME chat lobby");
+    match lines {
+        Lines::Human => eprintln!(
+            "  data  {}\n  auth  {auth}: anyone may take any name\n  page  http://{reach}/\n  next  {next}",
+            data.display()
+        ),
+        Lines::Json => {
+            let data = data.display();
+            tracing::info!(target: NOTICE, %data, auth, page = %format_args!("http://{reach}/"), next, "serving");
+        }
+    }
+}
+
+/// Where a client on this machine finds a server that listens on `address`.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// A line on stdout. Whoever closed it does not want to know.
+fn say(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+/// The error and its causes on stderr, once.
+fn fail(error: &dyn Error, exit: Exit) -> ExitCode {
+    eprintln!("anchor-server: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    exit.into()
+}
+
+/// Lets the process open as many files as its connections need, as far as the system allows.
+fn raise_file_limit(connections_max: usize) {
+    let needed =
+        u64::try_from(connections_max.saturating_add(HTTP_CONNECTIONS_MAX + OTHER_FILES)).unwrap_or(u64::MAX);
+    let limit = getrlimit(Resource::Nofile);
+    // `None` is no limit.
+    if limit.current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+    if set.is_err() || raised < needed {
+        tracing::warn!(
+            connections_max,
+            needed,
+            allowed = raised,
+            "the system allows fewer open files than --max-connections needs: raise the limit (ulimit -Hn, LimitNOFILE)"
+        );
+    }
+}
+
+/// Files that are no connections: the data, the runtime, the log. Source: chosen; a few dozen are open.
+const OTHER_FILES: usize = 64;

@@ -1,0 +1,105 @@
+//! What can be set, with its defaults; where each value comes from is the business of [`sources`].
+//!
+//! Flags, environment and file speak of the same options: [`settings::Settings`] is the one list of them. Names, value
+//! syntax, help and the messages about wrong values come from there, whatever the source.
+
+mod settings;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) use settings::Command;
+pub use settings::CommandLine;
+pub use sources::{ConfigError, Layers, Place};
+pub use value::{AuthMode, LogFormat, Origin};
+
+/// What a server is to do. `Config::default()` is what `anchor-server` does without being told anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The directory that holds the data; made if it does not exist.
+    pub data: PathBuf,
+    /// How a client shows who it is. `None`: [`AuthMode::Open`] on a loopback address, refused on any other.
+    pub auth: Option<AuthMode>,
+    /// Whether a public room comes into being with its first publish.
+    pub create_rooms: bool,
+    /// Free bytes on the disk below which publishes wait.
+    pub disk_reserve_bytes: u64,
+    /// WebSocket connections at once; a further one is answered by 503.
+    pub connections_max: usize,
+    /// Web pages that may connect, beside those that this server itself hands out.
+    pub allow_origins: Vec<Origin>,
+    /// How long a stop waits for sessions to take their goodbye.
+    pub drain_within: Duration,
+    /// What clients are told at a stop: when a server is expected to be back.
+    pub back_in: Duration,
+    /// What clients are told at a stop: how many of them return in each second from then on.
+    pub returns_per_second: u32,
+    /// What is logged, as a filter of `tracing-subscriber`.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// The auth mode that holds.
+    ///
+    /// # Errors
+    /// The address, where it can be reached from other machines and no mode was asked for.
+    pub fn auth_mode(&self) -> Result<AuthMode, SocketAddr> {
+        match self.auth {
+            Some(mode) => Ok(mode),
+            None if self.listen.ip().is_loopback() => Ok(AuthMode::Open),
+            None => Err(self.listen),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            data: PathBuf::from(DEFAULT_DATA),
+            auth: None,
+            create_rooms: true,
+            disk_reserve_bytes: DEFAULT_DISK_RESERVE_BYTES,
+            connections_max: DEFAULT_CONNECTIONS_MAX,
+            allow_origins: Vec::new(),
+            drain_within: DEFAULT_DRAIN_WITHIN,
+            back_in: DEFAULT_BACK_IN,
+            returns_per_second: DEFAULT_RETURNS_PER_SECOND,
+            log: DEFAULT_LOG.to_owned(),
+            log_format: LogFormat::Auto,
+        }
+    }
+}
+
+/// Source: chosen; loopback, so that a server that was started to look at it is nobody else's.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+
+/// Source: chosen; visible where the server was started.
+const DEFAULT_DATA: &str = "./anchor-data";
+
+/// Source: chosen; a page step and a journal's growth fit many times.
+const DEFAULT_DISK_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Source: chosen; at the 10 KB that a connection costs in user space and kernel, 100 MB.
+const DEFAULT_CONNECTIONS_MAX: usize = 10_000;
+
+/// Source: chosen; the time that supervisors give before they kill is 10 s (containers) or more.
+const DEFAULT_DRAIN_WITHIN: Duration = Duration::from_secs(8);
+
+/// Source: chosen; a restart in place takes less.
+const DEFAULT_BACK_IN: Duration = Duration::from_secs(1);
+
+/// Source: chosen; a handshake and a resume cost far less than 1 ms.
+const DEFAULT_RETURNS_PER_SECOND: u32 = 1_000;
+
+/// Source: chosen.
+const DEFAULT_LOG: &str = "info";

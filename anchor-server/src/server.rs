@@ -1,0 +1,214 @@
+//! A running server: opens the data, listens, serves, and comes to an orderly end.
+//!
+//! ```text
+//! start ──▶ Serving ──stop──▶ Draining (goodbyes with slots) ──all gone, or time over──▶ Aborting ──▶ store closed ──▶ Ended
+//!              └──the store fails──▶ Draining (goodbye store_failed) ───────────────────────┘
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchor::System;
+use anchor_core::engine::{Anchor, Drain};
+use anchor_core::limits::GOODBYE_WITHIN;
+use anchor_core::publish::MissingRoom;
+use anchor_core::session::{Identify, OpenIdentify};
+use anchor_store::RedbStore;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::admission::{Admission, Phase};
+use crate::config::{AuthMode, Config};
+use crate::state::State;
+use crate::{StartError, listener, routes};
+
+/// A running server. Dropping it ends it at once, without goodbyes; [`Server::stop`] and [`Server::wait`] end it well.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    anchor: Anchor,
+    admission: Admission,
+    /// `None` once somebody waits for it.
+    task: Option<JoinHandle<Ended>>,
+}
+
+/// See [`Server::stopper`].
+#[derive(Clone, Debug)]
+pub struct Stopper(Admission);
+
+impl Stopper {
+    /// As [`Server::stop`].
+    pub fn stop(&self) {
+        self.0.advance(Phase::Draining);
+    }
+}
+
+/// Why a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// [`Server::stop`] asked for it; everything acknowledged is on disk.
+    Stopped,
+    /// The store failed: start a new process. Everything acknowledged is on disk.
+    StoreFailed,
+}
+
+impl Server {
+    /// Opens the data directory of `config` and serves it. Ready, and listening, when this returns.
+    ///
+    /// Needs a tokio runtime with time and I/O, and holds the directory until [`Server::wait`] returns.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let identify: Arc<dyn Identify> = match config.auth_mode().map_err(StartError::AuthNotChosen)? {
+            AuthMode::Open => Arc::new(OpenIdentify),
+        };
+        let listener = listener::bind(config.listen)?;
+        let store = open(&config).await?;
+        let missing_room = if config.create_rooms { MissingRoom::Create } else { MissingRoom::Refuse };
+        let anchor = Anchor::builder(store.clone(), System).missing_room(missing_room).build();
+        Self::run(config, listener, anchor, identify, Some(store))
+    }
+
+    /// Serves an engine that the caller has put together, to whomever `identify` lets in. The caller closes its store
+    /// after [`Server::wait`].
+    ///
+    /// Of `config` it uses what concerns connections.
+    ///
+    /// # Errors
+    /// [`StartError`]: those about addresses.
+    pub fn start_with(
+        config: Config,
+        anchor: Anchor,
+        identify: Arc<dyn Identify>,
+    ) -> Result<Self, StartError> {
+        let listener = listener::bind(config.listen)?;
+        Self::run(config, listener, anchor, identify, None)
+    }
+
+    fn run(
+        config: Config,
+        listener: TcpListener,
+        anchor: Anchor,
+        identify: Arc<dyn Identify>,
+        store: Option<RedbStore>,
+    ) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(|source| StartError::address(config.listen, source))?;
+        let state = State::new(anchor.clone(), identify, config.connections_max)
+            .allow_origins(config.allow_origins.clone())
+            .listening_on(address);
+        let admission = state.admission().clone();
+        let task = tokio::spawn(live(config, listener, state, store));
+        Ok(Self { address, anchor, admission, task: Some(task) })
+    }
+
+    /// Begins an orderly end: takes no more connections, and tells every session to go and when to come back.
+    pub fn stop(&self) {
+        self.stopper().stop();
+    }
+
+    /// What stops this server while something else waits for it.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.admission.clone())
+    }
+
+    /// Ends once the server has: after [`Server::stop`], or when its store failed. The data directory is free again then.
+    ///
+    /// # Panics
+    /// If the server's own task panicked: a defect.
+    pub async fn wait(mut self) -> Ended {
+        let task = self.task.take().expect("only `wait` takes the task, and it takes the server with it");
+        task.await.expect("the task that runs the server neither panics nor is cancelled")
+    }
+
+    /// Where it listens; the real port, where port 0 was asked for.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The engine that it serves.
+    #[must_use]
+    pub const fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// Connections that are open now, those without a session yet included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.admission.inside()
+    }
+
+    /// Sessions that ended in a panic so far.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.admission.panics()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.task.is_some() {
+            self.admission.advance(Phase::Aborting);
+        }
+    }
+}
+
+/// Opens the store of `config`; replaying a journal may take a while.
+async fn open(config: &Config) -> Result<RedbStore, StartError> {
+    let (directory, reserve) = (config.data.clone(), config.disk_reserve_bytes);
+    let opening = tokio::task::spawn_blocking(move || {
+        RedbStore::options().disk_reserve_bytes(reserve).open(directory, System)
+    });
+    match opening.await {
+        Ok(opened) => Ok(opened?),
+        Err(_) => Err(StartError::OpenPanicked { directory: config.data.display().to_string() }),
+    }
+}
+
+/// The whole life of a server.
+async fn live(config: Config, listener: TcpListener, state: State, store: Option<RedbStore>) -> Ended {
+    let (anchor, admission) = (state.anchor().clone(), state.admission().clone());
+    let router = routes::router(state).fallback(routes::nothing_here);
+    let maintained = tokio::spawn({
+        let anchor = anchor.clone();
+        async move { anchor.maintain().await }
+    });
+    let listening = tokio::spawn(listener::serve(listener, router, admission.clone()));
+    let (ended, within) = tokio::select! {
+        () = admission.reached(Phase::Draining) => (Ended::Stopped, config.drain_within),
+        () = anchor.failed() => (Ended::StoreFailed, STORE_FAILED_WITHIN),
+    };
+    // From here on nobody is admitted, so whoever is inside now is told, and whoever is still to say hello is told then.
+    admission.advance(Phase::Draining);
+    if ended == Ended::Stopped {
+        tracing::info!(connections = admission.inside(), within = ?within, "stopping: every client is told when to come back");
+        anchor.drain(Drain { back_in: config.back_in, per_second: config.returns_per_second });
+    } else {
+        tracing::error!("the store has failed: the server ends and must be started again");
+    }
+    if tokio::time::timeout(within, admission.empty()).await.is_err() {
+        tracing::warn!(connections = admission.inside(), "connections that did not end in time are dropped");
+    }
+    admission.advance(Phase::Aborting);
+    admission.empty().await;
+    // Ends by itself at the first draining; what panicked there was logged by the hook.
+    let _ = listening.await;
+    maintained.abort();
+    let _ = maintained.await;
+    drop(anchor);
+    if let Some(store) = store
+        && tokio::task::spawn_blocking(move || store.close()).await.is_err()
+    {
+        tracing::error!("closing the store ended in a panic; everything acknowledged is on disk");
+    }
+    tracing::info!("stopped");
+    ended
+}
+
+/// How long sessions may take for their goodbye when the store has failed. Source: the bound of one goodbye, and half of
+/// it again for the way there.
+const STORE_FAILED_WITHIN: Duration = GOODBYE_WITHIN.saturating_add(Duration::from_secs(1));

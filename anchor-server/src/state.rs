@@ -1,0 +1,67 @@
+//! What the routes share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anchor_core::engine::Anchor;
+use anchor_core::session::Identify;
+
+use crate::admission::Admission;
+use crate::config::Origin;
+use crate::routes::origin::Origins;
+
+/// What [`crate::router`] serves: an engine, who may come, and how many at once. Clones share.
+#[derive(Clone, Debug)]
+pub struct State(Arc<Shared>);
+
+#[derive(Clone, Debug)]
+struct Shared {
+    anchor: Anchor,
+    identify: Arc<dyn Identify>,
+    origins: Origins,
+    admission: Admission,
+}
+
+impl State {
+    /// Serves `anchor` to whomever `identify` lets in, at most `connections_max` at once.
+    #[must_use]
+    pub fn new(anchor: Anchor, identify: Arc<dyn Identify>, connections_max: usize) -> Self {
+        let admission = Admission::new(connections_max);
+        Self(Arc::new(Shared { anchor, identify, origins: Origins::default(), admission }))
+    }
+
+    /// Also lets pages of these origins connect. Default: only pages of the host that the request names.
+    #[must_use]
+    pub fn allow_origins(self, allowed: Vec<Origin>) -> Self {
+        let origins = self.0.origins.clone().allow(allowed);
+        self.with_origins(origins)
+    }
+
+    /// Tells the address that the server listens on. On a loopback address a page's host must be `localhost`, an IP
+    /// address or an allowed origin: any web site can point a name of its own at 127.0.0.1.
+    #[must_use]
+    pub fn listening_on(self, address: SocketAddr) -> Self {
+        let origins = self.0.origins.clone().listening_on(address);
+        self.with_origins(origins)
+    }
+
+    fn with_origins(self, origins: Origins) -> Self {
+        Self(Arc::new(Shared { origins, ..Shared::clone(&self.0) }))
+    }
+
+    pub(crate) fn anchor(&self) -> &Anchor {
+        &self.0.anchor
+    }
+
+    pub(crate) fn identify(&self) -> Arc<dyn Identify> {
+        self.0.identify.clone()
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+}

@@ -1,0 +1,96 @@
+//! The server inside another program: started, stopped, nested, and with a part that panics.
+
+use std::sync::Arc;
+
+use anchor_core::engine::Anchor;
+use anchor_core::memory::MemoryStore;
+use anchor_core::session::{Credentials, Denied, Identify, Identity, OpenIdentify};
+use anchor_server::{Config, Ended, Server, State};
+use anchor_transport::codec::Encoding;
+use async_trait::async_trait;
+use futures::StreamExt;
+use tempfile::tempdir;
+use tokio::net::TcpListener;
+
+use crate::support::{Wire, get, hello, soon};
+
+fn config(data: impl Into<std::path::PathBuf>) -> Config {
+    Config { listen: ([127, 0, 0, 1], 0).into(), data: data.into(), ..Config::default() }
+}
+
+/// Believes any name, but for one that it trips over.
+#[derive(Debug)]
+struct Tripping;
+
+#[async_trait]
+impl Identify for Tripping {
+    async fn identify(&self, credentials: Credentials) -> Result<Identity, Denied> {
+        assert!(credentials.user.as_ref().is_none_or(|user| user.as_str() != "mallory"), "tripped");
+        OpenIdentify.identify(credentials).await
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_server_frees_its_directory() {
+    let directory = tempdir().unwrap();
+    for offset in 1..=3 {
+        let server = Server::start(config(directory.path())).await.unwrap();
+        let mut wire = Wire::session(server.local_addr(), Encoding::MessagePack, "ada").await;
+        assert_eq!(wire.publish("lobby", "once more").await.mark.offset.0, offset);
+        server.stop();
+        assert_eq!(wire.goodbye().await.0, "shutdown");
+        drop(wire);
+        assert_eq!(soon(server.wait()).await, Ended::Stopped);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_one_session_and_is_counted() {
+    let anchor = Anchor::builder(MemoryStore::new(anchor::System), anchor::System).build();
+    let server = Server::start_with(config("unused"), anchor, Arc::new(Tripping)).unwrap();
+    let mut witness = Wire::session(server.local_addr(), Encoding::MessagePack, "witness").await;
+    for panics in 1..=2 {
+        let mut mallory = Wire::connect(server.local_addr(), Encoding::MessagePack).await;
+        mallory.send(&hello("mallory")).await;
+        assert_eq!(mallory.goodbye().await.0, "internal");
+        // Nothing more comes: the connection ends.
+        while let Some(Ok(_)) = soon(mallory.socket.next()).await {}
+        drop(mallory);
+        witness.publish("lobby", "unhurt").await;
+        soon(async {
+            while server.panics() < panics {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    assert_eq!(server.panics(), 2);
+    server.stop();
+    drop(witness);
+    assert_eq!(soon(server.wait()).await, Ended::Stopped);
+}
+
+#[tokio::test]
+async fn a_host_nests_the_router_in_its_own() {
+    let anchor = Anchor::builder(MemoryStore::new(anchor::System), anchor::System).build();
+    let state = State::new(anchor, Arc::new(OpenIdentify), 10);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = axum::Router::new().nest("/chat", anchor_server::router(state));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    assert_eq!(get(address, "/chat/readyz").await.status, 200);
+    let mut wire = Wire::connect_at(address, "/chat/v1/ws", Encoding::Json).await;
+    wire.send(&hello("ada")).await;
+    wire.frame().await;
+    assert_eq!(wire.publish("lobby", "through the host").await.mark.offset.0, 1);
+    serving.abort();
+}
+
+#[tokio::test]
+async fn the_world_is_refused_in_a_library_too() {
+    let directory = tempdir().unwrap();
+    let config = Config { listen: ([0, 0, 0, 0], 0).into(), ..config(directory.path()) };
+    let error = Server::start(config).await.unwrap_err();
+    assert!(matches!(error, anchor_server::StartError::AuthNotChosen(_)), "{error:?}");
+}
