@@ -1,11 +1,51 @@
 //! Durable real-time chat as one library: what was acknowledged is on disk, everybody sees everything once, in one order.
+//!
+//! ```
+//! use anchor::{Anchor, ClientId, Delivery, From, RedbStore, RoomId, System, UserId};
+//! use futures::StreamExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("chat-data");
+//! let anchor = Anchor::builder(RedbStore::open(&path, System)?, System).build();
+//! let room = RoomId::new("lobby")?;
+//! let mut ada = anchor.client(UserId::new("ada")?, ClientId::random(&System)).await?;
+//! let mut lobby = anchor.subscribe(&room, From::Start).await?;
+//! let ack = ada.publish(&room, "hello").await?; // on disk from here on
+//! if let Some(Delivery::Events(events)) = lobby.next().await.transpose()? {
+//!     assert_eq!(events.position(), ack.position());
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # Concepts
+//!
+//! A [room](RoomId) is an append-only log; a publish is an idempotent append to it, answered by an [`Ack`](publish::Ack) that
+//! says where it stands; a subscription is a cursor into the log and yields [events and gaps](Delivery), never the one
+//! without the other. [`core`] holds these ideas, the traits [`Store`](store::Store) and [`Bus`](bus::Bus), and the
+//! session machine that a connection is.
+//!
+//! # Features
+//!
+//! - `redb` (default): [`RedbStore`], two files in a directory, nothing to install.
+//! - `client`: `transport::client`, a client of a server somewhere else: reconnects, resumes, keeps an outbox.
+//! - `server`: `transport::server`, serves the protocol on a connection of yours.
 
 mod system;
 
 pub use anchor_core as core;
-pub use anchor_core::{bus, chain, code, environment, event, id, position, publish, resume, store};
+pub use anchor_core::engine::{Anchor, Delivery, Events, PublishError, Publisher, Subscription};
+pub use anchor_core::event::{Body, Draft, Event, EventKind};
+pub use anchor_core::id::{ClientId, RoomId, UserId};
+pub use anchor_core::session::frame::From;
+pub use anchor_core::{
+    bus, chain, code, engine, environment, event, id, position, publish, resume, session, store,
+};
 #[cfg(feature = "redb")]
 pub use anchor_store as redb;
+#[cfg(feature = "redb")]
+pub use anchor_store::RedbStore;
 #[cfg(any(feature = "client", feature = "server"))]
 pub use anchor_transport as transport;
 pub use system::System;

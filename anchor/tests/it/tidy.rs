@@ -35,7 +35,7 @@ fn no_path_of_somebodys_machine() {
     let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "json", "run"]).filter(|line| {
         homes.iter().any(|home| {
             line.text.match_indices(home.as_str()).any(|(at, _)| {
-                // `docs/work/…` is a path of the project, `/work/…` one of a machine.
+                // Behind another name it is a path inside of the project.
                 !line.text[..at]
                     .ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '}' | '_' | '-'))
             })
