@@ -1,8 +1,13 @@
 //! What every backend must pass, and what tests of the rest of Anchor stand on.
 //!
+//! - [`store`]: the rules of [`crate::store::Store`], one function each; [`model`]: any store beside a trivial one.
+//! - [`faults`]: stores that are slow or fail when a test says so.
 //! - [`environment`]: a clock, dice and alarms that a test holds in its hand.
-//! - [`store`]: the rules of [`crate::store::Store`], one function each.
 
 pub mod environment;
+pub mod faults;
+pub mod model;
 pub mod store;
 mod yielding;
+
+pub use self::yielding::yield_now;

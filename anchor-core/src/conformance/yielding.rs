@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Ends at its second poll, which it asks for at once.
-pub(super) async fn yield_now() {
+/// Ends at its second poll, which it asks for at once: what was joined with it has its turn in between.
+pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
         if yielded {

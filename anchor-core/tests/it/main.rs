@@ -1,3 +1,6 @@
-//! The conformance suites on the parts that live in this crate.
+//! The conformance suites on the parts that live in this crate, and the tools that they bring.
 
+mod factories;
+mod faults;
+mod memory;
 mod stores;

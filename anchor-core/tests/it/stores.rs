@@ -1,53 +1,10 @@
-//! The store suite on the reference store, bare and behind an `Arc<dyn Store>`.
+//! The store suite, and the model, on the reference store: bare, opened anew, restored, wrapped, and slow.
 
-use std::sync::Arc;
-
-use anchor_core::conformance::environment::TestEnvironment;
-use anchor_core::conformance::store::{self as suite, Factory, Reopen, Restore};
-use anchor_core::memory::MemoryStore;
-use anchor_core::store::Store;
-use async_trait::async_trait;
+use anchor_core::conformance::{model, store as suite};
 use futures::executor::block_on;
+use proptest::prelude::*;
 
-/// The reference store; a snapshot is what it leaves to the next process.
-struct InMemory;
-
-#[async_trait]
-impl Factory for InMemory {
-    type Store = MemoryStore;
-
-    async fn create(&self, env: &TestEnvironment) -> MemoryStore {
-        MemoryStore::new(env.clone())
-    }
-}
-
-#[async_trait]
-impl Reopen for InMemory {
-    async fn reopen(&self, store: MemoryStore, env: &TestEnvironment) -> MemoryStore {
-        MemoryStore::open(env.clone(), store.snapshot())
-    }
-}
-
-#[async_trait]
-impl Restore for InMemory {
-    async fn restore(&self, store: MemoryStore, env: &TestEnvironment) -> MemoryStore {
-        let restored = MemoryStore::new(env.clone());
-        restored.restore_from(store.snapshot());
-        restored
-    }
-}
-
-/// As everybody uses it.
-struct Shared;
-
-#[async_trait]
-impl Factory for Shared {
-    type Store = Arc<dyn Store>;
-
-    async fn create(&self, env: &TestEnvironment) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(env.clone()))
-    }
-}
+use crate::factories::{Held, InMemory, Node, Wrapped};
 
 #[test]
 fn memory() {
@@ -65,6 +22,37 @@ fn memory_restored() {
 }
 
 #[test]
-fn shared() {
-    block_on(suite::test_all(&Shared));
+fn another_node() {
+    block_on(suite::test_all(&Node));
+}
+
+#[test]
+fn wrapped() {
+    block_on(suite::test_all(&Wrapped));
+}
+
+#[test]
+fn slow() {
+    let held = Held::default();
+    block_on(held.releasing(suite::test_all(&held)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn memory_does_what_the_model_does(seed: u64, steps in 1..150usize) {
+        block_on(model::check(&InMemory, seed, steps));
+    }
+
+    #[test]
+    fn memory_opened_anew_does_what_the_model_does(seed: u64, steps in 1..150usize) {
+        block_on(model::check_reopening(&InMemory, seed, steps));
+    }
+
+    #[test]
+    fn a_slow_store_does_what_the_model_does(seed: u64, steps in 1..80usize) {
+        let held = Held::default();
+        block_on(held.releasing(model::check(&held, seed, steps)));
+    }
 }

@@ -1,0 +1,246 @@
+//! A store that fails when a test says so, in every way that the contract knows.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::error::BoxError;
+use crate::id::{ClientKey, RoomId, Seq, SessionNumber};
+use crate::position::{Epoch, Mark, Offset};
+use crate::publish::{Durability, Outcome, Publish};
+use crate::run::Run;
+use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+
+/// How an append fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// [`StoreError::Unavailable`]: nothing was written.
+    Unavailable,
+    /// [`StoreError::Unknown`], and nothing was written.
+    UnknownUnwritten,
+    /// [`StoreError::Unknown`], and all of it was written.
+    UnknownWritten,
+    /// [`StoreError::Failed`], and nothing was written. Everything later fails, too, but reading.
+    FailedUnwritten,
+    /// [`StoreError::Failed`], and all of it was written. Everything later fails, too, but reading.
+    FailedWritten,
+}
+
+/// A store with faults. Clones are the same instance; it passes everything on until told otherwise.
+#[derive(Clone)]
+pub struct FailingStore<S>(Arc<Shared<S>>);
+
+struct Shared<S> {
+    inner: S,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    faults: VecDeque<Fault>,
+    away: bool,
+    failed: bool,
+    /// The newest session of each client that an append of has failed: nothing more is taken from it.
+    ended: BTreeMap<ClientKey, SessionNumber>,
+    observer: Option<Arc<dyn CommitObserver>>,
+}
+
+impl<S: Store> FailingStore<S> {
+    /// Wraps `inner`.
+    #[must_use]
+    pub fn new(inner: S) -> Self {
+        Self(Arc::new(Shared { inner, state: Mutex::default() }))
+    }
+
+    /// Lets the next append fail; several faults are for as many appends, in their order.
+    pub fn fail_next(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// Goes away: every call, reading too, is [`StoreError::Unavailable`].
+    pub fn go_away(&self) {
+        self.state().away = true;
+    }
+
+    /// Comes back after [`FailingStore::go_away`].
+    pub fn come_back(&self) {
+        self.state().away = false;
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.0.inner
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn here(&self) -> Result<&S, StoreError> {
+        if self.state().away { Err(unavailable()) } else { Ok(&self.0.inner) }
+    }
+
+    /// Hands over `batch` without the publishes of sessions that an earlier fault has ended; those are fenced.
+    fn append_of_live_sessions(
+        &self,
+        batch: Vec<Publish>,
+    ) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let is_live: Vec<bool> = {
+            let state = self.state();
+            let ended = |publish: &Publish| {
+                publish.session.is_some_and(|number| Some(&number) <= state.ended.get(&publish.client))
+            };
+            batch.iter().map(|publish| !ended(publish)).collect()
+        };
+        let live =
+            batch.into_iter().zip(&is_live).filter(|(_, is_live)| **is_live).map(|(publish, _)| publish);
+        let append = self.0.inner.append(live.collect());
+        Box::pin(async move {
+            let mut decided = append.await?.into_iter();
+            let outcome = |is_live| if is_live { decided.next() } else { Some(Outcome::Fenced) };
+            Ok(is_live.into_iter().map_while(outcome).collect())
+        })
+    }
+}
+
+impl State {
+    /// The fault that an append meets now.
+    fn take_fault(&mut self) -> Option<Fault> {
+        let fault = match (self.failed, self.away) {
+            (true, _) => Some(Fault::FailedUnwritten),
+            (_, true) => Some(Fault::Unavailable),
+            _ => self.faults.pop_front(),
+        };
+        self.failed |= matches!(fault, Some(Fault::FailedUnwritten | Fault::FailedWritten));
+        fault
+    }
+
+    /// Nothing behind `batch` may overtake it.
+    fn end_sessions(&mut self, batch: &[Publish]) {
+        for publish in batch {
+            if let Some(number) = publish.session {
+                let ended = self.ended.entry(publish.client.clone()).or_default();
+                *ended = number.max(*ended);
+            }
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a wrapper passes everything on")]
+impl<S: Store> Store for FailingStore<S> {
+    fn durability(&self) -> Durability {
+        self.0.inner.durability()
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.state().observer = Some(observer.clone());
+        self.0.inner.observe(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        if self.state().failed {
+            return Err(failed());
+        }
+        self.here()?.open_client(client, waits).await
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let (fault, observer) = {
+            let mut state = self.state();
+            let failed_before = state.failed;
+            let Some(fault) = state.take_fault() else {
+                drop(state);
+                return self.append_of_live_sessions(batch);
+            };
+            let observer = if state.failed && !failed_before { state.observer.clone() } else { None };
+            (fault, observer)
+        };
+        let written = match fault {
+            Fault::UnknownWritten | Fault::FailedWritten => Some(self.append_of_live_sessions(batch.clone())),
+            Fault::Unavailable | Fault::UnknownUnwritten | Fault::FailedUnwritten => None,
+        };
+        self.state().end_sessions(&batch);
+        if let Some(observer) = observer {
+            observer.failed();
+        }
+        let error = match fault {
+            Fault::Unavailable => unavailable(),
+            Fault::UnknownUnwritten | Fault::UnknownWritten => unknown(),
+            Fault::FailedUnwritten | Fault::FailedWritten => failed(),
+        };
+        match written {
+            Some(written) => written.map(|_| Err(error)).boxed(),
+            None => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        self.here()?.room(room).await
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        self.here()?.locate(room, place).await
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        self.here()?.read(read).await
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        self.here()?.heads(rooms).await
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        self.here()?.rooms(after, limit).await
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        if self.state().failed {
+            return Err(failed());
+        }
+        self.here()?.trim(room, horizon).await
+    }
+
+    fn readiness(&self) -> Readiness {
+        let state = self.state();
+        match (state.failed, state.away) {
+            (true, _) => Readiness::Failed,
+            (_, true) => Readiness::Unavailable,
+            _ => self.0.inner.readiness(),
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for FailingStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailingStore").field("inner", &self.0.inner).finish_non_exhaustive()
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { backend: BACKEND, source: source() }
+}
+
+fn unknown() -> StoreError {
+    StoreError::Unknown { backend: BACKEND, source: source() }
+}
+
+fn failed() -> StoreError {
+    StoreError::Failed { backend: BACKEND, source: source() }
+}
+
+fn source() -> Arc<BoxError> {
+    Arc::new("the test wants it so".into())
+}
+
+const BACKEND: &str = "failing";

@@ -1,0 +1,224 @@
+//! A store whose appends are held until the test lets them go.
+//!
+//! What is held stands in one line, in the order of the calls; a session that opens stands in it, too, behind what was
+//! handed over before. Nothing of a held append has reached the store inside, so nothing of it can be seen.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+
+use crate::id::{ClientKey, RoomId, Seq};
+use crate::position::{Epoch, Mark, Offset};
+use crate::publish::{Durability, Outcome, Publish};
+use crate::run::Run;
+use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+
+/// A store with slow commits. Clones are the same instance; it lets everything pass until [`SlowStore::hold`].
+#[derive(Clone)]
+pub struct SlowStore<S: Store>(Arc<Shared<S>>);
+
+struct Shared<S: Store> {
+    inner: S,
+    line: Mutex<Line<S>>,
+}
+
+struct Line<S: Store> {
+    holding: bool,
+    /// Held appends that may pass although the line is held.
+    released: usize,
+    /// A session is being opened inside; nothing passes it.
+    opening: bool,
+    waiting: VecDeque<Step<S>>,
+}
+
+enum Step<S: Store> {
+    Append(Vec<Publish>, oneshot::Sender<Appending>),
+    Open(oneshot::Sender<Opening<S>>),
+}
+
+type Appending = BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
+
+impl<S: Store> SlowStore<S> {
+    /// Wraps `inner`.
+    #[must_use]
+    pub fn new(inner: S) -> Self {
+        Self(Arc::new(Shared { inner, line: Mutex::new(Line::new()) }))
+    }
+
+    /// Holds every append from now on.
+    pub fn hold(&self) {
+        self.0.line().holding = true;
+    }
+
+    /// Lets the oldest held append go to the store inside; `false` if none is held.
+    pub fn release_one(&self) -> bool {
+        let mut line = self.0.line();
+        if line.held() <= line.released {
+            return false;
+        }
+        line.released += 1;
+        self.0.advance(&mut line);
+        true
+    }
+
+    /// Lets everything go that is held, and holds nothing more.
+    pub fn release_all(&self) {
+        let mut line = self.0.line();
+        line.holding = false;
+        self.0.advance(&mut line);
+    }
+
+    /// Appends that are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.line().held()
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.0.inner
+    }
+}
+
+impl<S: Store> Shared<S> {
+    fn line(&self) -> MutexGuard<'_, Line<S>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over what stands at the front of the line, as far as it may go.
+    fn advance(self: &Arc<Self>, line: &mut Line<S>) {
+        while !line.opening {
+            let passes = match line.waiting.front() {
+                Some(Step::Append(..)) => !line.holding || line.released > 0,
+                Some(Step::Open(_)) => true,
+                None => false,
+            };
+            if !passes {
+                break;
+            }
+            match line.waiting.pop_front() {
+                // Who no longer waits for the outcome has appended nevertheless.
+                Some(Step::Append(batch, reply)) => {
+                    line.released = line.released.saturating_sub(1);
+                    drop(reply.send(self.inner.append(batch)));
+                }
+                Some(Step::Open(reply)) => {
+                    line.opening = true;
+                    if let Err(mut unwanted) = reply.send(Opening(Some(Arc::clone(self)))) {
+                        unwanted.0 = None;
+                        line.opening = false;
+                    }
+                }
+                None => {}
+            }
+        }
+        if line.waiting.is_empty() {
+            line.released = 0;
+        }
+    }
+}
+
+impl<S: Store> Line<S> {
+    const fn new() -> Self {
+        Self { holding: false, released: 0, opening: false, waiting: VecDeque::new() }
+    }
+
+    fn held(&self) -> usize {
+        self.waiting.iter().filter(|step| matches!(step, Step::Append(..))).count()
+    }
+}
+
+/// The turn of a session that opens; lets the line go on when it is dropped, be the session open or given up.
+struct Opening<S: Store>(Option<Arc<Shared<S>>>);
+
+impl<S: Store> Drop for Opening<S> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            let mut line = shared.line();
+            line.opening = false;
+            shared.advance(&mut line);
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a wrapper passes everything on")]
+impl<S: Store> Store for SlowStore<S> {
+    fn durability(&self) -> Durability {
+        self.0.inner.durability()
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.0.inner.observe(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        let turn = {
+            let mut line = self.0.line();
+            let (reply, turn) = oneshot::channel();
+            line.waiting.push_back(Step::Open(reply));
+            self.0.advance(&mut line);
+            turn
+        };
+        let opening = turn.await.map_err(|_| StoreError::Closed)?;
+        let state = self.0.inner.open_client(client, waits).await;
+        drop(opening);
+        state
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let mut line = self.0.line();
+        let (reply, turn) = oneshot::channel();
+        line.waiting.push_back(Step::Append(batch, reply));
+        self.0.advance(&mut line);
+        Box::pin(async move {
+            match turn.await {
+                Ok(appending) => appending.await,
+                Err(oneshot::Canceled) => Err(StoreError::Closed),
+            }
+        })
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        self.0.inner.room(room).await
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        self.0.inner.locate(room, place).await
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        self.0.inner.read(read).await
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        self.0.inner.heads(rooms).await
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        self.0.inner.rooms(after, limit).await
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        self.0.inner.trim(room, horizon).await
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.0.inner.readiness()
+    }
+}
+
+impl<S: Store> fmt::Debug for SlowStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlowStore").field("inner", &self.0.inner).field("held", &self.held()).finish()
+    }
+}
