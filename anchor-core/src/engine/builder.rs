@@ -43,7 +43,7 @@ impl AnchorBuilder {
     #[must_use]
     pub fn build(self) -> Anchor {
         let Self { store, env, bus, missing_room } = self;
-        let (tails, sessions) = (Tails::default(), Sessions::default());
+        let (tails, sessions) = (Tails::new(bus.clone()), Sessions::default());
         let (sender, failed) = failure();
         let ear = Arc::new(Ear {
             tails: tails.clone(),

@@ -99,7 +99,7 @@ impl Feed {
     /// The newest offset of the room that this node knows, if that lies beyond the cursor.
     #[must_use]
     pub fn lag(&self) -> Option<Offset> {
-        let head = self.watch.tail().head();
+        let head = self.watch.tail().head().map_or(Offset::ZERO, |head| head.offset);
         (head > self.cursor.offset || !self.is_fresh()).then_some(head.max(self.cursor.offset))
     }
 

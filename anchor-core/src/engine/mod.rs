@@ -160,11 +160,11 @@ impl Anchor {
     /// [`StoreError`].
     pub async fn poll_heads(&self) -> Result<(), StoreError> {
         let asked_at = self.0.env.unix_ms();
-        let tails = self.0.tails.all();
-        let rooms: Vec<_> = tails.iter().map(|tail| tail.room().clone()).collect();
+        let tails: Vec<_> = self.0.tails.all().into_iter().map(|tail| (tail.head(), tail)).collect();
+        let rooms: Vec<_> = tails.iter().map(|(_, tail)| tail.room().clone()).collect();
         let heads = self.store().heads(&rooms).await?;
-        for (tail, head) in tails.iter().zip(heads) {
-            tail.check(head);
+        for ((before, tail), head) in tails.iter().zip(heads) {
+            tail.check(*before, head);
         }
         self.0.heads_known_at.store(asked_at, Ordering::Release);
         Ok(())

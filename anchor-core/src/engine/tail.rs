@@ -110,20 +110,22 @@ impl Tail {
         true
     }
 
-    /// Compares the head with the store's. Whatever the store has beyond it, or instead of it, drops the tail.
-    pub(crate) fn check(&self, stored: Option<(Epoch, Mark)>) {
+    /// Compares the head with the store's, read after the tail's was `before`. The store must hold at least that, and
+    /// nothing that the tail does not have; else the tail is dropped.
+    pub(crate) fn check(&self, before: Option<Mark>, stored: Option<(Epoch, Mark)>) {
         let mut inner = self.lock();
         let Known::Room(state) = &inner.known else { return };
-        let head = state.as_ref().map(|state| (state.epoch(), state.head));
-        // A head that was read before a commit of ours lies behind the tail's, in the same history.
-        let behind = match (&head, &stored) {
-            (Some((epoch, head)), Some((stored_epoch, stored))) => {
-                epoch == stored_epoch && stored.offset < head.offset && inner.holds(*stored)
+        let fits = match (state, stored) {
+            (Some(state), Some((epoch, stored))) => {
+                epoch == state.epoch()
+                    && before.is_none_or(|before| before.offset <= stored.offset)
+                    && stored.offset <= state.head.offset
+                    && (stored == state.head || inner.holds(stored))
             }
-            (_, None) => true,
-            _ => false,
+            (_, None) => before.is_none(),
+            (None, Some(_)) => false,
         };
-        if head != stored && !behind {
+        if !fits {
             inner.drop_all(stored.map_or(Offset::ZERO, |(_, mark)| mark.offset));
             inner.watchers.iter().for_each(|watcher| watcher.wake());
         }
@@ -138,9 +140,9 @@ impl Tail {
         }
     }
 
-    /// The newest offset this node knows; zero if none.
-    pub(crate) fn head(&self) -> Offset {
-        self.lock().head().map_or(Offset::ZERO, |head| head.offset)
+    /// The newest event this node knows; none without events, or while the tail knows nothing.
+    pub(crate) fn head(&self) -> Option<Mark> {
+        self.lock().head()
     }
 
     /// Looks for the event after `cursor`, a position that was verified in `generation`.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::mailbox::Watcher;
 use super::tail::{Pushed, Tail};
+use crate::bus::Bus;
 use crate::environment::Monotonic;
 use crate::id::RoomId;
 use crate::limits::{TAIL_AGE_MAX, TAIL_BYTES_MAX};
@@ -12,11 +13,12 @@ use crate::position::Offset;
 use crate::run::Run;
 
 /// All tails of a node. Clones share.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tails(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    bus: Arc<dyn Bus>,
     by_room: Mutex<HashMap<RoomId, Arc<Tail>>>,
     held: Mutex<Held>,
 }
@@ -45,6 +47,10 @@ pub(crate) struct Watch {
 }
 
 impl Tails {
+    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
+        Self(Arc::new(Shared { bus, by_room: Mutex::default(), held: Mutex::default() }))
+    }
+
     /// Registers a reader of `room`, with a tail that knows nothing if it is the first.
     pub(crate) fn watch(&self, room: &RoomId, watcher: Arc<Watcher>) -> Watch {
         let mut by_room = self.by_room();
@@ -136,6 +142,8 @@ impl Drop for Watch {
         let mut by_room = self.tails.by_room();
         if self.tail.unwatch(&self.watcher) {
             by_room.remove(self.tail.room());
+            // Under the lock, so that whoever comes next joins after this.
+            self.tails.0.bus.leave(self.tail.room());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::bus::LocalBus;
 use crate::chain::Link;
 use crate::engine::mailbox::{Mailbox, Slot, Watcher};
 use crate::engine::tail::{Found, Pushed};
@@ -58,7 +59,7 @@ struct Watched {
 }
 
 fn watched() -> Watched {
-    let (tails, mailbox) = (Tails::default(), Mailbox::new());
+    let (tails, mailbox) = (Tails::new(LocalBus.into()), Mailbox::new());
     let watch = tails.watch(&lobby(), Watcher::new(mailbox.clone(), Slot(0), None));
     Watched { tails, watch, mailbox }
 }
@@ -87,7 +88,7 @@ fn a_tail_that_heard_of_a_commit_does_not_learn_an_older_head() {
     assert_eq!(watched.push(&first), Pushed::Passed);
     assert!(!watched.watch.tail().learn(None), "the store was read before the commit");
     assert!(watched.watch.tail().learn(Some(state(first.tip()))));
-    assert_eq!(watched.watch.tail().head(), Offset(2));
+    assert_eq!(watched.watch.tail().head(), Some(first.tip()));
     assert!(matches!(watched.find(Position::START), Found::Store));
 }
 
@@ -141,24 +142,26 @@ fn a_cursor_of_another_history_is_stale() {
 }
 
 #[test]
-fn the_store_beyond_or_below_the_tail_drops_it_and_behind_it_does_not() {
+fn the_store_beyond_or_below_the_tail_drops_it_and_a_head_read_early_does_not() {
     let first = run(EPOCH, Mark::START, 4, "a");
     let inside = first.mark_at(Offset(2)).unwrap().unwrap();
     let other = run(EPOCH, Mark::START, 4, "b");
-    for (stored, dropped) in [
-        (Some((EPOCH, first.tip())), false),
-        (Some((EPOCH, inside)), false),
-        (None, false),
-        (Some((EPOCH, run(EPOCH, first.tip(), 1, "a").tip())), true),
-        (Some((OTHER, first.tip())), true),
-        (Some((EPOCH, other.tip())), true),
-        (Some((EPOCH, other.mark_at(Offset(2)).unwrap().unwrap())), true),
+    for (before, stored, dropped) in [
+        (Some(first.tip()), Some((EPOCH, first.tip())), false),
+        (Some(inside), Some((EPOCH, inside)), false),
+        (None, None, false),
+        (Some(first.tip()), Some((EPOCH, inside)), true),
+        (Some(first.tip()), None, true),
+        (Some(first.tip()), Some((EPOCH, run(EPOCH, first.tip(), 1, "a").tip())), true),
+        (Some(first.tip()), Some((OTHER, first.tip())), true),
+        (Some(first.tip()), Some((EPOCH, other.tip())), true),
+        (Some(inside), Some((EPOCH, other.mark_at(Offset(2)).unwrap().unwrap())), true),
     ] {
         let watched = watched();
         watched.watch.tail().learn(None);
         watched.push(&first);
-        watched.watch.tail().check(stored);
-        assert_eq!(watched.watch.tail().state().is_none(), dropped, "{stored:?}");
+        watched.watch.tail().check(before, stored);
+        assert_eq!(watched.watch.tail().state().is_none(), dropped, "{before:?} {stored:?}");
     }
 }
 
