@@ -7,6 +7,7 @@
 mod perform;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,6 +19,7 @@ use anchor_core::id::SessionId;
 use anchor_core::limits::{
     FRAME_IN_BYTES_MAX, FRAME_OUT_BYTES_MAX, GOODBYE_WITHIN, HEARTBEAT, WRITE_BUFFER_BYTES,
 };
+use anchor_core::session::frame::ServerFrame;
 use anchor_core::session::{Fault, Goodbye, Identify, Reply, Session, SessionConfig};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -40,6 +42,8 @@ pub enum Ended {
     Gone,
     /// The server said goodbye.
     Goodbye(Code),
+    /// A defect of ours panicked: the session ended with `internal`.
+    Panicked,
 }
 
 /// Every buffer of a server's WebSocket, set on purpose.
@@ -93,7 +97,10 @@ struct Connection<IO> {
 /// Why a connection is not served on.
 enum End {
     Gone,
+    /// The peer has closed; its close frame is to be answered.
+    Closed,
     Goodbye(Goodbye),
+    Panicked,
 }
 
 /// Something that happened.
@@ -141,17 +148,47 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     }
 
     async fn run(mut self) -> Ended {
-        match std::future::poll_fn(|cx| self.poll_end(cx)).await {
+        match std::future::poll_fn(|cx| self.poll_end_or_panic(cx)).await {
             End::Gone => Ended::Gone,
-            End::Goodbye(goodbye) => {
-                let code = goodbye.code;
+            End::Closed => {
                 let by = self.anchor.env().sleep_until(self.anchor.now() + GOODBYE_WITHIN);
                 tokio::select! {
                     () = by => {}
-                    () = self.close(&goodbye) => {}
+                    _ = self.socket.flush() => {}
                 }
-                Ended::Goodbye(code)
+                Ended::Gone
             }
+            End::Goodbye(goodbye) => {
+                self.close_within(&goodbye).await;
+                Ended::Goodbye(goodbye.code)
+            }
+            End::Panicked => {
+                let goodbye =
+                    Goodbye::new(Code::Internal, "a defect of the server ended this session; come back");
+                // What else was to be written may be what it panicked over.
+                self.to_write = VecDeque::from([self.encoding.encode_server(&ServerFrame::Goodbye {
+                    code: goodbye.code,
+                    message: goodbye.message.clone(),
+                    reconnect_after_ms: None,
+                })]);
+                self.close_within(&goodbye).await;
+                Ended::Panicked
+            }
+        }
+    }
+
+    /// [`Connection::poll_end`], of which a panic ends this connection and nothing else.
+    fn poll_end_or_panic(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        // After a panic nothing is asked of the session any more, so what it left half done is not seen.
+        catch_unwind(AssertUnwindSafe(|| self.poll_end(cx))).unwrap_or(Poll::Ready(End::Panicked))
+    }
+
+    /// [`Connection::close`], as long as a peer may take for it.
+    async fn close_within(&mut self, goodbye: &Goodbye) {
+        let by = self.anchor.env().sleep_until(self.anchor.now() + GOODBYE_WITHIN);
+        tokio::select! {
+            () = by => {}
+            () = self.close(goodbye) => {}
         }
     }
 
@@ -169,8 +206,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             // Takes what is there before acting on it, so that the publishes of one read share a batch.
             let mut happened = std::task::ready!(self.poll_happened(cx));
             for _ in 1..HAPPENED_PER_TURN {
-                if self.take(happened).is_err() {
-                    return Poll::Ready(End::Gone);
+                if let Err(end) = self.take(happened) {
+                    return Poll::Ready(end);
                 }
                 match self.poll_happened(cx) {
                     Poll::Ready(next) => happened = next,
@@ -180,8 +217,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
                     }
                 }
             }
-            if self.take(happened).is_err() {
-                return Poll::Ready(End::Gone);
+            if let Err(end) = self.take(happened) {
+                return Poll::Ready(end);
             }
         }
     }
@@ -247,7 +284,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     }
 
     /// Hands on what happened; an error once the connection is gone.
-    fn take(&mut self, happened: Happened) -> Result<(), Gone> {
+    fn take(&mut self, happened: Happened) -> Result<(), End> {
         let now = self.anchor.now();
         match happened {
             Happened::Received(Ok(message)) => self.receive(now, message)?,
@@ -255,7 +292,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
                 self.unreadable = true;
                 self.session.handle_frame(now, Err(unreadable(error)?));
             }
-            Happened::Closed => return Err(Gone),
+            Happened::Closed => return Err(End::Gone),
             Happened::Mail(post) => {
                 self.session.handle_wake(&post.ready);
                 post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
@@ -266,7 +303,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         Ok(())
     }
 
-    fn receive(&mut self, now: Monotonic, message: Message) -> Result<(), Gone> {
+    fn receive(&mut self, now: Monotonic, message: Message) -> Result<(), End> {
         let bytes = match message {
             Message::Text(text) if self.encoding.is_text() => text.into(),
             Message::Binary(bytes) if !self.encoding.is_text() => bytes,
@@ -280,7 +317,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
                 self.session.handle_alive(now);
                 return Ok(());
             }
-            Message::Close(_) => return Err(Gone),
+            Message::Close(_) => return Err(End::Closed),
         };
         let frame = self.encoding.decode_client(&bytes);
         let frame = frame.map_err(|error| Fault { code: error.code, id: error.id, message: error.message });
@@ -325,19 +362,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     }
 }
 
-/// The connection is gone.
-struct Gone;
-
 /// What a failed read comes to: a fault that the peer is told, unless nobody is there any more.
-fn unreadable(error: Error) -> Result<Fault, Gone> {
+fn unreadable(error: Error) -> Result<Fault, End> {
     match error {
         Error::Capacity(_) => {
             Ok(Fault { code: Code::TooLarge, id: None, message: "the frame is too large".to_owned() })
         }
         Error::Utf8(_) => Ok(malformed("a text message is valid UTF-8")),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Err(Gone),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Err(End::Gone),
         Error::Protocol(error) => Ok(malformed(error.to_string())),
-        _ => Err(Gone),
+        _ => Err(End::Gone),
     }
 }
 
