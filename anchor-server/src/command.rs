@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anchor::System;
@@ -79,6 +80,9 @@ enum Failure {
 
 /// Gives every room a new epoch, and says what was done.
 fn restore(config: &Config) -> ExitCode {
+    if !config.data.is_dir() {
+        return fail(&NothingToRestore(config.data.clone()), Exit::Data);
+    }
     match anchor_store::restore(&config.data, System) {
         Ok(restored) => {
             say(&format!(
@@ -91,6 +95,11 @@ fn restore(config: &Config) -> ExitCode {
         Err(error) => fail(&error, exit_of_data(&error)),
     }
 }
+
+/// The data directory does not exist.
+#[derive(Debug, Error)]
+#[error("there is no directory {}: put the copy in place first, or name it with `--data`", .0.display())]
+struct NothingToRestore(PathBuf);
 
 /// Says that the server is ready: on stdout for programs, on stderr for people.
 fn announce(config: &Config, address: SocketAddr, lines: Lines) {

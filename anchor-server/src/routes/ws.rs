@@ -2,16 +2,14 @@
 //!
 //! The upgrade is done by hand: a session then has its TCP socket for itself, with buffers that are set on purpose.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{serve, websocket_config};
+use anchor_transport::server::{Ended, serve, websocket_config};
 use axum::extract;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -131,19 +129,15 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let admission = state.admission();
-    // What a panic leaves behind is dropped with the session; what sessions share survives a panic of one of them.
-    let served =
-        AssertUnwindSafe(serve(socket, encoding, state.anchor().clone(), state.identify())).catch_unwind();
     let ended = tokio::select! {
-        ended = served => ended,
+        ended = serve(socket, encoding, state.anchor().clone(), state.identify()) => ended,
         () = admission.reached(Phase::Aborting) => return tracing::debug!("dropped: the server ends"),
     };
-    match ended {
-        Ok(ended) => tracing::debug!(?ended, "the connection ended"),
-        Err(_) => {
-            let panics = admission.count_panic();
-            tracing::error!(panics, "a session ended in a panic; the others go on");
-        }
+    if ended == Ended::Panicked {
+        let panics = admission.count_panic();
+        tracing::error!(panics, "a session ended in a panic; the others go on");
+    } else {
+        tracing::debug!(?ended, "the connection ended");
     }
 }
 
