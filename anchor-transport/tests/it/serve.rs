@@ -209,3 +209,43 @@ async fn a_reader_that_stops_slows_nobody_and_gets_everything_later() {
 
 /// How long a test waits for what must come. Source: chosen; thousands of times what it takes.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A host whose answer is a defect.
+#[derive(Debug)]
+struct Defective;
+
+#[async_trait::async_trait]
+impl anchor_core::session::Identify for Defective {
+    async fn identify(
+        &self,
+        credentials: anchor_core::session::Credentials,
+    ) -> Result<anchor_core::session::Identity, anchor_core::session::Denied> {
+        panic!("a defect, on purpose, for {:?}", credentials.user)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_own_session_with_internal_and_no_other() {
+    let anchor = anchor();
+    let mut other = Connection::hello(&anchor, Encoding::Json, "other", &["lobby"]).await;
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let socket = WebSocketStream::from_raw_socket(theirs, Role::Server, Some(websocket_config())).await;
+    let served = tokio::spawn(serve(socket, Encoding::Json, anchor.clone(), Arc::new(Defective)));
+    let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
+    let mut broken = Connection { socket, encoding: Encoding::Json, served };
+    broken.send(ClientFrame::Hello(hello("ada", &[]))).await;
+    assert_eq!(broken.goodbye().await, Code::Internal);
+    assert!(broken.receive().await.is_none());
+    assert_eq!(broken.served.await.unwrap(), Ended::Panicked);
+    other.send(publish(1, 1, "still here")).await;
+    assert_eq!(other.texts(1).await, ["still here"]);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered() {
+    let anchor = anchor();
+    let mut ada = Connection::hello(&anchor, Encoding::MessagePack, "ada", &[]).await;
+    ada.socket.close(None).await.unwrap();
+    assert!(matches!(ada.socket.next().await, Some(Ok(Message::Close(_)))));
+    assert_eq!(ada.served.await.unwrap(), Ended::Gone);
+}
