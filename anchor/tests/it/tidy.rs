@@ -110,6 +110,18 @@ fn the_readme_shows_the_two_commands() {
     );
 }
 
+/// So that the snippet compiles and runs, as a documentation test of the facade.
+#[test]
+fn the_readme_shows_the_example_of_the_facade() {
+    let readme = read("README.md");
+    let snippet =
+        readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a snippet");
+    let facade = read("anchor/src/lib.rs").replace("&path", "\"chat-data\"");
+    let strangers =
+        snippet.lines().filter(|line| !facade.contains(&format!("//! {line}\n")) && !line.is_empty());
+    report("is not in the example of anchor/src/lib.rs", strangers.map(str::to_owned));
+}
+
 #[test]
 fn dependencies_point_one_way() {
     const ALLOWED: &[(&str, &[&str])] = &[

@@ -1,1 +1,0 @@
-//! What the programs of this package share.

@@ -1,0 +1,3 @@
+//! The smallest example, from end to end.
+
+mod hello_embedded;
