@@ -9,16 +9,21 @@ use crate::id::RoomId;
 use crate::run::Run;
 
 /// Carries news of commits from node to node.
+///
+/// What a node publishes is heard by every other node that has joined the room, once, not at all, twice, or late; never
+/// by itself. [`crate::conformance::bus`] is the executable meaning of this page.
 #[async_trait]
 pub trait Bus: Debug + Send + Sync + 'static {
-    /// Hands every message from other nodes to `listener`, as long as that lives.
+    /// Hands every message from other nodes to `listener`, as long as that lives. One listener for a node; a later one
+    /// replaces it.
     fn attach(&self, listener: Weak<dyn BusListener>);
 
     /// Begins to receive the messages of a room; returns once that is confirmed, so that a head read afterwards misses
-    /// nothing.
+    /// nothing. Joining twice is joining once.
     async fn join(&self, room: &RoomId);
 
-    /// Ends what [`Bus::join`] began.
+    /// Ends what [`Bus::join`] began, be it once or twice; messages on their way may still be heard. Leaving a room that
+    /// was not joined changes nothing.
     fn leave(&self, room: &RoomId);
 
     /// Tells the other nodes of a commit. Never blocks; may lose.

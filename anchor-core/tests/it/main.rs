@@ -1,5 +1,6 @@
 //! The conformance suites on the parts that live in this crate, and the tools that they bring.
 
+mod buses;
 mod factories;
 mod faults;
 mod memory;
