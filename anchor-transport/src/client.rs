@@ -39,7 +39,9 @@ mod connect;
 mod driver;
 mod error;
 mod handle;
+mod machine;
 mod notice;
+mod outbox;
 mod subscription;
 
 pub use config::{ClientConfig, ServerAddress, State};

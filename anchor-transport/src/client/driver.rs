@@ -1,33 +1,349 @@
-//! The dull half of a client: moves bytes and calls the machine.
+//! The dull half of a client: moves bytes, changes and deliveries, and calls the machine. It decides nothing.
+//!
+//! One task owns everything. Between two events it drains the machine's actions; then it waits for whatever comes first:
+//! a command, the socket, the outbox, room in a subscription, or the machine's deadline. While a delivery waits for room
+//! in its subscription nothing more is read from the socket: that is what bounds the memory.
 
+mod replies;
+mod wire;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use anchor_core::environment::Environment;
-use tokio::sync::{Semaphore, mpsc, watch};
+use anchor_core::environment::{Environment, Monotonic};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::command::Command;
-use super::config::{ClientConfig, ServerAddress};
+use super::command::{Command, SubscriptionId};
+use super::config::{ClientConfig, ServerAddress, State};
 use super::error::OpenError;
 use super::handle::{Notices, Shared};
+use super::machine::{Action, Machine, Options, Reading};
 use super::notice::ConnectionState;
+use super::outbox::Saved;
+use super::outbox::directory::Directory;
+use super::outbox::keeper::Keeper;
+use super::subscription::Delivery;
+use replies::Replies;
+use wire::{Wire, WireEvent};
 
 /// Opens the state and starts the task that drives the client.
 pub(super) fn start(
     config: ClientConfig,
-    _env: Arc<dyn Environment>,
+    env: Arc<dyn Environment>,
 ) -> Result<(Shared, mpsc::Sender<Command>), OpenError> {
-    let _server = ServerAddress::parse(&config.server)?;
-    let (commands, _received) = mpsc::channel(64);
-    let (_, pending) = watch::channel(0);
-    let (_, states) = watch::channel(ConnectionState::Connecting { attempt: 1 });
-    let shared = Shared {
-        places: Arc::new(Semaphore::new(config.outbox_entries)),
+    let server = ServerAddress::parse(&config.server)?;
+    let (keeper, saved) = match &config.state {
+        State::Memory => (Keeper::memory(), Saved::default()),
+        State::Directory(path) => {
+            let (directory, saved) = Directory::open(path, &server.url(), config.user.as_ref())?;
+            let keeper = Keeper::directory(directory)
+                .map_err(|error| OpenError::Directory { directory: path.clone(), source: error.into() })?;
+            (keeper, saved)
+        }
+    };
+    let left_over = saved.entries.len();
+    let places = Arc::new(Semaphore::new(config.outbox_entries.saturating_sub(left_over)));
+    let (commands, received) = mpsc::channel(COMMANDS_MAX);
+    let (pending, pending_seen) = watch::channel(left_over);
+    let (states, states_seen) = watch::channel(ConnectionState::Connecting { attempt: 1 });
+    let notices = Arc::new(Notices::default());
+    let mut seed = [0; 32];
+    env.fill_random(&mut seed);
+    let options = Options {
+        token: config.token.clone(),
+        user: config.user.clone(),
+        kept_acks: config.kept_acks,
+        request_timeout: config.request_timeout,
+    };
+    let driver = Driver {
+        machine: Machine::new(options, saved, seed),
+        wire: Wire::new(config.dial.clone(), server, config.encoding),
+        keeper,
+        commands: received,
+        replies: Replies::default(),
+        subscriptions: HashMap::new(),
+        backlog: VecDeque::new(),
+        reading: Reading::On,
+        places: places.clone(),
+        places_owed: left_over.saturating_sub(config.outbox_entries),
         pending,
         states,
-        notices: Arc::new(Notices::default()),
+        notices: notices.clone(),
+        alarm: Alarm::new(env.clone()),
+        env,
+    };
+    tokio::spawn(driver.run());
+    let shared = Shared {
+        places,
+        pending: pending_seen,
+        states: states_seen,
+        notices,
         subscription_buffer: config.subscription_buffer,
         next_subscription: AtomicU64::new(1),
     };
     Ok((shared, commands))
 }
+
+#[derive(Debug)]
+struct Driver {
+    machine: Machine,
+    wire: Wire,
+    keeper: Keeper,
+    commands: mpsc::Receiver<Command>,
+    replies: Replies,
+    subscriptions: HashMap<SubscriptionId, mpsc::Sender<Delivery>>,
+    /// Deliveries that found their subscription full, and what came behind them.
+    backlog: VecDeque<(SubscriptionId, Option<Delivery>)>,
+    reading: Reading,
+    places: Arc<Semaphore>,
+    /// Entries of earlier processes beyond the places there are.
+    places_owed: usize,
+    pending: watch::Sender<usize>,
+    states: watch::Sender<ConnectionState>,
+    notices: Arc<Notices>,
+    alarm: Alarm,
+    env: Arc<dyn Environment>,
+}
+
+/// What the driver waited for.
+enum Event {
+    Command(Option<Command>),
+    Wire(WireEvent),
+    Saved(Result<u64, String>),
+    Room(Result<mpsc::OwnedPermit<Delivery>, SubscriptionId>),
+    Alarm,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let closed = loop {
+            self.drain();
+            let deadline = self.machine.poll_deadline();
+            let event = tokio::select! {
+                command = self.commands.recv() => Event::Command(command),
+                event = self.wire.next(self.reading == Reading::On) => Event::Wire(event),
+                saved = self.keeper.committed() => Event::Saved(saved),
+                room = room(&self.backlog, &self.subscriptions) => Event::Room(room),
+                () = self.alarm.wait(deadline) => Event::Alarm,
+            };
+            let now = self.env.now();
+            match event {
+                Event::Command(None) => break None,
+                Event::Command(Some(Command::Close { closed })) => break Some(closed),
+                Event::Command(Some(command)) => self.command(now, command),
+                Event::Wire(WireEvent::Connected) => self.machine.handle_connected(now),
+                Event::Wire(WireEvent::Disconnected(reason)) => self.machine.handle_disconnected(now, reason),
+                Event::Wire(WireEvent::Frame(frame)) => self.machine.handle_frame(now, frame),
+                Event::Wire(WireEvent::Broken(what)) => self.machine.handle_broken(now, what),
+                Event::Wire(WireEvent::SignOfLife) => self.machine.handle_sign_of_life(now),
+                Event::Saved(Ok(write)) => self.machine.handle_saved(now, write),
+                Event::Saved(Err(message)) => self.machine.handle_outbox_failed(&message),
+                Event::Room(room) => self.room(now, room),
+                Event::Alarm => self.machine.handle_tick(now),
+            }
+        };
+        self.close(closed).await;
+    }
+
+    fn command(&mut self, now: Monotonic, command: Command) {
+        match command {
+            Command::Publish { room, draft, place, queued, settled } => {
+                place.forget();
+                let waiter = self.replies.publish(queued, settled);
+                self.machine.handle_publish(room, draft, waiter);
+            }
+            Command::Resend { id, place, queued, settled } => {
+                place.forget();
+                let waiter = self.replies.publish(queued, settled);
+                self.machine.handle_resend(id, waiter);
+            }
+            Command::Subscribe { subscription, room, from, deliveries } => {
+                self.subscriptions.insert(subscription, deliveries);
+                self.machine.handle_subscribe(now, subscription, room, from);
+            }
+            Command::Unsubscribe { subscription } => self.machine.handle_unsubscribe(now, subscription),
+            Command::Request { request, reply } => {
+                let waiter = self.replies.request(reply);
+                self.machine.handle_request(now, request, waiter);
+            }
+            Command::SaveCursor { name, room, position, saved } => {
+                let waiter = self.replies.save(saved);
+                self.machine.handle_cursor(name, room, position, waiter);
+            }
+            Command::Discard { id, done } => {
+                let waiter = self.replies.save(done);
+                self.machine.handle_discard(id, waiter);
+            }
+            // Who asked may have gone away since.
+            Command::SavedCursor { name, room, reply } => drop(reply.send(self.machine.cursor(name, room))),
+            Command::Undecided { reply } => drop(reply.send(self.machine.undecided())),
+            Command::Close { closed } => drop(closed),
+        }
+    }
+
+    /// Does what the machine wants until it wants nothing more.
+    fn drain(&mut self) {
+        loop {
+            while let Some(action) = self.machine.poll_action() {
+                self.act(action);
+            }
+            let reading = if self.backlog.is_empty() { Reading::On } else { Reading::Paused };
+            if reading == self.reading {
+                return;
+            }
+            self.reading = reading;
+            self.machine.handle_reading(self.env.now(), reading);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Dial => self.wire.dial(),
+            Action::HangUp => self.wire.hang_up(),
+            Action::Send(frame) => self.wire.send(&frame),
+            Action::Save { write, changes } => {
+                let before = self.keeper.durable();
+                self.keeper.save(write, changes);
+                if self.keeper.durable() > before {
+                    self.machine.handle_saved(self.env.now(), self.keeper.durable());
+                }
+            }
+            Action::Deliver(subscription, delivery) => self.deliver(subscription, delivery),
+            Action::End(subscription) if self.backlog.is_empty() => {
+                self.subscriptions.remove(&subscription);
+            }
+            Action::End(subscription) => self.backlog.push_back((subscription, None)),
+            Action::Queued(waiter, result) => {
+                if result.is_err() {
+                    self.places.add_permits(1);
+                }
+                self.replies.queued(waiter, result);
+            }
+            Action::Settled(waiter, result) => self.replies.settled(waiter, result),
+            Action::Answer(waiter, result) => self.replies.answer(waiter, result),
+            Action::Saved(waiter, result) => self.replies.saved(waiter, result),
+            Action::Pending(count) => {
+                self.pending.send_if_modified(|pending| std::mem::replace(pending, count) != count);
+            }
+            Action::Release(count) => {
+                let owed = count.min(self.places_owed);
+                self.places_owed -= owed;
+                self.places.add_permits(count - owed);
+            }
+            Action::State(state) => {
+                tracing::debug!(?state, "the connection changed");
+                self.states.send_replace(state);
+            }
+            Action::Notice(notice) => self.notices.push(notice),
+        }
+    }
+
+    /// Hands a delivery over, or keeps it and what follows until there is room.
+    fn deliver(&mut self, subscription: SubscriptionId, delivery: Delivery) {
+        let Some(deliveries) = self.subscriptions.get(&subscription) else { return };
+        if !self.backlog.is_empty() {
+            return self.backlog.push_back((subscription, Some(delivery)));
+        }
+        match deliveries.try_send(delivery) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(delivery)) => {
+                self.backlog.push_back((subscription, Some(delivery)));
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.subscriptions.remove(&subscription);
+                self.machine.handle_unsubscribe(self.env.now(), subscription);
+            }
+        }
+    }
+
+    /// There is room for the first of the backlog, or nobody takes it any more.
+    fn room(&mut self, now: Monotonic, room: Result<mpsc::OwnedPermit<Delivery>, SubscriptionId>) {
+        match room {
+            Ok(permit) => {
+                if let Some((_, Some(delivery))) = self.backlog.pop_front() {
+                    drop(permit.send(delivery));
+                }
+            }
+            Err(subscription) => {
+                self.backlog.retain(|(waiting, _)| *waiting != subscription);
+                if self.subscriptions.remove(&subscription).is_some() {
+                    self.machine.handle_unsubscribe(now, subscription);
+                }
+            }
+        }
+        while let Some((subscription, None)) = self.backlog.front() {
+            self.subscriptions.remove(subscription);
+            self.backlog.pop_front();
+        }
+    }
+
+    async fn close(mut self, closed: Option<oneshot::Sender<()>>) {
+        self.commands.close();
+        self.drain();
+        let farewell = self.env.sleep_until(self.env.now() + CLOSE_WITHIN);
+        tokio::select! {
+            () = self.wire.close() => {}
+            () = farewell => {}
+        }
+        self.places.close();
+        self.keeper.close().await;
+        self.notices.close();
+        self.states.send_replace(ConnectionState::Closed);
+        if let Some(closed) = closed {
+            // Who closed may not be waiting.
+            let _ = closed.send(());
+        }
+    }
+}
+
+/// Waits for room for the first of the backlog; for ever if there is none.
+async fn room(
+    backlog: &VecDeque<(SubscriptionId, Option<Delivery>)>,
+    subscriptions: &HashMap<SubscriptionId, mpsc::Sender<Delivery>>,
+) -> Result<mpsc::OwnedPermit<Delivery>, SubscriptionId> {
+    let Some((subscription, _)) = backlog.front() else { return std::future::pending().await };
+    let Some(deliveries) = subscriptions.get(subscription) else { return Err(*subscription) };
+    deliveries.clone().reserve_owned().await.map_err(|_| *subscription)
+}
+
+/// Wakes at the machine's deadline; keeps one timer as long as that stays.
+struct Alarm {
+    env: Arc<dyn Environment>,
+    set: Option<(Monotonic, BoxFuture<'static, ()>)>,
+}
+
+impl Alarm {
+    fn new(env: Arc<dyn Environment>) -> Self {
+        Self { env, set: None }
+    }
+
+    async fn wait(&mut self, deadline: Option<Monotonic>) {
+        let Some(deadline) = deadline else { return std::future::pending().await };
+        let mut timer = match self.set.take() {
+            Some((set, timer)) if set == deadline => timer,
+            _ => self.env.sleep_until(deadline),
+        };
+        if (&mut timer).now_or_never().is_some() {
+            return;
+        }
+        let (_, timer) = self.set.insert((deadline, timer));
+        timer.await;
+        self.set = None;
+    }
+}
+
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alarm").field("deadline", &self.set.as_ref().map(|(deadline, _)| deadline)).finish()
+    }
+}
+
+/// Commands that wait for the driver; more callers wait for room. Source: chosen.
+const COMMANDS_MAX: usize = 64;
+
+/// How long the end of a connection may take. Source: chosen; a courtesy to the server.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);

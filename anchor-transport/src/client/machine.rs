@@ -1,0 +1,576 @@
+//! Everything that a client decides: frames, commands and time come in, actions go out.
+//!
+//! ```text
+//!                 tick                 connected                 welcome
+//!   Waiting ---------------> Dialling -----------> Greeting --------------> Live
+//!      ^                        |                     |                       |
+//!      +-- disconnected, late --+---------------------+-- silence, fault, ----+
+//!      |                                                  goodbye (retry)     |
+//!      +------------- a new client_id: at once ---------- goodbye replaced ---+
+//!                                                                             |
+//!   Stopped <------------------------ goodbye (stop, renew without anything new)
+//! ```
+//!
+//! No socket, no clock, no randomness: `now` comes with every call and a seed at the start, so the same inputs give the
+//! same actions. Call one `handle_…`, then [`Machine::poll_action`] until it gives `None`, then the next; call
+//! [`Machine::handle_tick`] when [`Machine::poll_deadline`] has come. The parts: `sending` and `settling` (publishes),
+//! `subscriptions`, `requests`, `backoff`.
+
+mod action;
+mod backoff;
+mod dice;
+mod requests;
+mod sending;
+mod settling;
+mod subscriptions;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use anchor_core::code::{Class, Code};
+use anchor_core::environment::Monotonic;
+use anchor_core::event::Draft;
+use anchor_core::id::{RoomId, UserId};
+use anchor_core::limits::{HEARTBEAT, HEARTBEATS_MISSED_MAX, HELLO_WITHIN, HISTORY_EVENTS_MAX};
+use anchor_core::position::Position;
+use anchor_core::publish::Refusal;
+use anchor_core::session::frame::{ClientFrame, From, Hello, RequestId, ServerFrame, Welcome};
+
+pub(super) use action::Action;
+
+use action::{Learnt, Output};
+use backoff::Backoff;
+use dice::Dice;
+use requests::{Failure, Origin, Requests};
+use sending::Sending;
+use settling::Verdict;
+use subscriptions::Subscriptions;
+
+use super::command::{Answer, Request, SubscriptionId, Waiter};
+use super::error::{PublishError, RequestError};
+use super::handle::Presence;
+use super::notice::{ConnectionState, Undecided, UndecidedId};
+use super::outbox::{Change, Identity, Saved};
+
+/// The client half of the protocol.
+#[derive(Debug)]
+pub(super) struct Machine {
+    options: Options,
+    link: Link,
+    backoff: Backoff,
+    dice: Dice,
+    user: Option<UserId>,
+    sending: Sending,
+    subscriptions: Subscriptions,
+    requests: Requests,
+    cursors: HashMap<(String, RoomId), Position>,
+    /// Who waits for a write to be durable, in rising order.
+    saving: VecDeque<(u64, Waiter)>,
+    reading: Reading,
+    out: Output,
+}
+
+/// What of the configuration the machine needs.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub token: Option<String>,
+    pub user: Option<UserId>,
+    pub kept_acks: usize,
+    pub request_timeout: Duration,
+}
+
+/// Whether the driver reads from the connection, or waits for a subscription to be taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Silence is the server's.
+    On,
+    /// Silence is our own.
+    Paused,
+}
+
+/// The server broke the protocol: the connection ends, and the next resumes from what is known to be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fault(&'static str);
+
+#[derive(Debug)]
+enum Link {
+    /// Nothing until then.
+    Waiting { until: Monotonic },
+    /// A connection is being made; given up at `late`.
+    Dialling { late: Monotonic },
+    /// `hello` is sent; given up at `late`.
+    Greeting { late: Monotonic },
+    /// A session.
+    Live(Live),
+    /// Over, and why.
+    Stopped { code: Code, message: String },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    heartbeat: Duration,
+    began_at: Monotonic,
+    heard_at: Monotonic,
+    sent_at: Monotonic,
+    history_events: u64,
+}
+
+impl Machine {
+    /// A client that goes on from `saved` and connects with the first tick, which is due at once.
+    pub(super) fn new(options: Options, saved: Saved, seed: [u8; 32]) -> Self {
+        let mut out = Output::new();
+        let mut dice = Dice::new(seed);
+        let user = saved.user.clone();
+        let cursors = saved.cursors.clone();
+        let mut sending = Sending::new(saved, options.kept_acks);
+        if sending.identities.is_empty() {
+            let identity = Identity::new(dice.client_id());
+            let generation = sending.generation();
+            out.change(Change::Identity(generation, identity.clone()));
+            sending.identities.insert(generation, identity);
+        }
+        sending.tell_undecided(&mut out);
+        out.act(Action::Pending(sending.pending()));
+        Self {
+            options,
+            link: Link::Waiting { until: Monotonic::default() },
+            backoff: Backoff::default(),
+            dice,
+            user,
+            sending,
+            subscriptions: Subscriptions::default(),
+            requests: Requests::default(),
+            cursors,
+            saving: VecDeque::new(),
+            reading: Reading::On,
+            out,
+        }
+    }
+
+    /// Queues a publish: [`Action::Queued`] once it is durable, [`Action::Settled`] once it is answered.
+    pub(super) fn handle_publish(&mut self, room: RoomId, draft: Draft, waiter: Waiter) {
+        if let Link::Stopped { code, message } = &self.link {
+            let error = PublishError::Stopped { code: *code, message: message.clone() };
+            return self.out.act(Action::Queued(waiter, Err(error)));
+        }
+        let nonce = self.dice.nonce();
+        self.sending.publish(room, draft, nonce, waiter, &mut self.out);
+    }
+
+    /// Queues an undecided publish anew, as [`Machine::handle_publish`].
+    pub(super) fn handle_resend(&mut self, id: UndecidedId, waiter: Waiter) {
+        let nonce = self.dice.nonce();
+        if !self.sending.resend(id, nonce, waiter, &mut self.out) {
+            self.out.act(Action::Queued(waiter, Err(PublishError::Unconfirmed)));
+        }
+    }
+
+    /// Gives an undecided publish up: [`Action::Saved`] once that is durable.
+    pub(super) fn handle_discard(&mut self, id: UndecidedId, waiter: Waiter) {
+        let write = self.sending.discard(id, &mut self.out);
+        self.saving.push_back((write, waiter));
+    }
+
+    /// Saves a cursor: [`Action::Saved`] once it is durable.
+    pub(super) fn handle_cursor(&mut self, name: String, room: RoomId, position: Position, waiter: Waiter) {
+        self.cursors.insert((name.clone(), room.clone()), position);
+        let write = self.out.change(Change::Cursor(name, room, position));
+        self.saving.push_back((write, waiter));
+    }
+
+    /// Reads a room.
+    pub(super) fn handle_subscribe(&mut self, now: Monotonic, id: SubscriptionId, room: RoomId, from: From) {
+        self.subscriptions.subscribe(id, room, from, &mut self.out);
+        if let Link::Stopped { code, message } = &self.link {
+            self.subscriptions.end_all(*code, message, &mut self.out);
+        }
+        if self.is_live() {
+            self.subscriptions.open_wanted(&mut self.requests, &mut self.out);
+        }
+        self.pump(now);
+    }
+
+    /// Reads a room no more.
+    pub(super) fn handle_unsubscribe(&mut self, now: Monotonic, id: SubscriptionId) {
+        let is_live = self.is_live();
+        self.subscriptions.unsubscribe(id, is_live, &mut self.requests, &mut self.out);
+        self.pump(now);
+    }
+
+    /// Asks the server: [`Action::Answer`] in the time that is configured.
+    pub(super) fn handle_request(&mut self, now: Monotonic, request: Request, waiter: Waiter) {
+        if let Link::Stopped { code, message } = &self.link {
+            let error = RequestError::Stopped { code: *code, message: message.clone() };
+            return self.out.act(Action::Answer(waiter, Err(error)));
+        }
+        let deadline = now + self.options.request_timeout;
+        self.requests.ask(request, waiter, deadline, &mut self.out);
+        self.pump(now);
+    }
+
+    /// The connection that was dialled is open.
+    pub(super) fn handle_connected(&mut self, now: Monotonic) {
+        if !matches!(self.link, Link::Dialling { .. }) {
+            return;
+        }
+        self.link = Link::Greeting { late: now + HELLO_WITHIN };
+        self.out.send(ClientFrame::Hello(Hello {
+            token: self.options.token.clone(),
+            user: self.options.user.clone().or_else(|| self.user.clone()),
+            client_id: self.sending.client_id(),
+            waits: self.sending.waits(self.sending.generation()),
+            features: Vec::new(),
+            resume: self.subscriptions.resume(),
+        }));
+    }
+
+    /// The connection is gone, or did not come about.
+    pub(super) fn handle_disconnected(&mut self, now: Monotonic, reason: String) {
+        if matches!(self.link, Link::Waiting { .. } | Link::Stopped { .. }) {
+            return;
+        }
+        let delay = self.backoff.next(self.dice.number());
+        self.wait(now + delay, reason);
+    }
+
+    /// A frame came.
+    pub(super) fn handle_frame(&mut self, now: Monotonic, frame: ServerFrame) {
+        let taken = match (&mut self.link, frame) {
+            (Link::Greeting { .. }, ServerFrame::Welcome(welcome)) => {
+                self.welcome(now, welcome);
+                Ok(())
+            }
+            (Link::Greeting { .. }, ServerFrame::Goodbye { code, message, reconnect_after_ms }) => {
+                self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
+                Ok(())
+            }
+            (Link::Greeting { .. }, ServerFrame::Error { code, message, .. }) => {
+                tracing::warn!(%code, message, "the server answered hello with an error");
+                Ok(())
+            }
+            (Link::Greeting { .. }, _) => Err(Fault("a frame before welcome")),
+            (Link::Live(live), frame) => {
+                live.heard_at = now;
+                self.take(now, frame)
+            }
+            (Link::Waiting { .. } | Link::Dialling { .. } | Link::Stopped { .. }, _) => Ok(()),
+        };
+        if let Err(Fault(what)) = taken {
+            self.handle_broken(now, what.to_owned());
+        }
+        self.pump(now);
+    }
+
+    /// The server broke the protocol, here or in the bytes of its frames.
+    pub(super) fn handle_broken(&mut self, now: Monotonic, what: String) {
+        tracing::warn!(what, "the server broke the protocol; connecting anew");
+        self.backoff.faulted();
+        self.out.act(Action::HangUp);
+        self.handle_disconnected(now, format!("the server broke the protocol: {what}"));
+    }
+
+    /// Bytes came that are no frame: a sign of life.
+    pub(super) const fn handle_sign_of_life(&mut self, now: Monotonic) {
+        if let Link::Live(live) = &mut self.link {
+            live.heard_at = now;
+        }
+    }
+
+    /// The driver stopped reading, or reads again.
+    pub(super) fn handle_reading(&mut self, now: Monotonic, reading: Reading) {
+        self.reading = reading;
+        match &mut self.link {
+            Link::Live(live) => live.heard_at = now,
+            Link::Greeting { late } => *late = now + HELLO_WITHIN,
+            Link::Waiting { .. } | Link::Dialling { .. } | Link::Stopped { .. } => {}
+        }
+    }
+
+    /// Everything up to `write` is durable.
+    pub(super) fn handle_saved(&mut self, now: Monotonic, write: u64) {
+        self.sending.saved(write, &mut self.out);
+        while let Some((_, waiter)) = self.saving.pop_front_if(|(waits_for, _)| *waits_for <= write) {
+            self.out.act(Action::Saved(waiter, Ok(())));
+        }
+        self.pump(now);
+    }
+
+    /// [`Machine::poll_deadline`] has come.
+    pub(super) fn handle_tick(&mut self, now: Monotonic) {
+        self.requests.tick(now, &mut self.out);
+        match self.link {
+            Link::Waiting { until } if until <= now => {
+                self.link = Link::Dialling { late: now + DIAL_WITHIN };
+                self.out.act(Action::State(ConnectionState::Connecting { attempt: self.backoff.attempt() }));
+                self.out.act(Action::Dial);
+            }
+            Link::Dialling { late } if late <= now => {
+                self.out.act(Action::HangUp);
+                self.handle_disconnected(now, "the server cannot be reached in time".to_owned());
+            }
+            Link::Greeting { late } if late <= now && self.reading == Reading::On => {
+                self.out.act(Action::HangUp);
+                self.handle_disconnected(now, "the server does not answer hello".to_owned());
+            }
+            Link::Live(live) if live.silent_at() <= now && self.reading == Reading::On => {
+                self.out.act(Action::HangUp);
+                self.handle_disconnected(now, "nothing came from the server".to_owned());
+            }
+            Link::Live(live) => {
+                if live.sent_at + live.heartbeat <= now {
+                    self.out.send(ClientFrame::Beat);
+                }
+                if live.began_at + live.heartbeat <= now {
+                    self.backoff.lasted();
+                }
+                self.subscriptions.tick(now, &mut self.requests, &mut self.out);
+            }
+            _ => {}
+        }
+        self.pump(now);
+    }
+
+    /// The outbox cannot be written any more: nothing can be promised, so nothing goes on.
+    pub(super) fn handle_outbox_failed(&mut self, message: &str) {
+        self.sending.fail_queued(&PublishError::Outbox(message.to_owned()), &mut self.out);
+        for (_, waiter) in std::mem::take(&mut self.saving) {
+            self.out.act(Action::Saved(waiter, Err(RequestError::State(message.to_owned()))));
+        }
+        self.out.act(Action::HangUp);
+        self.stop(Code::StoreFailed, format!("the outbox cannot be written: {message}"));
+    }
+
+    /// The next thing to do.
+    pub(super) fn poll_action(&mut self) -> Option<Action> {
+        self.out.poll()
+    }
+
+    /// When to call [`Machine::handle_tick`].
+    pub(super) fn poll_deadline(&self) -> Option<Monotonic> {
+        let (link, subscriptions) = match &self.link {
+            Link::Waiting { until } => (Some(*until), None),
+            Link::Dialling { late } => (Some(*late), None),
+            Link::Greeting { late } => ((self.reading == Reading::On).then_some(*late), None),
+            Link::Live(live) => {
+                let beat = live.sent_at + live.heartbeat;
+                let silent = (self.reading == Reading::On).then(|| live.silent_at());
+                (Some(silent.map_or(beat, |silent| silent.min(beat))), self.subscriptions.deadline())
+            }
+            Link::Stopped { .. } => (None, None),
+        };
+        [link, subscriptions, self.requests.deadline(self.is_live())].into_iter().flatten().min()
+    }
+
+    /// The position saved under `name` for `room`.
+    pub(super) fn cursor(&self, name: String, room: RoomId) -> Option<Position> {
+        self.cursors.get(&(name, room)).copied()
+    }
+
+    /// What a person must decide, oldest first.
+    pub(super) fn undecided(&self) -> Vec<Undecided> {
+        self.sending.undecided.values().cloned().collect()
+    }
+
+    fn welcome(&mut self, now: Monotonic, welcome: Welcome) {
+        if let Some(user) = self.user.clone().filter(|user| *user != welcome.user) {
+            let message =
+                format!("the server takes this client for {}, its state belongs to {user}", welcome.user);
+            self.out.act(Action::HangUp);
+            return self.stop(Code::Denied, message);
+        }
+        if self.user.is_none() {
+            self.user = Some(welcome.user.clone());
+            self.out.change(Change::User(welcome.user.clone()));
+        }
+        self.backoff.welcomed();
+        let generation = self.sending.generation();
+        if self.sending.identities.get(&generation).is_some_and(|identity| welcome.seq > identity.highest) {
+            // Somebody else used this id after this state was copied.
+            return self.renew(now);
+        }
+        self.sending.check_lost(welcome.seq, &mut self.out);
+        self.sending.welcomed(&welcome.limits);
+        let heartbeat = Duration::from_millis(welcome.heartbeat_ms).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX);
+        let history_events = welcome.limits.history_events.clamp(1, HISTORY_EVENTS_MAX as u64);
+        self.link =
+            Link::Live(Live { heartbeat, began_at: now, heard_at: now, sent_at: now, history_events });
+        self.out.act(Action::State(ConnectionState::Connected {
+            session: welcome.session,
+            user: welcome.user,
+            client: welcome.client,
+            limits: welcome.limits,
+        }));
+        self.subscriptions.welcomed(&mut self.requests, &mut self.out);
+    }
+
+    fn take(&mut self, now: Monotonic, frame: ServerFrame) -> Result<(), Fault> {
+        match frame {
+            ServerFrame::Welcome(_) => return Err(Fault("a second welcome")),
+            ServerFrame::Resumed { id, .. } => self.subscriptions.resumed(id),
+            ServerFrame::Subscribed { id, position, head, horizon, .. } => {
+                let learnt = self.subscriptions.subscribed(id, position, head, horizon, &mut self.out);
+                self.learn(learnt);
+            }
+            ServerFrame::Unsubscribed { id, .. } => {
+                self.subscriptions.unsubscribed(id, &mut self.requests, &mut self.out);
+            }
+            ServerFrame::Ack(ack) => self.sending.acked(ack, &mut self.out)?,
+            ServerFrame::Refused { seq, code, message } => {
+                let refusal = Refusal::new(code, message);
+                let new_id = self.dice.client_id();
+                if self.sending.refused(seq, refusal, new_id, &mut self.out) == Verdict::Cloned {
+                    self.reconnect(now);
+                }
+            }
+            ServerFrame::Events(events) => {
+                let learnt = self.subscriptions.events(events, &mut self.out)?;
+                self.learn(learnt);
+            }
+            ServerFrame::Gap { room, gap } => {
+                if let Some(learnt) = self.subscriptions.gap(&room, gap, &mut self.out)? {
+                    self.sending.relearn(learnt);
+                }
+            }
+            ServerFrame::Page(page) => match (self.requests.answered(page.id), &self.user) {
+                (Some(Origin::Application(waiter)), _) => {
+                    requests::answer(waiter, Answer::Page(page), &mut self.out);
+                }
+                (Some(Origin::Search), Some(user)) => {
+                    let limit = self.history_events();
+                    if let Some(request) = self.sending.searched(page, user, limit, &mut self.out)? {
+                        self.requests.search(request);
+                    }
+                }
+                (Some(Origin::Search), None) | (None, _) => {}
+            },
+            ServerFrame::RoomList { id, rooms, next } => {
+                self.answer(id, Answer::Rooms { rooms, next });
+            }
+            ServerFrame::Present { id, users, total, .. } => {
+                self.answer(id, Answer::Presence(Presence { users, total }));
+            }
+            ServerFrame::Error { id, code, message, retry_after_ms } => {
+                let retry_after = retry_after_ms.map(Duration::from_millis);
+                match id {
+                    Some(id) => self.failed(now, &Failure { id, code, message, retry_after }),
+                    None => tracing::warn!(%code, message, "the server reports an error"),
+                }
+            }
+            ServerFrame::Beat { .. } => {}
+            ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
+                self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, now: Monotonic, failure: &Failure) {
+        if self.subscriptions.failed(failure, now, &mut self.requests, &mut self.out) {
+            return;
+        }
+        match self.requests.failed(failure, now) {
+            Some(Origin::Application(waiter)) => {
+                let error = RequestError::Refused { code: failure.code, message: failure.message.clone() };
+                self.out.act(Action::Answer(waiter, Err(error)));
+            }
+            Some(Origin::Search) => self.sending.search_refused(&mut self.out),
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, id: RequestId, answer: Answer) {
+        if let Some(Origin::Application(waiter)) = self.requests.answered(id) {
+            requests::answer(waiter, answer, &mut self.out);
+        }
+    }
+
+    fn goodbye(&mut self, now: Monotonic, code: Code, message: String, slot: Option<Duration>) {
+        self.out.act(Action::HangUp);
+        match (code.class(), slot) {
+            (Class::Renew, _) if code == Code::Replaced => self.renew(now),
+            (Class::Renew | Class::Stop, _) => self.stop(code, message),
+            (Class::Retry | Class::Final, Some(slot)) => self.wait(now + slot, message),
+            (Class::Retry | Class::Final, None) => self.handle_disconnected(now, message),
+        }
+    }
+
+    /// Another copy of this client's state is in use: goes on under a new id.
+    fn renew(&mut self, now: Monotonic) {
+        let new_id = self.dice.client_id();
+        self.sending.become_clone(new_id, &mut self.out);
+        self.reconnect(now);
+    }
+
+    /// Connects again at once, to say hello with another id.
+    fn reconnect(&mut self, now: Monotonic) {
+        self.out.act(Action::HangUp);
+        self.wait(now, "this client goes on under a new id".to_owned());
+    }
+
+    fn wait(&mut self, until: Monotonic, reason: String) {
+        self.link = Link::Waiting { until };
+        self.drop_session();
+        self.out.act(Action::State(ConnectionState::Waiting { until, reason }));
+    }
+
+    fn stop(&mut self, code: Code, message: String) {
+        self.drop_session();
+        let error = PublishError::Stopped { code, message: message.clone() };
+        self.sending.fail_all(&error, &mut self.out);
+        let error = RequestError::Stopped { code, message: message.clone() };
+        self.requests.fail_all(&error, &mut self.out);
+        self.subscriptions.end_all(code, &message, &mut self.out);
+        self.out.act(Action::State(ConnectionState::Stopped { code, message: message.clone() }));
+        self.link = Link::Stopped { code, message };
+    }
+
+    fn drop_session(&mut self) {
+        self.sending.disconnected();
+        self.subscriptions.disconnected();
+        self.requests.disconnected();
+    }
+
+    /// Sends what can go out now.
+    fn pump(&mut self, now: Monotonic) {
+        let Link::Live(Live { history_events, .. }) = self.link else { return };
+        self.sending.pump(&mut self.out);
+        if let Some(request) = self.sending.start_search(history_events) {
+            self.requests.search(request);
+        }
+        self.requests.pump(now, &mut self.out);
+        if let (true, Link::Live(live)) = (self.out.take_has_sent(), &mut self.link) {
+            live.sent_at = now;
+        }
+    }
+
+    fn learn(&mut self, learnt: Option<Learnt>) {
+        if let Some(learnt) = learnt {
+            self.sending.learn(learnt);
+        }
+    }
+
+    fn history_events(&self) -> u64 {
+        if let Link::Live(live) = &self.link { live.history_events } else { 1 }
+    }
+
+    const fn is_live(&self) -> bool {
+        matches!(self.link, Link::Live(_))
+    }
+}
+
+impl Live {
+    /// When the silence of the server has lasted too long.
+    fn silent_at(&self) -> Monotonic {
+        self.heard_at + self.heartbeat * HEARTBEATS_MISSED_MAX
+    }
+}
+
+/// How long a connection may take to come about. Source: chosen; as long as the server waits for `hello`.
+const DIAL_WITHIN: Duration = HELLO_WITHIN;
+
+/// Bounds of what a server may ask for. Source: chosen; a broken `welcome` must neither flood nor disarm.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
+const HEARTBEAT_MAX: Duration = HEARTBEAT.saturating_mul(30);
+
+#[cfg(test)]
+mod tests;

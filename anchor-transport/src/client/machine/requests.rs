@@ -1,0 +1,171 @@
+//! Questions to the server that may be asked again: who waits for which, and which are open now.
+//!
+//! At most [`READS_OPEN_MAX`] are open at once; the others wait in their order. A disconnect puts the open ones back to
+//! the front. Each ends with its answer, an error of the server, or its time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use anchor_core::code::{Class, Code};
+use anchor_core::environment::Monotonic;
+use anchor_core::limits::READS_OPEN_MAX;
+use anchor_core::session::frame::{ClientFrame, RequestId};
+
+use super::action::{Action, Output};
+use crate::client::command::{Answer, Request, Waiter};
+use crate::client::error::RequestError;
+
+/// The open and the waiting requests.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    newest: u64,
+    waiting: VecDeque<Question>,
+    /// By the number of the request, which rises in the order of asking.
+    open: BTreeMap<u64, Question>,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// An application.
+    Application(Waiter),
+    /// The search of the log for a publish of forgotten outcome.
+    Search,
+}
+
+/// An `error` of the server for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// That of the request.
+    pub id: RequestId,
+    /// Why.
+    pub code: Code,
+    /// One sentence for a person.
+    pub message: String,
+    /// After which to ask again.
+    pub retry_after: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Question {
+    origin: Origin,
+    request: Request,
+    /// When the application stops waiting.
+    deadline: Option<Monotonic>,
+    /// Not to be asked before.
+    not_before: Monotonic,
+}
+
+impl Requests {
+    /// A number that no request of this client had.
+    pub(super) const fn number(&mut self) -> RequestId {
+        self.newest += 1;
+        RequestId(self.newest)
+    }
+
+    /// Takes a request of an application, to be answered before `deadline`.
+    pub(super) fn ask(&mut self, request: Request, waiter: Waiter, deadline: Monotonic, out: &mut Output) {
+        if self.waiting.len() >= WAITING_MAX {
+            return out.act(Action::Answer(waiter, Err(RequestError::Busy)));
+        }
+        let origin = Origin::Application(waiter);
+        self.waiting.push_back(Question {
+            origin,
+            request,
+            deadline: Some(deadline),
+            not_before: Monotonic::default(),
+        });
+    }
+
+    /// Takes a request of the search, before all others.
+    pub(super) fn search(&mut self, request: Request) {
+        let not_before = Monotonic::default();
+        self.waiting.push_front(Question { origin: Origin::Search, request, deadline: None, not_before });
+    }
+
+    /// Asks what may be asked now; only while there is a session.
+    pub(super) fn pump(&mut self, now: Monotonic, out: &mut Output) {
+        while self.open.len() < READS_OPEN_MAX {
+            let Some(at) = self.waiting.iter().position(|question| question.not_before <= now) else {
+                return;
+            };
+            let Some(question) = self.waiting.remove(at) else { return };
+            let id = self.number();
+            out.send(match question.request.clone() {
+                Request::History { room, range, limit } => ClientFrame::History { id, room, range, limit },
+                Request::Rooms { after, limit } => ClientFrame::Rooms { id, after, limit },
+                Request::Who { room } => ClientFrame::Who { id, room },
+            });
+            self.open.insert(id.0, question);
+        }
+    }
+
+    /// Who asked the open request `id`, which is closed with this.
+    pub(super) fn answered(&mut self, id: RequestId) -> Option<Origin> {
+        self.open.remove(&id.0).map(|question| question.origin)
+    }
+
+    /// Takes an error of the server: gives who asked, unless the request is asked again by itself or nobody knows it.
+    pub(super) fn failed(&mut self, failure: &Failure, now: Monotonic) -> Option<Origin> {
+        let mut question = self.open.remove(&failure.id.0)?;
+        if failure.code.class() != Class::Retry {
+            return Some(question.origin);
+        }
+        question.not_before = now + failure.retry_after.unwrap_or(RETRY_AFTER);
+        self.waiting.push_front(question);
+        None
+    }
+
+    /// The connection is gone: what was open is asked again on the next; a search begins anew by itself.
+    pub(super) fn disconnected(&mut self) {
+        while let Some((_, question)) = self.open.pop_last() {
+            self.waiting.push_front(question);
+        }
+        self.waiting.retain(|question| question.origin != Origin::Search);
+    }
+
+    /// Ends what waited too long.
+    pub(super) fn tick(&mut self, now: Monotonic, out: &mut Output) {
+        let mut late = |question: &Question| {
+            let is_late = question.deadline.is_some_and(|deadline| deadline <= now);
+            if let (true, Origin::Application(waiter)) = (is_late, question.origin) {
+                out.act(Action::Answer(waiter, Err(RequestError::TimedOut)));
+            }
+            is_late
+        };
+        self.open.retain(|_, question| !late(question));
+        self.waiting.retain(|question| !late(question));
+    }
+
+    /// Ends everything with `error`.
+    pub(super) fn fail_all(&mut self, error: &RequestError, out: &mut Output) {
+        let open = std::mem::take(&mut self.open).into_values();
+        for question in open.chain(std::mem::take(&mut self.waiting)) {
+            if let Origin::Application(waiter) = question.origin {
+                out.act(Action::Answer(waiter, Err(error.clone())));
+            }
+        }
+    }
+
+    /// When to be ticked; `is_live`: whether questions can be asked.
+    pub(super) fn deadline(&self, is_live: bool) -> Option<Monotonic> {
+        let open = self.open.values().filter_map(|question| question.deadline);
+        let waiting = self.waiting.iter().filter_map(|question| question.deadline);
+        let again = self.waiting.iter().map(|question| question.not_before).filter(|_| {
+            // Those that could go now wait for an answer, not for time.
+            is_live && self.open.len() < READS_OPEN_MAX
+        });
+        open.chain(waiting).chain(again).min()
+    }
+}
+
+/// Answers an application.
+pub(super) fn answer(waiter: Waiter, answer: Answer, out: &mut Output) {
+    out.act(Action::Answer(waiter, Ok(answer)));
+}
+
+/// Requests that wait to be asked. Beyond it: [`RequestError::Busy`]. Source: chosen.
+const WAITING_MAX: usize = 1_024;
+
+/// After which a request is asked again that the server could not answer. Source: chosen; a store's hiccup.
+const RETRY_AFTER: Duration = Duration::from_millis(250);

@@ -1,0 +1,363 @@
+//! The rooms that are read: a cursor for each, and the barriers of subscribing and unsubscribing.
+//!
+//! ```text
+//!              subscribe                subscribed
+//!   (none) ---> Wanted ---> Opening -----------------> Live --- gap deleted, error ---> (none)
+//!                 ^            |  disconnect            |  ^ |
+//!                 +------------+                        |  +-+ events, gap; disconnect: resumed at its cursor
+//!                 ^                 unsubscribe         v
+//!                 +--- next ------------------------ Closing --- unsubscribed, disconnect ---> (none)
+//! ```
+//!
+//! Invariant of `Live`: everything up to the cursor was handed over, nothing beyond it was. Events that do not follow the
+//! cursor are a fault of the connection, never skipped over; those at or below it are ignored. Outside of `Live` a room's
+//! events belong to nobody and are dropped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use anchor_core::code::{Class, Code};
+use anchor_core::environment::Monotonic;
+use anchor_core::id::RoomId;
+use anchor_core::limits::RESUME_ROOMS_MAX;
+use anchor_core::position::{Offset, Position};
+use anchor_core::resume::Gap;
+use anchor_core::session::frame::{ClientFrame, Events, From, RequestId};
+
+use super::Fault;
+use super::action::{Action, Learnt, Output};
+use super::requests::{Failure, Requests};
+use crate::client::command::SubscriptionId;
+use crate::client::subscription::Delivery;
+
+/// All rooms that this client reads.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    rooms: BTreeMap<RoomId, Room>,
+    /// What a `subscribe`, `unsubscribe` or `resume` was for.
+    asked: HashMap<RequestId, Asked>,
+    /// When rooms that could not be opened are asked for again.
+    again_at: Option<Monotonic>,
+}
+
+#[derive(Debug)]
+struct Room {
+    stage: Stage,
+    /// Who reads; nobody while it closes.
+    subscription: Option<SubscriptionId>,
+    /// Who reads once it has closed.
+    next: Option<(SubscriptionId, From)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Wanted(From),
+    Opening(RequestId, From),
+    Live(Position),
+    Closing(RequestId),
+}
+
+#[derive(Clone, Debug)]
+enum Asked {
+    Subscribe(RoomId),
+    Unsubscribe(RoomId),
+    Resume(Vec<RoomId>),
+}
+
+impl Subscriptions {
+    /// A room is to be read from `from` on.
+    pub(super) fn subscribe(&mut self, id: SubscriptionId, room: RoomId, from: From, out: &mut Output) {
+        match self.rooms.get_mut(&room) {
+            None => {
+                let stage = Stage::Wanted(from);
+                self.rooms.insert(room, Room { stage, subscription: Some(id), next: None });
+            }
+            Some(closing) if closing.subscription.is_none() && closing.next.is_none() => {
+                closing.next = Some((id, from));
+            }
+            Some(_) => {
+                let message = format!("this client is subscribed to {room} already");
+                end(id, Code::AlreadySubscribed, message, out);
+            }
+        }
+    }
+
+    /// Nobody reads for `id` any more. `is_live`: whether there is a session to tell.
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: SubscriptionId,
+        is_live: bool,
+        requests: &mut Requests,
+        out: &mut Output,
+    ) {
+        out.act(Action::End(id));
+        let Some((name, room)) = self
+            .rooms
+            .iter_mut()
+            .find(|(_, room)| room.subscription == Some(id) || room.next.is_some_and(|(next, _)| next == id))
+        else {
+            return;
+        };
+        if room.subscription != Some(id) {
+            room.next = None;
+            return;
+        }
+        let name = name.clone();
+        if !is_live || matches!(room.stage, Stage::Wanted(_)) {
+            self.rooms.remove(&name);
+            return;
+        }
+        let request = requests.number();
+        room.stage = Stage::Closing(request);
+        room.subscription = None;
+        self.asked.insert(request, Asked::Unsubscribe(name.clone()));
+        out.send(ClientFrame::Unsubscribe { id: request, room: name });
+    }
+
+    /// The rooms that `hello` resumes, at most so many as it may.
+    pub(super) fn resume(&self) -> Vec<(RoomId, Position)> {
+        self.live().take(RESUME_ROOMS_MAX).collect()
+    }
+
+    /// Resumes what `hello` had no room for, and opens what is wanted.
+    pub(super) fn welcomed(&mut self, requests: &mut Requests, out: &mut Output) {
+        let rest: Vec<_> = self.live().skip(RESUME_ROOMS_MAX).collect();
+        for rooms in rest.chunks(RESUME_ROOMS_MAX) {
+            let id = requests.number();
+            self.asked.insert(id, Asked::Resume(rooms.iter().map(|(room, _)| room.clone()).collect()));
+            out.send(ClientFrame::Resume { id, rooms: rooms.to_vec() });
+        }
+        self.open_wanted(requests, out);
+    }
+
+    /// Asks for every room that is wanted; only while there is a session.
+    pub(super) fn open_wanted(&mut self, requests: &mut Requests, out: &mut Output) {
+        for (name, room) in &mut self.rooms {
+            if let Stage::Wanted(from) = room.stage {
+                let id = requests.number();
+                room.stage = Stage::Opening(id, from);
+                self.asked.insert(id, Asked::Subscribe(name.clone()));
+                out.send(ClientFrame::Subscribe { id, room: name.clone(), from });
+            }
+        }
+    }
+
+    /// The connection is gone: barriers fall, cursors stay.
+    pub(super) fn disconnected(&mut self) {
+        self.asked.clear();
+        self.again_at = None;
+        self.rooms.retain(|_, room| match room.stage {
+            Stage::Opening(_, from) => {
+                room.stage = Stage::Wanted(from);
+                true
+            }
+            Stage::Closing(_) => match room.next.take() {
+                Some((next, from)) => {
+                    room.stage = Stage::Wanted(from);
+                    room.subscription = Some(next);
+                    true
+                }
+                None => false,
+            },
+            Stage::Wanted(_) | Stage::Live(_) => true,
+        });
+    }
+
+    /// The answer to a `subscribe`.
+    pub(super) fn subscribed(
+        &mut self,
+        id: RequestId,
+        position: Position,
+        head: Offset,
+        horizon: Offset,
+        out: &mut Output,
+    ) -> Option<Learnt> {
+        let Some(Asked::Subscribe(name)) = self.asked.remove(&id) else { return None };
+        let room = self.rooms.get_mut(&name)?;
+        if !matches!(room.stage, Stage::Opening(opening, _) if opening == id) {
+            return None;
+        }
+        room.stage = Stage::Live(position);
+        if let Some(subscription) = room.subscription {
+            out.act(Action::Deliver(subscription, Delivery::Started { position, head, horizon }));
+        }
+        Some(Learnt { room: name, position })
+    }
+
+    /// The answer to an `unsubscribe`: the next reader may begin.
+    pub(super) fn unsubscribed(&mut self, id: RequestId, requests: &mut Requests, out: &mut Output) {
+        let Some(Asked::Unsubscribe(name)) = self.asked.remove(&id) else { return };
+        let Some(room) = self.rooms.get_mut(&name) else { return };
+        match room.next.take() {
+            Some((next, from)) => {
+                room.stage = Stage::Wanted(from);
+                room.subscription = Some(next);
+                self.open_wanted(requests, out);
+            }
+            None => drop(self.rooms.remove(&name)),
+        }
+    }
+
+    /// The answer to a `resume`; the events follow by themselves.
+    pub(super) fn resumed(&mut self, id: RequestId) {
+        self.asked.remove(&id);
+    }
+
+    /// An error of the server; false if it was for none of these.
+    pub(super) fn failed(
+        &mut self,
+        failure: &Failure,
+        now: Monotonic,
+        requests: &mut Requests,
+        out: &mut Output,
+    ) -> bool {
+        let Failure { id, code, ref message, retry_after } = *failure;
+        match self.asked.get(&id).cloned() {
+            None => return false,
+            Some(Asked::Subscribe(name)) => {
+                self.asked.remove(&id);
+                let is_opening = |stage| matches!(stage, Stage::Opening(opening, _) if opening == id);
+                match self.rooms.get_mut(&name) {
+                    Some(room) if is_opening(room.stage) && code.class() == Class::Retry => {
+                        if let Stage::Opening(_, from) = room.stage {
+                            room.stage = Stage::Wanted(from);
+                        }
+                        self.again_at = Some(now + retry_after.unwrap_or(RETRY_AFTER));
+                    }
+                    Some(room) if is_opening(room.stage) => {
+                        if let Some(subscription) = room.subscription {
+                            end(subscription, code, message.clone(), out);
+                        }
+                        self.rooms.remove(&name);
+                    }
+                    _ => {}
+                }
+            }
+            Some(Asked::Unsubscribe(_)) => self.unsubscribed(id, requests, out),
+            Some(Asked::Resume(names)) => {
+                self.asked.remove(&id);
+                for name in names {
+                    if let Some(Room { subscription: Some(subscription), .. }) = self.rooms.remove(&name) {
+                        end(subscription, code, message.clone(), out);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Events of a room: what is new of them goes to its reader.
+    ///
+    /// # Errors
+    /// [`Fault`] if they do not follow the cursor.
+    pub(super) fn events(&mut self, mut events: Events, out: &mut Output) -> Result<Option<Learnt>, Fault> {
+        let Some(Room { stage: Stage::Live(cursor), subscription, .. }) = self.rooms.get_mut(&events.room)
+        else {
+            return Ok(None);
+        };
+        let Some(taken) = follow(*cursor, &events)? else { return Ok(None) };
+        events.events.drain(..taken);
+        let Some((first, last)) = events.events.first().zip(events.events.last()) else { return Ok(None) };
+        events.first = first.offset;
+        *cursor = Position::at(events.epoch, last.mark());
+        let learnt = Learnt { room: events.room.clone(), position: *cursor };
+        if let Some(subscription) = subscription {
+            out.act(Action::Deliver(*subscription, Delivery::Events(events)));
+        }
+        Ok(Some(learnt))
+    }
+
+    /// A gap in a room: its cursor becomes the gap's position.
+    ///
+    /// # Errors
+    /// [`Fault`] if it says of no position although the room was not deleted.
+    pub(super) fn gap(&mut self, name: &RoomId, gap: Gap, out: &mut Output) -> Result<Option<Learnt>, Fault> {
+        use anchor_core::resume::GapReason;
+        let Some(Room { stage: Stage::Live(cursor), subscription, .. }) = self.rooms.get_mut(name) else {
+            return Ok(None);
+        };
+        let subscription = *subscription;
+        match (gap.position, gap.reason) {
+            (Some(position), _) => {
+                *cursor = position;
+                if let Some(subscription) = subscription {
+                    out.act(Action::Deliver(subscription, Delivery::Gap(gap)));
+                }
+                Ok(Some(Learnt { room: name.clone(), position }))
+            }
+            (None, GapReason::Deleted) => {
+                self.rooms.remove(name);
+                if let Some(subscription) = subscription {
+                    out.act(Action::Deliver(subscription, Delivery::Gap(gap)));
+                    end(subscription, Code::RoomUnknown, "the room was deleted".to_owned(), out);
+                }
+                Ok(None)
+            }
+            (None, _) => Err(Fault("a gap without a position")),
+        }
+    }
+
+    /// Asks again for what could not be opened; only while there is a session.
+    pub(super) fn tick(&mut self, now: Monotonic, requests: &mut Requests, out: &mut Output) {
+        if self.again_at.is_some_and(|again_at| again_at <= now) {
+            self.again_at = None;
+            self.open_wanted(requests, out);
+        }
+    }
+
+    /// Ends all of them with `code`.
+    pub(super) fn end_all(&mut self, code: Code, message: &str, out: &mut Output) {
+        for room in std::mem::take(&mut self.rooms).into_values() {
+            for subscription in room.subscription.into_iter().chain(room.next.map(|(next, _)| next)) {
+                end(subscription, code, message.to_owned(), out);
+            }
+        }
+    }
+
+    /// When to be ticked.
+    pub(super) const fn deadline(&self) -> Option<Monotonic> {
+        self.again_at
+    }
+
+    fn live(&self) -> impl Iterator<Item = (RoomId, Position)> {
+        self.rooms.iter().filter_map(|(name, room)| match room.stage {
+            Stage::Live(cursor) => Some((name.clone(), cursor)),
+            _ => None,
+        })
+    }
+}
+
+/// How many of `events` a reader at `cursor` has taken already; `None` if all of them.
+///
+/// # Errors
+/// [`Fault`] if they are not contiguous, leave a hole behind the cursor, or tell another log than the one read so far.
+pub(super) fn follow(cursor: Position, events: &Events) -> Result<Option<usize>, Fault> {
+    let dense = (events.first.0..).zip(&events.events).all(|(offset, event)| event.offset.0 == offset);
+    if !dense || events.first == Offset::ZERO {
+        return Err(Fault("events that are not contiguous"));
+    }
+    if events.first > cursor.offset.next() {
+        return Err(Fault("a hole before the events"));
+    }
+    let taken = events.events.iter().take_while(|event| event.offset <= cursor.offset).count();
+    if taken == events.events.len() {
+        return Ok(None);
+    }
+    if let Some(known) = taken.checked_sub(1).map(|at| &events.events[at]) {
+        if known.chain != cursor.chain {
+            return Err(Fault("events of another chain than those before"));
+        }
+        if cursor.epoch != Some(events.epoch) {
+            return Err(Fault("events of another epoch than those before"));
+        }
+    }
+    Ok(Some(taken))
+}
+
+fn end(subscription: SubscriptionId, code: Code, message: String, out: &mut Output) {
+    out.act(Action::Deliver(subscription, Delivery::Ended { code, message }));
+    out.act(Action::End(subscription));
+}
+
+/// After which a room is asked for again that could not be opened. Source: chosen; a store's hiccup.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
