@@ -1,6 +1,7 @@
 //! Sessions over a real engine and the store in memory, frame by frame.
 
 mod delivering;
+mod failing;
 mod opening;
 mod peer;
 mod publishing;

@@ -5,6 +5,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::executor::block_on;
+use futures::future::{BoxFuture, ready};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 use crate::conformance::environment::TestEnvironment;
 use crate::engine::{Anchor, Mailbox, SessionGuard, Watcher};
@@ -17,6 +20,7 @@ use crate::position::{Offset, Position};
 use crate::run::Run;
 use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ServerFrame};
 use crate::session::{Action, Fault, Goodbye, Identify, OpenIdentify, Reply, Session, SessionConfig};
+use crate::store::Store;
 
 /// An engine over a store in memory, under a clock of its own.
 pub(super) struct House {
@@ -27,9 +31,14 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn new() -> Self {
+        Self::behind(|store| store)
+    }
+
+    /// A store in memory behind what `wrap` puts around it.
+    pub(super) fn behind<S: Store>(wrap: impl FnOnce(MemoryStore) -> S) -> Self {
         let env = TestEnvironment::new(7);
         let store = MemoryStore::new(env.clone());
-        Self { anchor: Anchor::builder(store.clone(), env.clone()).build(), store, env }
+        Self { anchor: Anchor::builder(wrap(store.clone()), env.clone()).build(), store, env }
     }
 
     /// The same store under a new process.
@@ -51,8 +60,9 @@ impl House {
             anchor: self.anchor.clone(),
             env: self.env.clone(),
             session: Session::new(config, self.env.now()),
-            guard: self.anchor.enter(mailbox.clone()),
+            guard: Arc::new(self.anchor.enter(mailbox.clone())),
             mailbox,
+            replies: FuturesUnordered::new(),
             writable: true,
             sent: Vec::new(),
             goodbye: None,
@@ -91,8 +101,9 @@ pub(super) struct Peer {
     anchor: Anchor,
     env: TestEnvironment,
     pub(super) session: Session,
-    guard: SessionGuard,
+    guard: Arc<SessionGuard>,
     mailbox: Arc<Mailbox>,
+    replies: FuturesUnordered<BoxFuture<'static, Reply>>,
     /// Whether the socket takes events.
     pub(super) writable: bool,
     pub(super) sent: Vec<Sent>,
@@ -134,9 +145,12 @@ impl Peer {
             while let Some(action) = self.session.poll_action(now, self.anchor.heads_known_at()) {
                 self.perform(action);
             }
-            if let Poll::Ready(post) =
-                self.mailbox.poll_take(&mut Context::from_waker(futures::task::noop_waker_ref()))
-            {
+            let mut cx = Context::from_waker(futures::task::noop_waker_ref());
+            if let Poll::Ready(Some(reply)) = self.replies.poll_next_unpin(&mut cx) {
+                self.session.handle_reply(reply);
+                continue;
+            }
+            if let Poll::Ready(post) = self.mailbox.poll_take(&mut cx) {
                 self.session.handle_wake(&post.ready);
                 post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
                 continue;
@@ -195,39 +209,45 @@ impl Peer {
 
     fn perform(&mut self, action: Action) {
         let anchor = self.anchor.clone();
-        let reply = match action {
+        self.replies.push(match action {
             Action::Send(frame) => return self.sent.push(Sent::Frame(frame)),
             Action::Deliver(run) => return self.sent.push(Sent::Run(run)),
             Action::Close(goodbye) => {
                 self.goodbye = Some(goodbye);
                 return;
             }
-            Action::Identify(credentials) => Reply::Identified(block_on(OpenIdentify.identify(credentials))),
-            Action::OpenClient(client, waits) => {
-                Reply::ClientOpened(block_on(anchor.open_client(&self.guard, &client, waits)))
+            Action::Identify(credentials) => {
+                async move { Reply::Identified(OpenIdentify.identify(credentials).await) }.boxed()
             }
-            Action::Append(batch, publishes) => Reply::Appended(batch, block_on(anchor.append(publishes))),
+            Action::OpenClient(client, waits) => {
+                let guard = self.guard.clone();
+                async move { Reply::ClientOpened(anchor.open_client(&guard, &client, waits).await) }.boxed()
+            }
+            Action::Append(batch, publishes) => {
+                anchor.append(publishes).map(move |outcomes| Reply::Appended(batch, outcomes)).boxed()
+            }
             Action::Open(slot, room, from) => {
                 let user = self.session.client().map(|client| client.user.clone());
                 let watcher = Watcher::new(self.mailbox.clone(), slot, user);
-                Reply::Opened(slot, block_on(anchor.open(&room, from, watcher)))
+                async move { Reply::Opened(slot, anchor.open(&room, from, watcher).await) }.boxed()
             }
             Action::Verify(slot, room, cursor) => {
-                Reply::Verified(slot, block_on(anchor.verify(&room, cursor)))
+                async move { Reply::Verified(slot, anchor.verify(&room, cursor).await) }.boxed()
             }
-            Action::Read(slot, read) => Reply::Read(slot, block_on(anchor.store().read(read))),
+            Action::Read(slot, read) => {
+                async move { Reply::Read(slot, anchor.store().read(read).await) }.boxed()
+            }
             Action::History { id, room, range, limit } => {
-                Reply::Page(id, block_on(anchor.history(id, &room, range, limit)))
+                async move { Reply::Page(id, anchor.history(id, &room, range, limit).await) }.boxed()
             }
             Action::Rooms { id, after, limit } => {
-                Reply::Rooms(id, limit, block_on(anchor.rooms(after.as_ref(), limit)))
+                async move { Reply::Rooms(id, limit, anchor.rooms(after.as_ref(), limit).await) }.boxed()
             }
             Action::Who { id, room } => {
                 let users = anchor.who(&room);
-                Reply::Who(id, room, users)
+                ready(Reply::Who(id, room, users)).boxed()
             }
-        };
-        self.session.handle_reply(reply);
+        });
     }
 }
 
