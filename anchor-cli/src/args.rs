@@ -18,6 +18,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         env = "ANCHOR_SERVER",
         default_value = "ws://127.0.0.1:3000",
         value_name = "URL",
@@ -26,20 +27,20 @@ pub(crate) struct Arguments {
     pub(crate) server: String,
 
     /// Who you are; else your login name
-    #[arg(long, global = true, env = "ANCHOR_USER", value_name = "NAME", value_parser = user)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "ANCHOR_USER", value_name = "NAME", value_parser = user)]
     pub(crate) user: Option<UserId>,
 
     /// Where messages wait until they are acknowledged; else a directory of this server and user under
     /// $XDG_STATE_HOME. One process at a time
-    #[arg(long, global = true, env = "ANCHOR_STATE", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "ANCHOR_STATE", value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
     /// Stop after so long: 30, 1.5, 500ms, 2m
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = duration)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "SECONDS", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
     /// Show times in UTC instead of local time
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) utc: bool,
 
     #[command(subcommand)]
@@ -62,10 +63,15 @@ pub(crate) enum Command {
 /// refused goes to stderr with its number and code, and the rest goes on. While the server is away, messages wait in
 /// the state directory, and `send` keeps trying.
 ///
-/// After a kill, `send` with the same --state first delivers what was left, once, and prints that too. Lines enter the
-/// state directory in their order, so what was taken is a beginning of the input: `send ROOM </dev/null` delivers it,
-/// and what then stands in the room shows where to go on.
+/// After a kill, `send` with the same --state first delivers what was left, once, and prints that too. Lines are taken
+/// into the state directory in their order, so what was taken is a beginning of the input. A script that was killed in
+/// the middle of its input goes on so, where nobody else writes into the room:
+///
+///     anchor-cli send ROOM </dev/null
+///     n=$(anchor-cli tail ROOM --from-start --json | wc -l)
+///     tail -n +$((n + 1)) INPUT | anchor-cli send ROOM
 #[derive(Args, Debug)]
+#[command(verbatim_doc_comment, after_help = "Exit codes: see `anchor-cli --help`.")]
 pub(crate) struct Send {
     /// The room: a-z 0-9 . _ -
     #[arg(value_parser = room)]
@@ -202,6 +208,9 @@ impl Arguments {
         self.user.clone().or_else(login).unwrap_or_else(guest)
     }
 }
+
+/// Above the options that all commands have.
+const EVERYWHERE: &str = "Options of every command";
 
 /// Most messages of one `history`, which are held in memory. Source: chosen; more than anybody reads.
 const HISTORY_MAX: u64 = 10_000;

@@ -3,6 +3,7 @@
 //! Invariant: what was written ends with a whole line, so that a process killed at any time leaves a true beginning of
 //! its output. Commands call [`Output::flush`] before every wait.
 
+pub(crate) mod closed;
 pub(crate) mod json;
 pub(crate) mod people;
 

@@ -51,6 +51,7 @@ pub(crate) async fn run(context: &Context, arguments: Chat) -> Result<Exit, Fail
         resending: VecDeque::new(),
         queueing: None,
         answers: FuturesOrdered::new(),
+        head: None,
         shown: Offset::ZERO,
         sent: Offset::ZERO,
         exit: Exit::Done,
@@ -77,6 +78,8 @@ struct Talk<'a> {
     /// A message on its way into the outbox; the next line is not read before it is there.
     queueing: Option<BoxFuture<'static, Result<Publishing, PublishError>>>,
     answers: FuturesOrdered<Publishing>,
+    /// What the screen must show before the end of a pipe ends the chat; `None` while that is not known.
+    head: Option<Offset>,
     /// The newest offset on the screen.
     shown: Offset,
     /// The newest offset of an own message.
@@ -127,6 +130,7 @@ impl Talk<'_> {
                     self.screen.note(&format!("-- cannot read standard input: {error}"))?;
                     self.leave()?;
                 }
+                Happened::Line(None) if self.screen.is_terminal() => self.quit()?,
                 Happened::Line(None) => self.leave()?,
                 Happened::Stopped(failure) => return Err(failure),
                 Happened::Flushed => {}
@@ -179,7 +183,7 @@ impl Talk<'_> {
             && self.queueing.is_none()
             && self.answers.is_empty()
             && self.client.pending() == 0
-            && self.shown >= self.sent
+            && self.head.is_some_and(|head| self.shown >= head.max(self.sent))
     }
 
     async fn typed(&mut self, line: Line) -> Result<(), Failure> {
@@ -202,7 +206,7 @@ impl Talk<'_> {
 
     async fn command(&mut self, command: &str) -> Result<(), Failure> {
         match command {
-            "quit" => self.leave(),
+            "quit" => self.quit(),
             "help" => HELP.iter().try_for_each(|line| self.screen.note(line)),
             "resend" => {
                 let undecided = self.client.undecided().await?;
@@ -246,7 +250,10 @@ impl Talk<'_> {
 
     fn delivered(&mut self, delivery: Delivery) -> Result<(), Failure> {
         match delivery {
-            Delivery::Started { position, .. } => self.shown = position.offset,
+            Delivery::Started { position, head, .. } => {
+                self.shown = position.offset;
+                self.head.get_or_insert(head);
+            }
             Delivery::Events(events) => {
                 for event in &events.events {
                     self.screen.line(&self.context.style().chat(event))?;
@@ -257,7 +264,9 @@ impl Talk<'_> {
                 self.screen.note(&people::gap(&self.room, &gap))?;
                 self.shown = gap.position.unwrap_or_default().offset;
                 if gap.reason != GapReason::Trimmed {
+                    // What was known of another log says nothing of this one.
                     self.sent = Offset::ZERO;
+                    self.head = Some(Offset::ZERO);
                 }
             }
             Delivery::Ended { code, message } => {
@@ -300,6 +309,12 @@ impl Talk<'_> {
             "-- it cannot be told whether a message of yours stands in the log: look for it; /resend sends it again, \
              /discard gives it up",
         )
+    }
+
+    /// Leaves without a look at the room, should that not have been shown yet.
+    fn quit(&mut self) -> Result<(), Failure> {
+        self.head = Some(Offset::ZERO);
+        self.leave()
     }
 
     fn leave(&mut self) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! `tail`: a room's log from some place on, to its head or for ever. (The design calls something else a tail.)
 
+use std::future::pending;
+
 use anchor_core::event::EventKind;
 use anchor_core::position::{Offset, Position};
 use anchor_core::session::frame::{Events, From, HistoryRange};
@@ -11,6 +13,7 @@ use crate::connection::{self, Changes};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::exit::{Exit, Failure};
+use crate::output::closed::closed;
 use crate::output::{Output, json, people};
 use crate::say::{self, Progress};
 
@@ -30,6 +33,7 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
         Some(position) => From::After(position),
         None => range(&client, &arguments).await?,
     };
+    let follows = arguments.follow;
     let subscription = client.subscribe(&arguments.room, from).await;
     let reader = Reader {
         context,
@@ -44,7 +48,12 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
         printed: 0,
         arguments,
     };
-    reader.run().await
+    // A tail that follows would not notice before the next message.
+    let closed = async { if follows { closed().await } else { pending().await } };
+    tokio::select! {
+        ended = reader.run() => ended,
+        () = closed => Err(Failure::OutputClosed),
+    }
 }
 
 /// Where to begin, as the protocol says it.

@@ -1,2 +1,11 @@
 //! `anchor-cli` as a user has it: real processes against a real server.
 
+mod cli_chat;
+mod cli_escape;
+mod cli_exit;
+mod cli_send;
+mod cli_tail;
+mod cli_talk;
+mod cli_world;
+
+mod faults;

@@ -27,6 +27,11 @@ impl Screen {
         }
     }
 
+    /// True if a person sits there.
+    pub(super) const fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// Shows a line of the room. Foreign text in it must have been escaped.
     ///
     /// # Errors

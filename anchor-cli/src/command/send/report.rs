@@ -15,6 +15,8 @@ pub(super) struct Report {
     is_json: bool,
     /// True where lines have numbers worth telling.
     is_numbered: bool,
+    /// True once nobody reads standard output any more.
+    is_unread: bool,
     output: Output,
     progress: Progress,
     acked: u64,
@@ -27,6 +29,7 @@ impl Report {
             room: arguments.room.clone(),
             is_json: arguments.json,
             is_numbered: arguments.text.is_none(),
+            is_unread: false,
             output: Output::default(),
             progress: Progress::new(),
             acked: 0,
@@ -39,8 +42,10 @@ impl Report {
         self.exit
     }
 
+    /// Writes out what was acknowledged. Where nobody reads it any more, the sending goes on nevertheless.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
-        self.output.flush()
+        let written = self.output.flush();
+        self.unless_closed(written)
     }
 
     /// The answer to a line of this process, or to a message that was sent again.
@@ -107,9 +112,14 @@ impl Report {
     }
 
     fn acked(&mut self, line: Option<u64>, ack: &Ack) -> Result<(), Failure> {
-        match self.is_json {
-            true => self.output.json(&json::ack(line, ack))?,
-            false => self.output.line(&format!("{} {}", escape::line(ack.room.as_str()), ack.mark.offset))?,
+        if !self.is_unread {
+            let written = match self.is_json {
+                true => self.output.json(&json::ack(line, ack)),
+                false => {
+                    self.output.line(&format!("{} {}", escape::line(ack.room.as_str()), ack.mark.offset))
+                }
+            };
+            self.unless_closed(written)?;
         }
         self.acked += 1;
         let acked = self.acked;
@@ -118,13 +128,24 @@ impl Report {
     }
 
     fn refused(&mut self, line: Option<u64>, room: &RoomId, refusal: &Refusal) -> Result<(), Failure> {
-        if self.is_json {
-            self.output.json(&json::refused(line, room, refusal))?;
+        if self.is_json && !self.is_unread {
+            let written = self.output.json(&json::refused(line, room, refusal));
+            self.unless_closed(written)?;
         }
         let which = self.which(line);
         let Refusal { code, message } = refusal;
         self.trouble(&format!("{which} was refused ({code}): {message}"), Exit::Refused);
         Ok(())
+    }
+
+    fn unless_closed(&mut self, written: Result<(), Failure>) -> Result<(), Failure> {
+        match written {
+            Err(Failure::OutputClosed) => {
+                self.is_unread = true;
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     fn which(&self, line: Option<u64>) -> String {

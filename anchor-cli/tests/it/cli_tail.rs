@@ -1,0 +1,129 @@
+//! `tail`: ranges, counts, following and resuming.
+
+use std::io::Read;
+
+use serde_json::json;
+
+use crate::cli_world::World;
+
+/// A world whose lobby holds `m1` to `m{count}`.
+fn lobby(count: u64) -> World {
+    let world = World::new();
+    let texts: Vec<String> = (1..=count).map(|n| format!("m{n}")).collect();
+    world.send("ada", "lobby", &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    world
+}
+
+/// The bodies that `tail lobby` prints for `user`.
+fn tail(world: &World, user: &str, arguments: &str) -> String {
+    let printed = world.cli(user, "tail lobby --json").arguments(arguments).run().succeed();
+    let bodies: Vec<_> =
+        printed.json().iter().map(|line| line["body"].as_str().unwrap().to_owned()).collect();
+    bodies.join(" ")
+}
+
+#[test]
+fn a_range_says_what_is_printed() {
+    let world = lobby(25);
+    assert_eq!(tail(&world, "bob", ""), "m16 m17 m18 m19 m20 m21 m22 m23 m24 m25");
+    assert_eq!(tail(&world, "bob", "--last 2"), "m24 m25");
+    assert_eq!(tail(&world, "bob", "--last 2 --events"), "m24 m25");
+    assert_eq!(tail(&world, "bob", "--last 0"), "");
+    assert_eq!(tail(&world, "bob", "--last 100").split(' ').count(), 25);
+    assert_eq!(tail(&world, "bob", "--after 22"), "m23 m24 m25");
+    assert_eq!(tail(&world, "bob", "--after 25"), "");
+    assert_eq!(tail(&world, "bob", "--from-start --count 3"), "m1 m2 m3");
+    assert_eq!(tail(&world, "bob", "--after 20 --count 2 --follow"), "m21 m22");
+    assert_eq!(tail(&world, "bob", "--from-start --count 0"), "");
+    assert_eq!(world.cli("bob", "tail empty --from-start").run().succeed().out, "");
+}
+
+#[test]
+fn following_goes_on_with_what_comes() {
+    let world = lobby(2);
+    let mut following = world.cli("bob", "tail lobby --last 1 --follow --count 4").start();
+    assert!(following.line().unwrap().ends_with("m2"));
+    world.send("ada", "lobby", &["m3", "m4"]);
+    assert!(following.line().unwrap().ends_with("m3"));
+    assert!(following.line().unwrap().ends_with("m4"));
+    world.send("ada", "lobby", &["m5", "m6"]);
+    let (code, rest) = following.end();
+    assert!(code == Some(0) && rest.ends_with("m5\n") && rest.lines().count() == 1, "{code:?} {rest}");
+}
+
+#[test]
+fn following_survives_a_restart_of_the_server() {
+    let mut world = lobby(1);
+    let mut following = world.cli("bob", "tail lobby --from-start --follow").start();
+    assert!(following.line().unwrap().ends_with("m1"));
+    world.stop_server();
+    world.start_server();
+    world.send("ada", "lobby", &["m2"]);
+    assert!(following.line().unwrap().ends_with("#2 ada: m2"));
+}
+
+#[test]
+fn a_json_line_has_the_documented_fields() {
+    let world = lobby(1);
+    let line = &world.cli("bob", "tail lobby --json").run().succeed().json()[0];
+    assert_eq!(
+        (&line["room"], &line["offset"], &line["ordinal"], &line["user"], &line["kind"], &line["body"]),
+        (&json!("lobby"), &json!(1), &json!(1), &json!("ada"), &json!("message"), &json!("m1"))
+    );
+    assert_eq!(line["epoch"].as_str().unwrap().len(), 16);
+    assert!(line["ts"].as_u64().unwrap() > 1_700_000_000_000);
+}
+
+#[test]
+fn resuming_prints_each_message_once() {
+    let world = lobby(3);
+    assert_eq!(tail(&world, "bob", "--resume"), "m1 m2 m3");
+    assert_eq!(tail(&world, "bob", "--resume"), "");
+    world.send("ada", "lobby", &["m4", "m5", "m6"]);
+    assert_eq!(tail(&world, "bob", "--resume --count 1"), "m4");
+    assert_eq!(tail(&world, "bob", "--resume --count 1"), "m5");
+    assert_eq!(tail(&world, "bob", "--resume --from-start"), "m6");
+    // Another state has a position of its own, which begins at the range.
+    assert_eq!(tail(&world, "cid", "--resume --last 2"), "m5 m6");
+    assert_eq!(tail(&world, "cid", "--resume --last 2"), "");
+}
+
+#[test]
+fn a_position_and_an_outbox_do_not_hinder_each_other() {
+    let world = lobby(1);
+    let mut following = world.cli("ada", "tail lobby --resume --follow").start();
+    assert!(following.line().unwrap().ends_with("m1"));
+    world.send("ada", "lobby", &["m2"]);
+    assert!(following.line().unwrap().ends_with("m2"));
+    world.cli("ada", "tail lobby --resume").run().fail(6, "another `tail lobby --resume`");
+}
+
+#[test]
+fn a_position_of_another_log_is_answered_by_a_gap() {
+    let here = lobby(3);
+    let there = lobby(2);
+    assert_eq!(tail(&here, "bob", "--resume"), "m1 m2 m3");
+    std::fs::create_dir_all(there.state("bob")).unwrap();
+    std::fs::rename(here.state("bob").join("cursors"), there.state("bob").join("cursors")).unwrap();
+    let printed = there.cli("bob", "tail lobby --resume --json").run().succeed().json();
+    assert_eq!(printed[0]["gap"]["reason"], "history");
+    assert_eq!(printed[0]["gap"]["to"], 3);
+    assert_eq!((printed.len(), &printed[2]["body"]), (3, &json!("m2")));
+    assert_eq!(tail(&there, "bob", "--resume"), "");
+}
+
+#[test]
+fn head_ends_tail_quietly() {
+    let world = lobby(2_000);
+    for arguments in
+        ["tail lobby --from-start", "tail lobby --from-start --json", "tail lobby --last 1 --follow"]
+    {
+        let mut child = world.cli("bob", arguments).into_command().spawn().unwrap();
+        // Reads a little and goes away, as `head -1` does.
+        let mut first = [0; 10];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{arguments}");
+    }
+}
