@@ -30,8 +30,9 @@ impl From<Exit> for ExitCode {
 
 /// The end of `--help`.
 pub(crate) const EXIT_CODES_HELP: &str = "\
-Every option can also be set by its variable (an empty one counts as not set), and under its name without dashes in the
-TOML file: flags beat the environment, which beats the file. A key that does not exist is an error.
+Every option can also be set by its variable (an empty one counts as not set), and under its
+name without dashes in the TOML file: flags beat the environment, which beats the file. A key
+that does not exist is an error.
 
 Exit codes:
   0    stopped as asked, by SIGTERM or Ctrl-C
@@ -40,5 +41,5 @@ Exit codes:
   3    cannot listen on the address
   4    cannot use the data directory
   5    the data are damaged or of a newer version: a person must look
-  70   the store failed or panicked while it served: start the server again (restart on 1, 70 and signals)
+  70   the store failed while it served: start the server again
   130  ended at once by a second Ctrl-C; 143: by a second SIGTERM";

@@ -36,9 +36,8 @@ impl Origins {
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(()) };
-        let origin = match (origin.to_str(), origins.next()) {
-            (Ok(origin), None) => origin,
-            _ => return Err(Refusal::bad_request("the Origin header is not one plain origin")),
+        let (Ok(origin), None) = (origin.to_str(), origins.next()) else {
+            return Err(Refusal::bad_request("the Origin header is not one plain origin"));
         };
         if self.allowed.iter().any(|allowed| allowed.allows(origin)) {
             return Ok(());

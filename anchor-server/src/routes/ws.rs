@@ -31,18 +31,18 @@ pub(super) async fn upgrade(
 ) -> Result<Response, Refusal> {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (parts, _) = request.into_parts();
-    let peer = parts.extensions.get::<Peer>().map(|peer| tracing::field::display(peer.0));
+    let peer = parts.extensions.get::<Peer>().copied();
     let opening = open(&parts, upgrade, &state).inspect_err(|refusal| {
-        tracing::debug!(peer, reason = refusal.sentence(), "a handshake was refused");
+        tracing::debug!(?peer, reason = refusal.sentence(), "a handshake was refused");
     })?;
-    let span = tracing::info_span!("connection", peer, encoding = opening.encoding.subprotocol());
+    let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
     let answer = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),
-        (header::SEC_WEBSOCKET_ACCEPT, opening.accept),
+        (header::SEC_WEBSOCKET_ACCEPT, opening.accept.clone()),
         (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(opening.encoding.subprotocol())),
     ];
-    tokio::spawn(connection(opening.upgrade, opening.encoding, state, opening.admitted).instrument(span));
+    tokio::spawn(connection(opening, state, peer).instrument(span));
     Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
 }
 
@@ -96,7 +96,8 @@ fn open(parts: &Parts, upgrade: Option<OnUpgrade>, state: &State) -> Result<Open
 }
 
 /// A connection from its handshake to its end. Holds its place until then.
-async fn connection(upgrade: OnUpgrade, encoding: Encoding, state: State, admitted: Admitted) {
+async fn connection(opening: Opening, state: State, peer: Option<Peer>) {
+    let Opening { upgrade, encoding, admitted, .. } = opening;
     let upgraded = match tokio::time::timeout(UPGRADE_WITHIN, upgrade).await {
         Ok(Ok(upgraded)) => upgraded,
         Ok(Err(error)) => return tracing::debug!(%error, "the connection ended in its handshake"),
@@ -111,10 +112,10 @@ async fn connection(upgrade: OnUpgrade, encoding: Encoding, state: State, admitt
                     WebSocketStream::from_partially_read(stream, early.into(), Role::Server, config).await
                 }
             };
-            session(socket, encoding, state).await;
+            session(socket, encoding, state, peer).await;
         }
         // Served by a host: whatever it has put around the socket stays.
-        Err(upgraded) => Box::pin(session(raw(TokioIo::new(upgraded)).await, encoding, state)).await,
+        Err(upgraded) => Box::pin(session(raw(TokioIo::new(upgraded)).await, encoding, state, peer)).await,
     }
     drop(admitted);
 }
@@ -124,7 +125,7 @@ async fn raw<IO: AsyncRead + AsyncWrite + Unpin>(io: IO) -> WebSocketStream<IO> 
 }
 
 /// The protocol on a connection. A panic in it ends this session alone.
-async fn session<IO>(socket: WebSocketStream<IO>, encoding: Encoding, state: State)
+async fn session<IO>(socket: WebSocketStream<IO>, encoding: Encoding, state: State, peer: Option<Peer>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -135,7 +136,7 @@ where
     };
     if ended == Ended::Panicked {
         let panics = admission.count_panic();
-        tracing::error!(panics, "a session ended in a panic; the others go on");
+        tracing::error!(panics, ?peer, "a session ended in a panic; the others go on");
     } else {
         tracing::debug!(?ended, "the connection ended");
     }

@@ -1,10 +1,13 @@
 //! The server from outside: the real binary and real sockets on port 0, and in-process where a part is replaced.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
+
 mod drain;
 mod failure;
 mod handshake;
 mod hostile;
 mod library;
 mod refuse;
+mod restore;
 mod start;
 mod support;

@@ -1,6 +1,7 @@
 //! A server that does not start: each reason with its sentence, its remedy and its exit code.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 
 use tempfile::tempdir;
 
@@ -63,11 +64,32 @@ async fn a_directory_that_another_server_holds() {
 }
 
 #[tokio::test]
-async fn damaged_data() {
+async fn data_of_a_newer_version() {
     let directory = tempdir().unwrap();
-    let server = Process::start(directory.path(), &[]).await;
+    used(directory.path()).await;
+    let format = directory.path().join("FORMAT");
+    let text = std::fs::read_to_string(&format).unwrap();
+    let (line, rest) = text.split_once('\n').unwrap();
+    let (name, version) = line.rsplit_once(' ').unwrap();
+    let (name, version) = (name.to_owned(), version.parse::<u32>().unwrap());
+    std::fs::write(&format, format!("{name} {}\n{rest}", version + 8)).unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--data", directory.path().to_str().unwrap()];
+    let (code, said) = fails(&arguments, &[]).await;
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains(&version.to_string()) && said.contains(&(version + 8).to_string()), "{said}");
+}
+
+/// Lets a server make a directory, and end well.
+async fn used(directory: &Path) {
+    let server = Process::start(directory, &[]).await;
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn damaged_data() {
+    let directory = tempdir().unwrap();
+    used(directory.path()).await;
     let pages = std::fs::OpenOptions::new().write(true).open(directory.path().join("pages.redb")).unwrap();
     pages.set_len(5_000).unwrap();
     let arguments = ["--listen", "127.0.0.1:0", "--data", directory.path().to_str().unwrap()];

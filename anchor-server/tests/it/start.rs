@@ -4,7 +4,10 @@ use std::path::Path;
 
 use tempfile::tempdir;
 
-use crate::support::{Process, get, get_with};
+use anchor_core::session::frame::ServerFrame;
+use anchor_transport::codec::Encoding;
+
+use crate::support::{Process, Wire, get, get_with, publish};
 
 #[tokio::test]
 async fn says_where_it_listens_and_serves_the_probes() {
@@ -94,4 +97,16 @@ async fn the_probe_names_a_full_disk() {
     let report: serde_json::Value = serde_json::from_str(&ready.body).unwrap();
     assert_eq!(report["status"], "disk_full");
     assert_eq!(get(server.address, "/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn rooms_come_into_being_unless_that_is_forbidden() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &["--create-rooms=false"]).await;
+    let mut wire = Wire::session(server.address, Encoding::Json, "ada").await;
+    wire.send(&publish(1, "lobby", "hello")).await;
+    match wire.frame().await {
+        ServerFrame::Refused { code, .. } => assert_eq!(code.name(), "room_unknown"),
+        other => panic!("{other:?}"),
+    }
 }

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub(crate) use self::http::{exchange, get, get_with};
-pub(crate) use self::process::{Process, fails, prepare};
+pub(crate) use self::process::{Process, fails, prepare, runs};
 pub(crate) use self::wire::{Wire, handshake, hello, publish};
 
 /// The result of what must happen soon.

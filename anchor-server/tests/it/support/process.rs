@@ -85,3 +85,10 @@ pub(crate) async fn fails(arguments: &[&str], variables: &[(&str, &str)]) -> (i3
     soon(child.stderr.take().unwrap().read_to_string(&mut stderr)).await.unwrap();
     (soon(child.wait()).await.unwrap().code().unwrap(), stderr)
 }
+
+/// What a command that succeeds says on stdout.
+pub(crate) async fn runs(arguments: &[&str]) -> String {
+    let output = soon(command().args(arguments).output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
