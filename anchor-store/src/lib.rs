@@ -1,1 +1,55 @@
-//! To be written.
+//! Anchor's embedded store: durable before acknowledged, two redb files in one directory, nothing to install.
+//!
+//! ```
+//! # async fn example(env: impl anchor_core::environment::Environment) -> Result<(), Box<dyn std::error::Error>> {
+//! use anchor_core::id::RoomId;
+//! use anchor_core::store::{Store, StoreExt};
+//! use anchor_store::RedbStore;
+//!
+//! let store = RedbStore::open("anchor-data", env)?;
+//! for event in store.read_all(&RoomId::lobby()).await? {
+//!     println!("{} {:?}", event.offset, event.body);
+//! }
+//! store.close();
+//! # Ok(()) }
+//! ```
+//!
+//! - **The journal** has one value for each commit, with everything that the commit adds. Acks wait for it and for
+//!   nothing else. Whatever waits when a commit begins goes into it.
+//! - **The pages** have many consecutive events of a room in one value, ready to be sent. They are filled behind the
+//!   writer's back, and trimming the journal comes after.
+//! - **Memory** has what is journalled and not yet paged, within a bound, and caches of the rest.
+//!
+//! `docs/format.md` describes both files. From the line of requests to the files:
+//!
+//! `queue` → `writer` (with `sessions`, `cache`) → `journal` → `visible` ← `reader`; `writer` → `pager` → `pages`,
+//! `windows`. `directory`, `disk` and `replay` open; `tables` names what is in the files.
+
+mod cache;
+mod check;
+mod codec;
+mod directory;
+mod disk;
+mod error;
+mod handle;
+mod journal;
+mod options;
+mod pager;
+mod pages;
+mod queue;
+mod reader;
+mod replay;
+mod restore;
+mod sessions;
+mod shared;
+mod tables;
+mod visible;
+mod windows;
+mod writer;
+
+pub use check::{Report, check};
+pub use error::OpenError;
+pub use handle::RedbStore;
+pub use options::Options;
+pub use restore::{Restored, restore};
+pub use writer::Step;

@@ -1,0 +1,133 @@
+//! Looking at everything that is stored: is every page there, and does every chain verify?
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anchor_core::chain::{digest, extend};
+use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
+use anchor_core::id::RoomId;
+use anchor_core::position::Mark;
+use redb::{ReadableDatabase, ReadableTable};
+
+use crate::codec::link_of;
+use crate::error::OpenError;
+use crate::handle::move_everything;
+use crate::journal::SIDE_BYTES;
+use crate::options::Options;
+use crate::pages::{Page, Row};
+use crate::shared::Shared;
+use crate::tables::{CLIENTS, PAGES, ROOMS};
+use crate::{directory, replay, windows};
+
+/// What [`check`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Rooms that were looked at.
+    pub rooms: u64,
+    /// Events whose chains were computed anew.
+    pub events: u64,
+    /// Windows of clients.
+    pub clients: u64,
+    /// What is wrong, a sentence each; empty if everything is as it should be.
+    pub problems: Vec<String>,
+}
+
+/// Reads everything that the store in `dir` holds, and verifies it: pages are contiguous from the horizon to the head,
+/// every event is one, its body has its digest and its chain follows. No server may have the directory open; what is
+/// journalled is moved into the pages first, as every opening may.
+///
+/// # Errors
+/// [`OpenError`] where the directory does not open. What is wrong inside is in the report.
+pub fn check(dir: impl AsRef<Path>, env: impl Environment) -> Result<Report, OpenError> {
+    let env: Arc<dyn Environment> = Arc::new(env);
+    let options = Options::default();
+    let databases = directory::open(dir.as_ref(), &*env, &options)?;
+    let shared = replay::open(databases, env, options)?;
+    let report = shared.guard(|| {
+        move_everything(&shared)?;
+        look(&shared)
+    });
+    shared.release();
+    report.map_err(|error| OpenError::Io { during: "checking", source: error.into() })
+}
+
+fn look(shared: &Shared) -> Result<Report, BoxError> {
+    let databases = shared.databases()?;
+    let transaction = databases.pages.begin_read()?;
+    let mut report = Report::default();
+    let pages = transaction.open_table(PAGES)?;
+    for entry in transaction.open_table(ROOMS)?.iter()? {
+        let (room, value) = entry?;
+        report.rooms += 1;
+        let look = || -> Result<u64, BoxError> {
+            let room = RoomId::new(room.value())?;
+            look_at_room(&pages, &room, &Row::decode(value.value())?)
+        };
+        match look() {
+            Ok(events) => report.events += events,
+            Err(error) => report.problems.push(format!("room {}: {error}", room.value().escape_debug())),
+        }
+    }
+    for entry in transaction.open_table(CLIENTS)?.iter()? {
+        let (_, value) = entry?;
+        report.clients += 1;
+        if let Err(error) = windows::decode(value.value()) {
+            report.problems.push(format!("the window of a client: {error}"));
+        }
+    }
+    Ok(report)
+}
+
+fn look_at_room(
+    pages: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    room: &RoomId,
+    row: &Row,
+) -> Result<u64, BoxError> {
+    let mut at: Option<Mark> = None;
+    let mut events = 0;
+    for entry in pages.range((row.number, 0)..=(row.number, u64::MAX))? {
+        let (key, value) = entry?;
+        let page = Page::decode(value.value())?;
+        if page.tip.offset < row.state.horizon {
+            continue;
+        }
+        let first = page.before.offset.next();
+        let follows = match at {
+            Some(mark) => mark == page.before,
+            None => first <= row.state.horizon,
+        };
+        if !follows || key.value().1 != first.0 {
+            return Err(format!("the page at {} does not follow the one before it", key.value().1).into());
+        }
+        if row.state.epoch_at(first) != page.epoch {
+            return Err(
+                format!("the page at {first} is of an epoch that the room does not have there").into()
+            );
+        }
+        let mut mark = page.before;
+        let run = page.run(room);
+        for (event, side) in run.events().zip(page.sides.chunks_exact(SIDE_BYTES)) {
+            let event = event?;
+            let side: [u8; SIDE_BYTES] = side.try_into().expect("chunks have this size");
+            let digest = event.body.as_ref().map_or(side, |body| digest(&side, body));
+            mark = extend(mark, &link_of(&event), &digest);
+            if mark != event.mark() {
+                return Err(format!("event {} does not have the chain that follows", mark.offset).into());
+            }
+            if mark.offset == row.state.before_horizon.offset && mark != row.state.before_horizon {
+                return Err("the point before the horizon is another than the log's".into());
+            }
+            events += 1;
+        }
+        if mark != page.tip {
+            return Err(format!("the page at {first} does not end where it says").into());
+        }
+        at = Some(mark);
+    }
+    match at.unwrap_or(row.state.before_horizon) == row.state.head {
+        true => Ok(events),
+        false => Err("the pages do not end at the head".into()),
+    }
+}

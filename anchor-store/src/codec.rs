@@ -1,0 +1,132 @@
+//! How stored values are written and read: MessagePack arrays, the same pieces everywhere.
+//!
+//! Reading is [`anchor_core::msgpack::Reader`]. Every array may grow at its end: a reader passes over further elements.
+
+use anchor_core::code::Code;
+use anchor_core::event::Event;
+use anchor_core::id::Seq;
+use anchor_core::msgpack::{Malformed, Reader};
+use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal};
+use anchor_core::publish::Refusal;
+use rmp::encode;
+
+/// Writes MessagePack into a buffer that grows.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder(Vec<u8>);
+
+impl Encoder {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    pub(crate) fn array(&mut self, length: usize) -> &mut Self {
+        let length = u32::try_from(length).expect("no stored array has 2^32 elements");
+        encode::write_array_len(&mut self.0, length).expect(VEC);
+        self
+    }
+
+    pub(crate) fn uint(&mut self, number: u64) -> &mut Self {
+        encode::write_uint(&mut self.0, number).expect(VEC);
+        self
+    }
+
+    pub(crate) fn bin(&mut self, bytes: &[u8]) -> &mut Self {
+        encode::write_bin(&mut self.0, bytes).expect(VEC);
+        self
+    }
+
+    pub(crate) fn str(&mut self, text: &str) -> &mut Self {
+        encode::write_str(&mut self.0, text).expect(VEC);
+        self
+    }
+
+    pub(crate) fn nil(&mut self) -> &mut Self {
+        encode::write_nil(&mut self.0).expect(VEC);
+        self
+    }
+
+    pub(crate) fn mark(&mut self, mark: Mark) -> &mut Self {
+        self.array(3).uint(mark.offset.0).uint(mark.ordinal.0).bin(mark.chain.as_bytes())
+    }
+
+    /// Several pieces as one binary value.
+    pub(crate) fn bin_of(&mut self, pieces: &[&[u8]]) -> &mut Self {
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let length = u32::try_from(length).expect("no stored value has 4 GiB");
+        encode::write_bin_len(&mut self.0, length).expect(VEC);
+        pieces.iter().for_each(|piece| self.0.extend_from_slice(piece));
+        self
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn clear(&mut self) -> &mut Self {
+        self.0.clear();
+        self
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Reads an array of at least `known` elements with `read` and passes over the further ones.
+pub(crate) fn fields<'a, T>(
+    reader: &mut Reader<'a>,
+    known: usize,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<T, Malformed> {
+    let further = reader.array()?.checked_sub(known).ok_or(Malformed("a stored array is too short"))?;
+    let value = read(reader)?;
+    (0..further).try_for_each(|_| reader.skip())?;
+    Ok(value)
+}
+
+/// Reads an array of any length, element by element.
+pub(crate) fn list<'a, T>(
+    reader: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    let length = reader.array()?;
+    (0..length).map(|_| read(reader)).collect()
+}
+
+pub(crate) fn read_mark(reader: &mut Reader<'_>) -> Result<Mark, Malformed> {
+    fields(reader, 3, |reader| {
+        Ok(Mark {
+            offset: Offset(reader.uint()?),
+            ordinal: Ordinal(reader.uint()?),
+            chain: Chain::from_bytes(reader.fixed()?),
+        })
+    })
+}
+
+pub(crate) fn read_epoch(reader: &mut Reader<'_>) -> Result<Epoch, Malformed> {
+    reader.fixed().map(Epoch::from_bytes)
+}
+
+pub(crate) fn read_seq(reader: &mut Reader<'_>) -> Result<Seq, Malformed> {
+    Seq::new(reader.uint()?).map_err(|_| Malformed("not a seq"))
+}
+
+pub(crate) fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, Malformed> {
+    let code = Code::from_name(reader.str()?).ok_or(Malformed("a code this version does not know"))?;
+    Ok(Refusal { code, message: reader.str()?.to_owned() })
+}
+
+/// The link of an event that was stored: what its chain covers.
+pub(crate) fn link_of(event: &Event) -> anchor_core::chain::Link<'_> {
+    anchor_core::chain::Link {
+        kind: event.kind,
+        user: &event.user,
+        client: event.client,
+        seq: event.seq,
+        nonce: event.nonce,
+        ts: event.ts,
+        target: event.target,
+    }
+}
+
+const VEC: &str = "a Vec takes every write";

@@ -1,0 +1,231 @@
+//! The directory of a store: its lock, the file `FORMAT`, and both databases.
+//!
+//! `FORMAT` is written first and read before redb opens anything. A database gets its tables under another name and its
+//! own one when it is complete and synced, so that an interrupted first start leaves nothing that is half made.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use anchor_core::environment::Environment;
+use redb::{Database, DatabaseError, StorageBackend, StorageError};
+
+use crate::disk::{FileDisk, sync_directory};
+use crate::error::OpenError;
+use crate::options::{JOURNAL_CACHE_BYTES, Options};
+use crate::shared::{Databases, panic_message};
+use crate::tables::{
+    FORMAT, JOURNAL_FILE, PAGES_FILE, PairId, Role, check_format, initialise, is_unused, pair_of,
+};
+
+/// Holds the operating system's lock on a directory for as long as it lives, which is at most as long as the process.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    _file: File,
+}
+
+/// Opens the databases of a directory, making what is missing of a new one.
+pub(crate) fn open(dir: &Path, env: &dyn Environment, options: &Options) -> Result<Databases, OpenError> {
+    make_directory(dir)?;
+    let lock = lock(dir)?;
+    let paths = [JOURNAL_FILE, PAGES_FILE].map(|file| dir.join(file));
+    let [journal_is_there, pages_is_there] = [exists(&paths[0])?, exists(&paths[1])?];
+    let pair = match read_format(dir)? {
+        Some(pair) => pair,
+        None if journal_is_there || pages_is_there => return Err(OpenError::Missing { file: FORMAT_FILE }),
+        None => write_format(dir, PairId::random(env))?,
+    };
+    if !journal_is_there && pages_is_there {
+        return Err(OpenError::Missing { file: JOURNAL_FILE });
+    }
+    if !journal_is_there {
+        create(dir, Role::Journal, pair)?;
+    }
+    let journal = open_file(&paths[0], Role::Journal, options)?;
+    if !pages_is_there {
+        match is_unused(&journal, Role::Journal) {
+            Ok(true) => create(dir, Role::Pages, pair)?,
+            Ok(false) => return Err(OpenError::Missing { file: PAGES_FILE }),
+            Err(error) => return Err(OpenError::damaged(JOURNAL_FILE, error)),
+        }
+    }
+    let pages = open_file(&paths[1], Role::Pages, options)?;
+    for (database, role) in [(&journal, Role::Journal), (&pages, Role::Pages)] {
+        if pair_of(database, role)? != Some(pair) {
+            return Err(OpenError::PairMismatch { file: role.file() });
+        }
+    }
+    Ok(Databases { journal, pages, _lock: Some(lock) })
+}
+
+/// Opens two storages as the databases of a store; two that are empty become a new pair.
+pub(crate) fn open_backends(
+    journal: impl StorageBackend,
+    pages: impl StorageBackend,
+    env: &dyn Environment,
+    options: &Options,
+) -> Result<Databases, OpenError> {
+    let journal = open_backend(journal, Role::Journal, options)?;
+    let pages = open_backend(pages, Role::Pages, options)?;
+    let ends = [(&journal, Role::Journal), (&pages, Role::Pages)];
+    match (pair_of(&journal, Role::Journal)?, pair_of(&pages, Role::Pages)?) {
+        (Some(one), Some(other)) if one == other => {}
+        (Some(_), Some(_)) => return Err(OpenError::PairMismatch { file: PAGES_FILE }),
+        (None, None) => {
+            let pair = PairId::random(env);
+            for (database, role) in ends {
+                initialise(database, role, pair).map_err(|error| OpenError::damaged(role.file(), error))?;
+            }
+        }
+        (one, other) => {
+            let (made, new) = if one.is_some() { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
+            let pair = one.or(other).expect("one of them has a pair id");
+            match is_unused(made.0, made.1) {
+                Ok(true) => {
+                    initialise(new.0, new.1, pair)
+                        .map_err(|error| OpenError::damaged(new.1.file(), error))?;
+                }
+                Ok(false) => return Err(OpenError::Missing { file: new.1.file() }),
+                Err(error) => return Err(OpenError::damaged(made.1.file(), error)),
+            }
+        }
+    }
+    Ok(Databases { journal, pages, _lock: None })
+}
+
+/// Opens a database on `backend`. What redb makes of a damaged file, an error or a panic, is an error here.
+fn open_backend(backend: impl StorageBackend, role: Role, options: &Options) -> Result<Database, OpenError> {
+    let cache = match role {
+        Role::Journal => JOURNAL_CACHE_BYTES,
+        Role::Pages => options.pages_cache_bytes,
+    };
+    let open = || Database::builder().set_cache_size(cache).create_with_backend(backend);
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(DatabaseError::Storage(StorageError::Io(error)))) if is_of_the_system(&error) => {
+            Err(OpenError::Io { during: "opening a database", source: error.into() })
+        }
+        Ok(Err(error)) => Err(OpenError::damaged(role.file(), error)),
+        Err(panic) => Err(OpenError::damaged(role.file(), panic_message(&*panic))),
+    }
+}
+
+fn open_file(path: &Path, role: Role, options: &Options) -> Result<Database, OpenError> {
+    let disk = FileDisk::open(path).map_err(|source| not_writable(path, source))?;
+    if disk.len().map_err(|source| not_writable(path, source))? == 0 {
+        return Err(OpenError::damaged(role.file(), "it is empty"));
+    }
+    open_backend(disk, role, options)
+}
+
+/// Makes a database under another name, then gives it its own.
+fn create(dir: &Path, role: Role, pair: PairId) -> Result<(), OpenError> {
+    let path = dir.join(role.file());
+    let unfinished = dir.join(format!("{}.new", role.file()));
+    let disk = FileDisk::create(&unfinished).map_err(|source| not_writable(&unfinished, source))?;
+    let failed = |error: redb::Error| OpenError::Io { during: "making a database", source: error.into() };
+    let database = Database::builder().create_with_backend(disk).map_err(|error| failed(error.into()))?;
+    initialise(&database, role, pair).map_err(failed)?;
+    database.close().map_err(|error| failed(error.into()))?;
+    File::open(&unfinished)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&unfinished, &path))
+        .and_then(|()| sync_directory(dir))
+        .map_err(|source| not_writable(&path, source))
+}
+
+fn make_directory(dir: &Path) -> Result<(), OpenError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if exists(dir)? {
+        return Err(OpenError::NotADirectory { dir: dir.to_owned() });
+    }
+    fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
+    match dir.canonicalize().ok().as_deref().and_then(Path::parent) {
+        Some(parent) => sync_directory(parent).map_err(|source| not_writable(parent, source)),
+        None => Ok(()),
+    }
+}
+
+fn lock(dir: &Path) -> Result<DirectoryLock, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(|source| not_writable(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(DirectoryLock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Held { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(not_writable(&path, source)),
+    }
+}
+
+/// The pair id that `FORMAT` names; `None` if there is no such file.
+fn read_format(dir: &Path) -> Result<Option<PairId>, OpenError> {
+    let path = dir.join(FORMAT_FILE);
+    let text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(not_writable(&path, source)),
+    };
+    let damaged = |what: &str| OpenError::damaged(FORMAT_FILE, what);
+    let mut lines = text.lines();
+    let version = lines.next().and_then(|line| line.strip_prefix(FORMAT_LINE));
+    let version =
+        version.and_then(|number| number.parse().ok()).ok_or_else(|| damaged("it names no format"))?;
+    check_format(version, FORMAT_FILE)?;
+    let pair = lines.next().and_then(|line| line.strip_prefix(PAIR_LINE)).and_then(parse_pair);
+    pair.map(Some).ok_or_else(|| damaged("it names no pair"))
+}
+
+fn write_format(dir: &Path, pair: PairId) -> Result<PairId, OpenError> {
+    let path = dir.join(FORMAT_FILE);
+    let unfinished = dir.join(format!("{FORMAT_FILE}.new"));
+    let hex: String = pair.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&unfinished)?;
+        writeln!(file, "{FORMAT_LINE}{FORMAT}\n{PAIR_LINE}{hex}")?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)?;
+        sync_directory(dir)
+    };
+    write().map_err(|source| not_writable(&path, source))?;
+    Ok(pair)
+}
+
+fn parse_pair(hex: &str) -> Option<PairId> {
+    let mut pair = [0; 16];
+    if hex.len() != 32 || !hex.is_ascii() {
+        return None;
+    }
+    for (at, byte) in pair.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(PairId(pair))
+}
+
+fn exists(path: &Path) -> Result<bool, OpenError> {
+    path.try_exists().map_err(|source| match source.kind() {
+        ErrorKind::NotADirectory => {
+            OpenError::NotADirectory { dir: path.parent().map_or_else(PathBuf::new, Path::to_owned) }
+        }
+        _ => not_writable(path, source),
+    })
+}
+
+/// True for errors that speak of the disk, not of what is in the file.
+fn is_of_the_system(error: &io::Error) -> bool {
+    error.raw_os_error().is_some()
+}
+
+fn not_writable(path: &Path, source: io::Error) -> OpenError {
+    OpenError::NotWritable { path: path.to_owned(), source }
+}
+
+/// The small file that says what the others are: two lines, `anchor-store format N` and `pair HEX`.
+const FORMAT_FILE: &str = "FORMAT";
+const FORMAT_LINE: &str = "anchor-store format ";
+const PAIR_LINE: &str = "pair ";
+
+/// The file whose lock holds the directory. It stays when the lock is gone.
+const LOCK_FILE: &str = "LOCK";

@@ -1,0 +1,339 @@
+//! The store as others hold it: the trait's methods, the threads that drive the steps, and the end.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
+use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::run::Run;
+use anchor_core::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+use redb::StorageBackend;
+
+use crate::error::OpenError;
+use crate::options::{DISK_COMMIT_BYTES, DISK_RETRY, IDLE, Options};
+use crate::queue::{Reply, Request};
+use crate::shared::{BACKEND, Databases, Shared};
+use crate::writer::Step;
+use crate::{directory, disk, pager, replay};
+
+/// The embedded store: two redb databases in one directory. Clones are the same store.
+///
+/// A writer's thread makes one durable commit after another, each of everything that waits; a pager's thread moves what
+/// was committed into pages. Dropping the last clone closes the store, as [`RedbStore::close`] does.
+///
+/// A write or sync that fails is final: from then on everything is answered [`StoreError::Failed`], and the directory
+/// must be opened anew, by another process if possible.
+#[derive(Clone)]
+pub struct RedbStore {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    writer: JoinHandle<()>,
+    pager: JoinHandle<()>,
+}
+
+/// Who drives the writer and the pager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drive {
+    Threads,
+    Steps,
+}
+
+impl RedbStore {
+    /// Opens the store in `dir` with the usual options, making both if they are not there.
+    ///
+    /// What an earlier process journalled and did not page is read again: at most some hundred thousand events.
+    ///
+    /// # Errors
+    /// [`OpenError`], each with its remedy.
+    pub fn open(dir: impl AsRef<Path>, env: impl Environment) -> Result<Self, OpenError> {
+        Self::options().open(dir, env)
+    }
+
+    /// Opens a store on two storages, with no thread: nothing is written but by [`RedbStore::step_writer`] and
+    /// [`RedbStore::step_pager`]. For simulations; [`Options::open_backends`] is the same with threads.
+    ///
+    /// # Errors
+    /// [`OpenError`], each with its remedy.
+    pub fn with_backends(
+        journal: impl StorageBackend,
+        pages: impl StorageBackend,
+        env: impl Environment,
+    ) -> Result<Self, OpenError> {
+        Self::options().open_stepped(journal, pages, env)
+    }
+
+    /// What can be set about a store.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// Makes one commit of everything that waits. For stores without threads.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], also where a step before it failed; [`StoreError::Closed`].
+    pub fn step_writer(&self) -> Result<Step, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard(|| shared.writer().step(shared))
+    }
+
+    /// Moves something into the pages: what was set aside for it, or else everything that was committed. For stores
+    /// without threads.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], also where a step before it failed; [`StoreError::Closed`].
+    pub fn step_pager(&self) -> Result<Step, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard(|| {
+            if shared.cuts.is_empty() {
+                shared.writer().cut(shared);
+            }
+            pager::step(shared)
+        })
+    }
+
+    /// Finishes what waits, moves it into the pages, and closes both databases and the directory. Blocks until that is
+    /// done; then everything is answered [`StoreError::Closed`]. A second call changes nothing.
+    pub fn close(&self) {
+        self.handle.close();
+    }
+}
+
+impl Handle {
+    fn close(&self) {
+        let shared = &self.shared;
+        shared.queue.close(StoreError::Closed);
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Threads { writer, pager }) = threads {
+            // Whoever drops the last clone in an observer's call runs on the writer's thread, which cannot wait for
+            // itself. Panics of both were caught and kept as the store's failure.
+            if writer.thread().id() != thread::current().id() {
+                drop(writer.join());
+            }
+            shared.cuts.end();
+            drop(pager.join());
+        }
+        if shared.databases().is_ok() && shared.writer.try_lock().is_ok() {
+            drop(shared.guard(|| finish(shared)));
+        }
+        shared.queue.fail(&shared.failure().cloned().unwrap_or(StoreError::Closed));
+        shared.release();
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Opens a directory.
+pub(crate) fn open_directory(
+    mut options: Options,
+    dir: &Path,
+    env: Arc<dyn Environment>,
+) -> Result<RedbStore, OpenError> {
+    let databases = directory::open(dir, &*env, &options)?;
+    if options.free_bytes.is_none() {
+        let dir = dir.to_owned();
+        options.free_bytes = Some(Arc::new(move || disk::free_bytes(&dir)));
+    }
+    start(databases, env, options, Drive::Threads)
+}
+
+/// Opens two storages.
+pub(crate) fn open_backends(
+    options: Options,
+    journal: impl StorageBackend,
+    pages: impl StorageBackend,
+    env: Arc<dyn Environment>,
+    drive: Drive,
+) -> Result<RedbStore, OpenError> {
+    let databases = directory::open_backends(journal, pages, &*env, &options)?;
+    start(databases, env, options, drive)
+}
+
+fn start(
+    databases: Databases,
+    env: Arc<dyn Environment>,
+    options: Options,
+    drive: Drive,
+) -> Result<RedbStore, OpenError> {
+    let shared = replay::open(databases, env, options)?;
+    let handle = Handle { shared: Arc::clone(&shared), threads: Mutex::default() };
+    if drive == Drive::Threads {
+        let spawn = |name: &str, run: fn(&Shared)| {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || run(&shared))
+                .map_err(|error| OpenError::Io { during: "starting a thread", source: error.into() })
+        };
+        let pager = spawn("anchor-pager", run_pager)?;
+        let threads = Threads { writer: spawn("anchor-writer", run_writer)?, pager };
+        *handle.threads.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads);
+    }
+    Ok(RedbStore { handle: Arc::new(handle) })
+}
+
+/// Drives the writer until the store is closed or has failed.
+fn run_writer(shared: &Shared) {
+    let mut is_idle = false;
+    loop {
+        match shared.guard(|| shared.writer().step(shared)) {
+            Ok(Step::Worked) => is_idle = false,
+            Ok(Step::Waiting) if shared.queue.is_closed() && shared.disk_is_full() => break,
+            Ok(Step::Waiting) => shared.queue.wait_for_nudge(DISK_RETRY),
+            Ok(Step::Idle) if shared.queue.is_closed() => break,
+            Ok(Step::Idle) => {
+                if !shared.queue.wait(IDLE) && !std::mem::replace(&mut is_idle, true) {
+                    drop(shared.guard(|| {
+                        shared.writer().cut(shared);
+                        Ok(())
+                    }));
+                }
+            }
+            Err(_) => break,
+        }
+    }
+}
+
+/// Drives the pager until no cut comes any more, or the store has failed.
+fn run_pager(shared: &Shared) {
+    loop {
+        match shared.guard(|| pager::step(shared)) {
+            Ok(Step::Worked) => {}
+            Ok(Step::Idle | Step::Waiting) if shared.cuts.wait() => {}
+            Ok(Step::Idle | Step::Waiting) | Err(_) => break,
+        }
+    }
+}
+
+/// Takes every step that is left to take. What waits for room on the disk stays undone.
+fn finish(shared: &Shared) -> Result<(), BoxError> {
+    let mut writer = shared.writer();
+    loop {
+        match writer.step(shared)? {
+            Step::Idle => break,
+            Step::Worked => {}
+            Step::Waiting if shared.disk_is_full() => break,
+            Step::Waiting => while pager::step(shared)? == Step::Worked {},
+        }
+    }
+    drop(writer);
+    move_everything(shared)
+}
+
+/// Moves everything that was committed into the pages.
+pub(crate) fn move_everything(shared: &Shared) -> Result<(), BoxError> {
+    shared.writer().cut(shared);
+    while pager::step(shared)? == Step::Worked {}
+    Ok(())
+}
+
+impl Shared {
+    /// True if less is free on the disk than the reserve. Where nobody can tell, a write will.
+    pub(crate) fn disk_is_full(&self) -> bool {
+        let free = self.options.free_bytes.as_ref().and_then(|free_bytes| free_bytes().ok());
+        free.is_some_and(|free| free < self.options.disk_reserve_bytes.max(DISK_COMMIT_BYTES))
+    }
+
+    /// Puts a request into the line; its answer.
+    fn ask<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(request(reply));
+        // A request that was taken and is dropped unanswered was in a step that failed.
+        let unanswered = || StoreError::Failed {
+            backend: BACKEND,
+            source: Arc::new("the step that was to answer failed".into()),
+        };
+        answer.map(move |answer| answer.unwrap_or_else(|_| Err(unanswered()))).boxed()
+    }
+}
+
+#[async_trait]
+impl Store for RedbStore {
+    fn durability(&self) -> Durability {
+        Durability::Disk
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.handle.shared.observe(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        let client = client.clone();
+        self.handle.shared.ask(|reply| Request::Open { client, waits, reply }).await
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        self.handle.shared.ask(|reply| Request::Append { batch, reply })
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard_read(|| shared.room_state(room))
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard_read(|| shared.locate(room, place))
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard_read(|| shared.read(&read))
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard_read(|| rooms.iter().map(|room| shared.head(room)).collect())
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        let shared = &self.handle.shared;
+        shared.guard_read(|| shared.room_list(after, limit))
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        let room = room.clone();
+        self.handle.shared.ask(|reply| Request::Trim { room, horizon, reply }).await
+    }
+
+    fn readiness(&self) -> Readiness {
+        let shared = &self.handle.shared;
+        match shared.databases() {
+            Err(_) => Readiness::Failed,
+            Ok(_) if shared.disk_is_full() => Readiness::DiskFull,
+            Ok(_) => Readiness::Ready,
+        }
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore").field("shared", &self.handle.shared).finish_non_exhaustive()
+    }
+}

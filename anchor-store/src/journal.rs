@@ -1,0 +1,220 @@
+//! One value of the journal: everything that one commit added.
+//!
+//! `[runs, clients, outcomes, trims]`: the events of each room as runs, the clients that published with their floors,
+//! what was decided for each of their publishes, and the horizons that were raised.
+
+use anchor_core::id::{ClientId, ClientKey, RoomId, Seq, UserId};
+use anchor_core::msgpack::{Malformed, Reader};
+use anchor_core::position::{Mark, Offset};
+use anchor_core::publish::{Fingerprint, Refusal};
+use anchor_core::run::{Run, RunParts};
+use anchor_core::window::{Decision, Entry};
+use bytes::Bytes;
+
+use crate::codec::{Encoder, fields, list, read_epoch, read_mark, read_refusal, read_seq};
+
+/// A run that was committed, with what the pages keep beside its events.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) run: Run,
+    /// The `ts` of its last event.
+    pub(crate) ts: u64,
+    /// 16 bytes for each event: the salt of its body, or the digest of one that was redacted.
+    pub(crate) sides: Bytes,
+}
+
+impl Stored {
+    /// Bytes that count against the bounds of a page step and of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.run.encoded().len() + self.sides.len()
+    }
+}
+
+/// Everything that one commit adds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Commit {
+    /// In the order of rooms' first appearance; the runs of a room stand together, in their order.
+    pub(crate) runs: Vec<Stored>,
+    /// Clients of which something was decided, with their floors after it.
+    pub(crate) clients: Vec<(ClientKey, Seq)>,
+    /// What was decided, in the order of decisions.
+    pub(crate) outcomes: Vec<Recorded>,
+    /// Horizons that were raised.
+    pub(crate) trims: Vec<Trimmed>,
+}
+
+/// A decided publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    /// Index into [`Commit::clients`].
+    pub(crate) client: usize,
+    pub(crate) seq: Seq,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) outcome: RecordedOutcome,
+}
+
+/// An outcome as the journal keeps it.
+#[derive(Clone, Debug)]
+pub(crate) enum RecordedOutcome {
+    /// `run`: index into [`Commit::runs`] of any run of its room in this commit.
+    Appended {
+        run: usize,
+        mark: Mark,
+        ts: u64,
+    },
+    Refused(Refusal),
+}
+
+/// A horizon that was raised.
+#[derive(Clone, Debug)]
+pub(crate) struct Trimmed {
+    pub(crate) room: RoomId,
+    pub(crate) horizon: Offset,
+    pub(crate) before: Mark,
+}
+
+impl Commit {
+    /// True if there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.outcomes.is_empty() && self.trims.is_empty()
+    }
+
+    /// The value of the journal.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let events: usize = self.runs.iter().map(|stored| stored.bytes() + RUN_BYTES).sum();
+        let small = self.clients.len() * CLIENT_BYTES + self.outcomes.len() * OUTCOME_BYTES;
+        let mut out = Encoder::with_capacity(events + small + 64);
+        out.array(4).array(self.runs.len());
+        for Stored { run, ts, sides } in &self.runs {
+            let RunParts { room, epoch, before, tip, events } = run.parts();
+            out.array(7).str(room.as_str()).bin(epoch.as_bytes()).mark(*before).mark(*tip).uint(*ts);
+            out.bin(events).bin(sides);
+        }
+        out.array(self.clients.len());
+        for (client, floor) in &self.clients {
+            out.array(3).str(client.user.as_str()).bin(client.id.as_bytes()).uint(floor.get());
+        }
+        out.array(self.outcomes.len());
+        for recorded in &self.outcomes {
+            out.array(6).uint(recorded.client as u64).uint(recorded.seq.get()).bin(&recorded.fingerprint.0);
+            match &recorded.outcome {
+                RecordedOutcome::Appended { run, mark, ts } => {
+                    out.uint(*run as u64).mark(*mark).uint(*ts);
+                }
+                RecordedOutcome::Refused(refusal) => {
+                    out.nil().str(refusal.code.name()).str(&refusal.message);
+                }
+            }
+        }
+        out.array(self.trims.len());
+        for Trimmed { room, horizon, before } in &self.trims {
+            out.array(3).str(room.as_str()).uint(horizon.0).mark(*before);
+        }
+        out.into_bytes()
+    }
+
+    /// Reads a value of the journal; the runs share its bytes.
+    pub(crate) fn decode(value: &Bytes) -> Result<Self, Malformed> {
+        fields(&mut Reader::new(value), 4, |reader| {
+            let commit = Self {
+                runs: list(reader, read_run)?,
+                clients: list(reader, read_client)?,
+                outcomes: list(reader, read_outcome)?,
+                trims: list(reader, read_trim)?,
+            };
+            let known = commit.outcomes.iter().all(|recorded| {
+                let run_is_known = match recorded.outcome {
+                    RecordedOutcome::Appended { run, .. } => run < commit.runs.len(),
+                    RecordedOutcome::Refused(_) => true,
+                };
+                run_is_known && recorded.client < commit.clients.len()
+            });
+            if known {
+                Ok(commit)
+            } else {
+                Err(Malformed("an outcome of a client or room that is not there"))
+            }
+        })
+    }
+
+    /// A decided publish as a window keeps it.
+    pub(crate) fn entry(&self, recorded: &Recorded) -> Entry {
+        let decision = match &recorded.outcome {
+            RecordedOutcome::Appended { run, mark, ts } => {
+                let run = &self.runs[*run].run;
+                Decision::Appended { room: run.room().clone(), epoch: run.epoch(), mark: *mark, ts: *ts }
+            }
+            RecordedOutcome::Refused(refusal) => Decision::Refused(refusal.clone()),
+        };
+        Entry { seq: recorded.seq, fingerprint: recorded.fingerprint, decision }
+    }
+}
+
+fn read_run(reader: &mut Reader<'_>) -> Result<Stored, Malformed> {
+    fields(reader, 7, |reader| {
+        let room = read_room(reader)?;
+        let epoch = read_epoch(reader)?;
+        let before = read_mark(reader)?;
+        let tip = read_mark(reader)?;
+        let ts = reader.uint()?;
+        let events = reader.bin()?;
+        let events = reader.to_bytes(events);
+        let sides = reader.bin()?;
+        let sides = reader.to_bytes(sides);
+        if tip.offset <= before.offset {
+            return Err(Malformed("a run without events"));
+        }
+        let run = Run::from_parts(RunParts { room, epoch, before, tip, events });
+        match sides.len() == run.len() * SIDE_BYTES {
+            true => Ok(Stored { run, ts, sides }),
+            false => Err(Malformed("a run whose salts are not one for each event")),
+        }
+    })
+}
+
+fn read_client(reader: &mut Reader<'_>) -> Result<(ClientKey, Seq), Malformed> {
+    fields(reader, 3, |reader| {
+        let user = UserId::new(reader.str()?).map_err(|_| Malformed("not a user id"))?;
+        let id = ClientId::from_bytes(reader.fixed()?);
+        Ok((ClientKey { user, id }, read_seq(reader)?))
+    })
+}
+
+fn read_outcome(reader: &mut Reader<'_>) -> Result<Recorded, Malformed> {
+    fields(reader, 6, |reader| {
+        let client = read_index(reader)?;
+        let seq = read_seq(reader)?;
+        let fingerprint = Fingerprint(reader.fixed()?);
+        let outcome = match reader.nil()? {
+            true => RecordedOutcome::Refused(read_refusal(reader)?),
+            false => RecordedOutcome::Appended {
+                run: read_index(reader)?,
+                mark: read_mark(reader)?,
+                ts: reader.uint()?,
+            },
+        };
+        Ok(Recorded { client, seq, fingerprint, outcome })
+    })
+}
+
+fn read_trim(reader: &mut Reader<'_>) -> Result<Trimmed, Malformed> {
+    fields(reader, 3, |reader| {
+        Ok(Trimmed { room: read_room(reader)?, horizon: Offset(reader.uint()?), before: read_mark(reader)? })
+    })
+}
+
+fn read_room(reader: &mut Reader<'_>) -> Result<RoomId, Malformed> {
+    RoomId::new(reader.str()?).map_err(|_| Malformed("not a room id"))
+}
+
+fn read_index(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+    usize::try_from(reader.uint()?).map_err(|_| Malformed("an index beyond memory"))
+}
+
+/// Bytes that the pages keep beside each event: a salt, or the digest of a redacted body.
+pub(crate) const SIDE_BYTES: usize = 16;
+
+// First guesses of sizes, so that a value is written without growing: the longest ids and numbers, about.
+const RUN_BYTES: usize = 160;
+const CLIENT_BYTES: usize = 100;
+const OUTCOME_BYTES: usize = 80;

@@ -1,0 +1,241 @@
+//! The pager: moves what was committed from the journal into pages, one cut at a time.
+//!
+//! One transaction, in the order of keys: pages, rooms' rows, windows whole, and `applied`. Only once it is durable do
+//! readers let go of the memory, and the writer of the journal's values. A cut that was moved is never moved again: what
+//! is at or below `applied` is not replayed.
+
+use anchor_core::error::BoxError;
+use anchor_core::id::RoomId;
+use anchor_core::position::{Mark, Offset};
+use anchor_core::store::{EpochStart, RoomState};
+use redb::{Durability, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+
+use crate::codec::Encoder;
+use crate::journal::{Stored, Trimmed};
+use crate::options::REMOVED_PAGES;
+use crate::pages::{Filling, Page, Row};
+use crate::shared::{Cut, Shared};
+use crate::tables::{APPLIED, CLIENTS, META, PAGES, ROOM_NUMBERS, ROOMS, TRIMMING, read_number};
+use crate::windows;
+use crate::writer::Step;
+
+type PagesTable<'t> = Table<'t, (u64, u64), &'static [u8]>;
+
+/// A room that a cut changes.
+struct Changed<'c> {
+    room: RoomId,
+    row: Row,
+    runs: Vec<&'c Stored>,
+}
+
+/// Moves the oldest cut, if there is one; else removes some pages below a horizon, if there are any.
+pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
+    let databases = shared.databases()?;
+    let Some(cut) = shared.cuts.front() else {
+        return Ok(if remove_trimmed(&databases.pages)? { Step::Worked } else { Step::Idle });
+    };
+    let mut transaction = databases.pages.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    let changed = write_rooms(&transaction, &cut)?;
+    write_windows(&transaction, &cut)?;
+    transaction.open_table(META)?.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
+    transaction.commit()?;
+    shared.paged(&cut, changed);
+    shared.cuts.done(&cut);
+    shared.queue.nudge();
+    Ok(Step::Worked)
+}
+
+fn write_rooms(transaction: &WriteTransaction, cut: &Cut) -> Result<Vec<(RoomId, Row)>, BoxError> {
+    let mut runs: Vec<&Stored> = cut.runs.iter().collect();
+    // Stable: the runs of a room keep their order.
+    runs.sort_by(|a, b| a.run.room().cmp(b.run.room()));
+    let mut trims: Vec<&Trimmed> = cut.trims.iter().collect();
+    trims.sort_by(|a, b| a.room.cmp(&b.room));
+
+    let mut rooms = transaction.open_table(ROOMS)?;
+    let mut meta = transaction.open_table(META)?;
+    let mut trimming = transaction.open_table(TRIMMING)?;
+    let before = read_number(&meta, ROOM_NUMBERS)?.ok_or("pages.redb has lost its count of rooms")?;
+    let mut numbers = before;
+    let mut changed = Vec::new();
+    for runs in runs.chunk_by(|a, b| a.run.room() == b.run.room()) {
+        let room = runs[0].run.room();
+        let mut row = match rooms.get(room.as_str())? {
+            Some(value) => Row::decode(value.value())?,
+            None => {
+                numbers += 1;
+                new_row(numbers, runs[0])
+            }
+        };
+        advance(&mut row, runs)?;
+        changed.push(Changed { room: room.clone(), row, runs: runs.to_vec() });
+    }
+    for trim in trims {
+        let at = match changed.binary_search_by(|change| change.room.cmp(&trim.room)) {
+            Ok(at) => at,
+            Err(at) => {
+                let value = rooms.get(trim.room.as_str())?.ok_or("a room without events was trimmed")?;
+                let row = Row::decode(value.value())?;
+                drop(value);
+                changed.insert(at, Changed { room: trim.room.clone(), row, runs: Vec::new() });
+                at
+            }
+        };
+        let row = &mut changed[at].row;
+        row.state.horizon = trim.horizon;
+        row.state.before_horizon = trim.before;
+        trimming.insert(row.number, trim.horizon.0)?;
+    }
+    if numbers != before {
+        meta.insert(ROOM_NUMBERS, numbers.to_be_bytes().as_slice())?;
+    }
+
+    let mut out = Encoder::with_capacity(PAGE_BYTES);
+    {
+        let mut pages = transaction.open_table(PAGES)?;
+        changed.sort_by_key(|change| change.row.number);
+        for change in &mut changed {
+            write_pages(&mut pages, change, &mut out)?;
+        }
+    }
+    changed.sort_by(|a, b| a.room.cmp(&b.room));
+    for change in &changed {
+        change.row.encode(out.clear());
+        rooms.insert(change.room.as_str(), out.as_bytes())?;
+    }
+    Ok(changed.into_iter().map(|change| (change.room, change.row)).collect())
+}
+
+/// The row of a room of which the pages know nothing yet.
+fn new_row(number: u64, first: &Stored) -> Row {
+    let state = RoomState {
+        epochs: vec![EpochStart { epoch: first.run.epoch(), before: first.run.before() }],
+        head: Mark::START,
+        horizon: Offset(1),
+        before_horizon: Mark::START,
+    };
+    Row { number, state, ts: 0, open_page: None }
+}
+
+/// Moves the head of a row over `runs`, which must follow it.
+fn advance(row: &mut Row, runs: &[&Stored]) -> Result<(), BoxError> {
+    for stored in runs {
+        let run = &stored.run;
+        if run.before() != row.state.head {
+            return Err(format!("{}: event {} does not follow the log", run.room(), run.first()).into());
+        }
+        if run.epoch() != row.state.epoch() {
+            row.state.epochs.push(EpochStart { epoch: run.epoch(), before: run.before() });
+        }
+        row.state.head = run.tip();
+        row.ts = stored.ts;
+    }
+    Ok(())
+}
+
+/// Fills the open page of a room and those behind it.
+fn write_pages(
+    pages: &mut PagesTable<'_>,
+    change: &mut Changed<'_>,
+    out: &mut Encoder,
+) -> Result<(), BoxError> {
+    let row = &mut change.row;
+    let kept = match row.open_page {
+        Some(first) if !change.runs.is_empty() => {
+            let value = pages.get((row.number, first.0))?.ok_or("the newest page of a room is missing")?;
+            Some(value.value().to_vec())
+        }
+        _ => None,
+    };
+    let mut filling = kept.as_deref().map(Page::decode).transpose()?.map(Filling::open);
+    // An open page that takes nothing more need not be written again.
+    let mut grew = false;
+    for stored in &change.runs {
+        match &mut filling {
+            Some(page) if page.takes(stored) => page.push(stored),
+            _ => {
+                if let Some(page) = filling.replace(Filling::begin(stored)).filter(|_| grew) {
+                    insert_page(pages, row.number, &page, out)?;
+                }
+            }
+        }
+        grew = true;
+    }
+    if let Some(page) = filling.filter(|_| grew) {
+        insert_page(pages, row.number, &page, out)?;
+        row.open_page = Some(page.first());
+    }
+    // What is below the horizon may be removed, even the newest page: then the next event begins another.
+    if row.state.horizon > row.state.head.offset {
+        row.open_page = None;
+    }
+    Ok(())
+}
+
+fn insert_page(
+    pages: &mut PagesTable<'_>,
+    number: u64,
+    page: &Filling<'_>,
+    out: &mut Encoder,
+) -> Result<(), BoxError> {
+    page.encode(out.clear());
+    pages.insert((number, page.first().0), out.as_bytes())?;
+    Ok(())
+}
+
+fn write_windows(transaction: &WriteTransaction, cut: &Cut) -> Result<(), BoxError> {
+    let mut clients = transaction.open_table(CLIENTS)?;
+    let mut sorted: Vec<_> =
+        cut.windows.iter().map(|(client, window)| (windows::key(client), window)).collect();
+    sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut out = Encoder::with_capacity(PAGE_BYTES);
+    for (key, window) in sorted {
+        windows::encode(window, out.clear());
+        clients.insert(key.as_slice(), out.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Removes pages that lie wholly below their room's horizon, up to a bound. True if there were some to look at.
+fn remove_trimmed(database: &redb::Database) -> Result<bool, BoxError> {
+    use redb::ReadableDatabase;
+    if database.begin_read()?.open_table(TRIMMING)?.is_empty()? {
+        return Ok(false);
+    }
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    {
+        let mut trimming = transaction.open_table(TRIMMING)?;
+        let mut pages = transaction.open_table(PAGES)?;
+        let mut left = REMOVED_PAGES;
+        while left > 0 {
+            let Some((number, horizon)) =
+                trimming.first()?.map(|(number, horizon)| (number.value(), horizon.value()))
+            else {
+                break;
+            };
+            let mut below = Vec::new();
+            for entry in pages.range((number, 0)..=(number, horizon))?.take(left) {
+                let (key, value) = entry?;
+                if Page::decode(value.value())?.tip.offset.0 < horizon {
+                    below.push(key.value());
+                }
+            }
+            for key in &below {
+                pages.remove(*key)?;
+            }
+            if below.len() < left {
+                trimming.remove(number)?;
+            }
+            left -= below.len();
+        }
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// First guess of the size of an encoded page. Source: `anchor_core::limits::RUN_BYTES_MAX` and its salts.
+const PAGE_BYTES: usize = 68 * 1024;

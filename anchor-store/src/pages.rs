@@ -1,0 +1,161 @@
+//! What stands in a page and in a room's row.
+//!
+//! The events of a page are contiguous bytes of its value, so that reading it is one slice and no decoding.
+
+use anchor_core::id::RoomId;
+use anchor_core::msgpack::{Malformed, Reader};
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::run::{Run, RunParts};
+use anchor_core::store::{EpochStart, RoomState};
+use bytes::Bytes;
+
+use crate::codec::{Encoder, fields, list, read_epoch, read_mark};
+use crate::journal::{SIDE_BYTES, Stored};
+
+/// A page as it stands in the database: many consecutive events of a room, of one epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) epoch: Epoch,
+    pub(crate) before: Mark,
+    pub(crate) tip: Mark,
+    pub(crate) events: &'a [u8],
+    pub(crate) sides: &'a [u8],
+}
+
+impl<'a> Page<'a> {
+    /// Reads `[epoch, before, tip, events, sides]`; nothing is copied, the events are not looked at.
+    pub(crate) fn decode(value: &'a [u8]) -> Result<Self, Malformed> {
+        let page = fields(&mut Reader::from_slice(value), 5, |reader| {
+            Ok(Self {
+                epoch: read_epoch(reader)?,
+                before: read_mark(reader)?,
+                tip: read_mark(reader)?,
+                events: reader.bin()?,
+                sides: reader.bin()?,
+            })
+        })?;
+        let events = page.tip.offset.0.saturating_sub(page.before.offset.0);
+        match events > 0 && page.sides.len() as u64 == events * SIDE_BYTES as u64 {
+            true => Ok(page),
+            false => Err(Malformed("a page whose numbers do not fit")),
+        }
+    }
+
+    /// The page as a run: one copy of its events.
+    pub(crate) fn run(&self, room: &RoomId) -> Run {
+        Run::from_parts(RunParts {
+            room: room.clone(),
+            epoch: self.epoch,
+            before: self.before,
+            tip: self.tip,
+            events: Bytes::copy_from_slice(self.events),
+        })
+    }
+}
+
+/// A page that is being filled from a commit's runs.
+#[derive(Debug)]
+pub(crate) struct Filling<'a> {
+    epoch: Epoch,
+    before: Mark,
+    tip: Mark,
+    bytes: usize,
+    events: Vec<&'a [u8]>,
+    sides: Vec<&'a [u8]>,
+}
+
+impl<'a> Filling<'a> {
+    /// Goes on with a page that is not full.
+    pub(crate) fn open(page: Page<'a>) -> Self {
+        let Page { epoch, before, tip, events, sides } = page;
+        Self { epoch, before, tip, bytes: events.len(), events: vec![events], sides: vec![sides] }
+    }
+
+    /// Begins a page with a run.
+    pub(crate) fn begin(stored: &'a Stored) -> Self {
+        Self::open(Page {
+            epoch: stored.run.epoch(),
+            before: stored.run.before(),
+            tip: stored.run.tip(),
+            events: stored.run.encoded(),
+            sides: &stored.sides,
+        })
+    }
+
+    /// True if `stored` follows and there is room for all of it: runs are not split, so that they and pages have the
+    /// same boundaries for a reader that sees both.
+    pub(crate) fn takes(&self, stored: &Stored) -> bool {
+        let run = &stored.run;
+        let events = run.last().0 - self.before.offset.0;
+        run.epoch() == self.epoch
+            && run.before().offset == self.tip.offset
+            && events <= anchor_core::limits::RUN_EVENTS_MAX as u64
+            && self.bytes + run.encoded().len() <= anchor_core::limits::RUN_BYTES_MAX
+    }
+
+    /// Adds a run that it takes.
+    pub(crate) fn push(&mut self, stored: &'a Stored) {
+        self.tip = stored.run.tip();
+        self.bytes += stored.run.encoded().len();
+        self.events.push(stored.run.encoded());
+        self.sides.push(&stored.sides);
+    }
+
+    /// The first offset, which is its key.
+    pub(crate) fn first(&self) -> Offset {
+        self.before.offset.next()
+    }
+
+    pub(crate) fn encode(&self, out: &mut Encoder) {
+        out.array(5).bin(self.epoch.as_bytes()).mark(self.before).mark(self.tip);
+        out.bin_of(&self.events).bin_of(&self.sides);
+    }
+}
+
+/// What the pages know of a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Its number in the keys of its pages; never given out twice.
+    pub(crate) number: u64,
+    pub(crate) state: RoomState,
+    /// The `ts` of its newest event.
+    pub(crate) ts: u64,
+    /// The first offset of its newest page, if more may be added to that.
+    pub(crate) open_page: Option<Offset>,
+}
+
+impl Row {
+    /// `[number, horizon, before horizon, head, ts, open page, [[epoch, before], …]]`
+    pub(crate) fn encode(&self, out: &mut Encoder) {
+        let RoomState { epochs, head, horizon, before_horizon } = &self.state;
+        out.array(7).uint(self.number).uint(horizon.0).mark(*before_horizon).mark(*head).uint(self.ts);
+        match self.open_page {
+            Some(first) => out.uint(first.0),
+            None => out.nil(),
+        };
+        out.array(epochs.len());
+        for start in epochs {
+            out.array(2).bin(start.epoch.as_bytes()).mark(start.before);
+        }
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, Malformed> {
+        fields(&mut Reader::from_slice(value), 7, |reader| {
+            let number = reader.uint()?;
+            let horizon = Offset(reader.uint()?);
+            let before_horizon = read_mark(reader)?;
+            let head = read_mark(reader)?;
+            let ts = reader.uint()?;
+            let open_page = if reader.nil()? { None } else { Some(Offset(reader.uint()?)) };
+            let epochs = list(reader, |reader| {
+                fields(reader, 2, |reader| {
+                    Ok(EpochStart { epoch: read_epoch(reader)?, before: read_mark(reader)? })
+                })
+            })?;
+            if epochs.is_empty() {
+                return Err(Malformed("a room without an epoch"));
+            }
+            Ok(Self { number, state: RoomState { epochs, head, horizon, before_horizon }, ts, open_page })
+        })
+    }
+}

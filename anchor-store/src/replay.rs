@@ -1,0 +1,79 @@
+//! Opening: what the journal holds beyond the pages is taken into memory again, and the two are checked against each other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
+use bytes::Bytes;
+use redb::{ReadableDatabase, ReadableTable};
+
+use crate::error::OpenError;
+use crate::journal::Commit;
+use crate::options::Options;
+use crate::shared::{Databases, Shared, panic_message};
+use crate::tables::{APPLIED, COMMITS, JOURNAL_FILE, META, PAGES_FILE, read_number};
+use crate::writer::Writer;
+
+/// The state of a store on two databases that belong together.
+pub(crate) fn open(
+    databases: Databases,
+    env: Arc<dyn Environment>,
+    options: Options,
+) -> Result<Arc<Shared>, OpenError> {
+    let applied = guarded(PAGES_FILE, || applied(&databases))?;
+    let ends = guarded(JOURNAL_FILE, || journal_ends(&databases))?;
+    if let Some((first, _)) = ends
+        && first > applied + 1
+    {
+        return Err(OpenError::JournalAhead { first, applied });
+    }
+    let last = ends.map_or(applied, |(_, last)| last.max(applied));
+    let oldest = ends.map_or(last + 1, |(first, _)| first);
+    let writer = Writer::new(&options, last + 1, oldest);
+    let shared = Arc::new(Shared::new(env, options, databases, writer, applied));
+    guarded(JOURNAL_FILE, || replay(&shared, applied, last))?;
+    Ok(shared)
+}
+
+fn applied(databases: &Databases) -> Result<u64, BoxError> {
+    let meta = databases.pages.begin_read()?.open_table(META)?;
+    Ok(read_number(&meta, APPLIED)?.ok_or("it does not say up to which commit it goes")?)
+}
+
+fn journal_ends(databases: &Databases) -> Result<Option<(u64, u64)>, BoxError> {
+    let commits = databases.journal.begin_read()?.open_table(COMMITS)?;
+    let ends = commits.first()?.zip(commits.last()?);
+    Ok(ends.map(|((first, _), (last, _))| (first.value(), last.value())))
+}
+
+fn replay(shared: &Shared, applied: u64, last: u64) -> Result<(), BoxError> {
+    let databases = shared.databases()?;
+    let commits = databases.journal.begin_read()?.open_table(COMMITS)?;
+    let mut writer = shared.writer();
+    let mut expected = applied + 1;
+    for entry in commits.range(applied + 1..)? {
+        let (number, value) = entry?;
+        if number.value() != expected {
+            return Err(format!("commit {expected} is missing").into());
+        }
+        let commit = Commit::decode(&Bytes::copy_from_slice(value.value()))
+            .map_err(|error| format!("commit {expected}: {error}"))?;
+        writer.replay(shared, expected, commit)?;
+        expected += 1;
+    }
+    if expected - 1 > applied {
+        tracing::info!(commits = expected - 1 - applied, "replayed the journal");
+    }
+    debug_assert_eq!(expected - 1, last.max(applied));
+    Ok(())
+}
+
+/// Runs a part of opening; an error or a panic in it says that `file` is damaged.
+fn guarded<T>(file: &'static str, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, OpenError> {
+    match catch_unwind(AssertUnwindSafe(part)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(OpenError::damaged(file, error)),
+        Err(panic) => Err(OpenError::damaged(file, panic_message(&*panic))),
+    }
+}

@@ -1,0 +1,78 @@
+//! After an older copy of a directory was put in place: every room gets a new epoch, so that nobody takes what is written
+//! from now on for what was lost.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
+use anchor_core::position::Epoch;
+use anchor_core::store::EpochStart;
+use redb::{Durability, ReadableTable};
+
+use crate::codec::Encoder;
+use crate::error::OpenError;
+use crate::handle::move_everything;
+use crate::options::Options;
+use crate::pages::Row;
+use crate::shared::Shared;
+use crate::tables::ROOMS;
+use crate::{directory, replay};
+
+/// What [`restore`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Restored {
+    /// Rooms that got a new epoch.
+    pub rooms: usize,
+}
+
+/// Begins a new epoch in every room of the store in `dir`, which no server may have open. Run it once after a backup was
+/// put in place, before the first server opens it: clients keep what they have up to the head of the copy, and are told
+/// by name what was lost behind it.
+///
+/// All rooms or none: one durable transaction. Running it again begins yet another epoch, which harms nobody.
+///
+/// # Errors
+/// [`OpenError`], each with its remedy; then no room has a new epoch.
+pub fn restore(dir: impl AsRef<Path>, env: impl Environment) -> Result<Restored, OpenError> {
+    let env: Arc<dyn Environment> = Arc::new(env);
+    let options = Options::default();
+    let databases = directory::open(dir.as_ref(), &*env, &options)?;
+    let shared = replay::open(databases, env, options)?;
+    let restored = shared.guard(|| {
+        move_everything(&shared)?;
+        begin_epochs(&shared)
+    });
+    shared.release();
+    restored.map_err(|error| OpenError::Io { during: "beginning new epochs", source: error.into() })
+}
+
+fn begin_epochs(shared: &Shared) -> Result<Restored, BoxError> {
+    let databases = shared.databases()?;
+    let mut transaction = databases.pages.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    let mut restored = Restored { rooms: 0 };
+    {
+        let mut rooms = transaction.open_table(ROOMS)?;
+        let mut rows = Vec::new();
+        for entry in rooms.iter()? {
+            let (room, value) = entry?;
+            rows.push((room.value().to_owned(), Row::decode(value.value())?));
+        }
+        let mut out = Encoder::default();
+        for (room, mut row) in rows {
+            let mut epoch = [0; 8];
+            shared.env.fill_random(&mut epoch);
+            row.state.epochs.push(EpochStart { epoch: Epoch::from_bytes(epoch), before: row.state.head });
+            // A page never spans two epochs.
+            row.open_page = None;
+            row.encode(out.clear());
+            rooms.insert(room.as_str(), out.as_bytes())?;
+            restored.rooms += 1;
+        }
+    }
+    transaction.commit()?;
+    Ok(restored)
+}

@@ -1,0 +1,299 @@
+//! What the writer, the pager and the readers share, and how a failure spreads.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+
+use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
+use anchor_core::id::{ClientKey, RoomId};
+use anchor_core::store::{CommitObserver, StoreError};
+use anchor_core::window::Window;
+use redb::{Database, ReadableDatabase};
+
+use crate::cache::Cache;
+use crate::directory::DirectoryLock;
+use crate::journal::{Stored, Trimmed};
+use crate::options::{IDLE, Options};
+use crate::pages::Row;
+use crate::queue::Queue;
+use crate::tables::{CLIENTS, ROOMS};
+use crate::visible::{Tip, Visible};
+use crate::windows;
+use crate::writer::Writer;
+
+/// Everything behind a store.
+pub(crate) struct Shared {
+    pub(crate) env: Arc<dyn Environment>,
+    pub(crate) options: Options,
+    databases: RwLock<Option<Arc<Databases>>>,
+    visible: RwLock<Visible>,
+    rows: Mutex<Rows>,
+    pub(crate) queue: Queue,
+    pub(crate) cuts: Cuts,
+    pub(crate) writer: Mutex<Writer>,
+    observer: Mutex<Option<Arc<dyn CommitObserver>>>,
+    failed: OnceLock<StoreError>,
+    /// The newest commit that the pages hold.
+    pub(crate) applied: AtomicU64,
+}
+
+/// Both databases, and the lock on their directory, which goes last.
+#[derive(Debug)]
+pub(crate) struct Databases {
+    pub(crate) journal: Database,
+    pub(crate) pages: Database,
+    pub(crate) _lock: Option<DirectoryLock>,
+}
+
+/// What one page step moves: everything that was committed since the cut before it, as of commit `upto`.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    /// Cuts are numbered from 1.
+    pub(crate) number: u64,
+    pub(crate) upto: u64,
+    pub(crate) runs: Vec<Stored>,
+    pub(crate) trims: Vec<Trimmed>,
+    /// Changed windows, exactly as of `upto`, but for floors that rose without a commit.
+    pub(crate) windows: Vec<(ClientKey, Arc<Window>)>,
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Cuts that wait for the pager, oldest first; the front one stays until it is durable in the pages.
+#[derive(Debug, Default)]
+pub(crate) struct Cuts {
+    waiting: Mutex<VecDeque<Arc<Cut>>>,
+    changed: Condvar,
+    /// The newest cut that is in the pages.
+    pub(crate) paged: AtomicU64,
+    /// Set once no cut will come any more.
+    ended: AtomicBool,
+}
+
+/// Rows that were read from the pages, as of commit `applied`.
+#[derive(Debug)]
+struct Rows {
+    cache: Cache<RoomId, Arc<Row>>,
+    applied: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        env: Arc<dyn Environment>,
+        options: Options,
+        databases: Databases,
+        writer: Writer,
+        applied: u64,
+    ) -> Self {
+        Self {
+            env,
+            databases: RwLock::new(Some(Arc::new(databases))),
+            visible: RwLock::default(),
+            rows: Mutex::new(Rows { cache: Cache::new(options.rooms_cached), applied }),
+            options,
+            queue: Queue::default(),
+            cuts: Cuts::default(),
+            writer: Mutex::new(writer),
+            observer: Mutex::default(),
+            failed: OnceLock::new(),
+            applied: AtomicU64::new(applied),
+        }
+    }
+
+    /// Both databases, unless the store is closed or has failed.
+    pub(crate) fn databases(&self) -> Result<Arc<Databases>, StoreError> {
+        if let Some(error) = self.failed.get() {
+            return Err(error.clone());
+        }
+        let databases = self.databases.read().unwrap_or_else(PoisonError::into_inner);
+        databases.clone().ok_or(StoreError::Closed)
+    }
+
+    /// Lets go of the databases: they are closed once the last read has ended.
+    pub(crate) fn release(&self) {
+        let databases = self.databases.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(databases);
+    }
+
+    pub(crate) fn visible(&self) -> RwLockReadGuard<'_, Visible> {
+        self.visible.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn visible_mut(&self) -> RwLockWriteGuard<'_, Visible> {
+        self.visible.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(observer);
+    }
+
+    pub(crate) fn observer(&self) -> Option<Arc<dyn CommitObserver>> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What failed, if something has.
+    pub(crate) fn failure(&self) -> Option<&StoreError> {
+        self.failed.get()
+    }
+
+    /// Runs a step of the writer or the pager; an error or a panic in it is final for this store, unless the error only
+    /// says that the store is closed.
+    pub(crate) fn guard<T>(&self, step: impl FnOnce() -> Result<T, BoxError>) -> Result<T, StoreError> {
+        if let Some(error) = self.failed.get() {
+            return Err(error.clone());
+        }
+        let error = match catch_unwind(AssertUnwindSafe(step)) {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => match error.downcast::<StoreError>() {
+                Ok(error) => return Err(*error),
+                Err(error) => error,
+            },
+            Err(panic) => panic_message(&*panic).into(),
+        };
+        tracing::error!(%error, "the store has failed");
+        let failed = StoreError::Failed { backend: BACKEND, source: Arc::new(error) };
+        let failed = self.failed.get_or_init(|| failed).clone();
+        self.queue.fail(&failed);
+        self.cuts.end();
+        if let Some(observer) = self.observer() {
+            observer.failed();
+        }
+        Err(failed)
+    }
+
+    /// The state of a room with the `ts` of its newest event, from memory or the pages.
+    pub(crate) fn row(&self, room: &RoomId) -> Result<Option<Arc<Row>>, BoxError> {
+        let applied = {
+            let mut rows = self.rows();
+            if let Some(row) = rows.cache.get_mut(room) {
+                return Ok(Some(Arc::clone(row)));
+            }
+            rows.applied
+        };
+        let databases = self.databases()?;
+        let transaction = databases.pages.begin_read()?;
+        let Some(value) = transaction.open_table(ROOMS)?.get(room.as_str())? else { return Ok(None) };
+        let row = Arc::new(Row::decode(value.value())?);
+        let mut rows = self.rows();
+        if rows.applied == applied {
+            rows.cache.insert(room.clone(), Arc::clone(&row));
+            rows.cache.sweep(|_| true);
+        }
+        Ok(Some(row))
+    }
+
+    /// What the writer needs to know of a room; `None` if it has no events.
+    pub(crate) fn tip(&self, room: &RoomId) -> Result<Option<Tip>, BoxError> {
+        if let Some(live) = self.visible().get(room) {
+            return Ok(Some(live.tip()));
+        }
+        let row = self.row(room)?;
+        Ok(row.map(|row| Tip { epoch: row.state.epoch(), head: row.state.head, ts: row.ts }))
+    }
+
+    /// A client's window as the pages have it; `None` if they do not know the client.
+    pub(crate) fn window(&self, client: &ClientKey) -> Result<Option<Window>, BoxError> {
+        let databases = self.databases()?;
+        let transaction = databases.pages.begin_read()?;
+        let value = transaction.open_table(CLIENTS)?.get(windows::key(client).as_slice())?;
+        Ok(value.map(|value| windows::decode(value.value())).transpose()?)
+    }
+
+    /// Lets readers see that the pages hold everything up to `applied`, of the given rooms.
+    pub(crate) fn paged(&self, cut: &Cut, changed: Vec<(RoomId, Row)>) {
+        let mut visible = self.visible_mut();
+        let mut rows = self.rows();
+        rows.applied = cut.upto;
+        visible.paged(cut.upto, changed.iter().map(|(room, _)| room));
+        visible.uncount(cut.events, cut.bytes);
+        for (room, row) in changed {
+            match visible.get(&room) {
+                Some(_) => rows.cache.remove(&room),
+                None => drop(rows.cache.insert(room, Arc::new(row))),
+            }
+        }
+        rows.cache.sweep(|_| true);
+        self.applied.store(cut.upto, Ordering::Release);
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cuts {
+    pub(crate) fn push(&self, cut: Cut) {
+        self.lock().push_back(Arc::new(cut));
+        self.changed.notify_all();
+    }
+
+    /// The oldest that is not in the pages.
+    pub(crate) fn front(&self) -> Option<Arc<Cut>> {
+        self.lock().front().cloned()
+    }
+
+    /// Takes the oldest away, which is in the pages now.
+    pub(crate) fn done(&self, cut: &Cut) {
+        self.lock().pop_front();
+        self.paged.store(cut.number, Ordering::Release);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Waits until there is a cut, or for a while; false once there is none and none will come.
+    pub(crate) fn wait(&self) -> bool {
+        let waiting = self.lock();
+        let idle = |waiting: &mut VecDeque<_>| waiting.is_empty() && !self.ended.load(Ordering::Acquire);
+        let (waiting, _) =
+            self.changed.wait_timeout_while(waiting, IDLE, idle).unwrap_or_else(PoisonError::into_inner);
+        !waiting.is_empty() || !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Lets whoever waits know that no cut will come any more.
+    pub(crate) fn end(&self) {
+        let waiting = self.lock();
+        self.ended.store(true, Ordering::Release);
+        drop(waiting);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Cut>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("options", &self.options)
+            .field("unpaged", &self.visible().unpaged())
+            .field("applied", &self.applied)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panicked: {}", text.as_deref().unwrap_or("no message"))
+}
+
+/// The name in this crate's errors.
+pub(crate) const BACKEND: &str = "redb";

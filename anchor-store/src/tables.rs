@@ -1,0 +1,145 @@
+//! The tables of both databases, and what stands in `meta`. `docs/format.md` tells the same; the two change together.
+
+use anchor_core::environment::Environment;
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
+
+use crate::error::OpenError;
+
+/// The format that this version writes. Version 1 may still change until 0.1.0 is tagged.
+pub(crate) const FORMAT: u32 = 1;
+
+/// File of the journal.
+pub(crate) const JOURNAL_FILE: &str = "journal.redb";
+/// File of the pages.
+pub(crate) const PAGES_FILE: &str = "pages.redb";
+
+/// In both databases: `format` (u32, big-endian), `pair` (16 bytes); in `pages` also `applied` and `rooms` (u64,
+/// big-endian).
+pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// Journal: commit number → everything that commit added.
+pub(crate) const COMMITS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("commits");
+/// Pages: (room number, first offset) → consecutive events.
+pub(crate) const PAGES: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("pages");
+/// Pages: room id → row.
+pub(crate) const ROOMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("rooms");
+/// Pages: user and `client_id` → window.
+pub(crate) const CLIENTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("clients");
+/// Pages: room number → horizon, for rooms that still have pages below it.
+pub(crate) const TRIMMING: TableDefinition<'_, u64, u64> = TableDefinition::new("trimming");
+
+/// Key of `meta`: the newest commit that the pages hold.
+pub(crate) const APPLIED: &str = "applied";
+/// Key of `meta`: room numbers given out so far.
+pub(crate) const ROOM_NUMBERS: &str = "rooms";
+const FORMAT_KEY: &str = "format";
+const PAIR: &str = "pair";
+
+/// Random bytes that both databases and the directory carry: files that were not made together do not open together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PairId(pub(crate) [u8; 16]);
+
+impl PairId {
+    pub(crate) fn random(env: &dyn Environment) -> Self {
+        let mut id = [0; 16];
+        env.fill_random(&mut id);
+        Self(id)
+    }
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Journal,
+    Pages,
+}
+
+impl Role {
+    pub(crate) const fn file(self) -> &'static str {
+        match self {
+            Self::Journal => JOURNAL_FILE,
+            Self::Pages => PAGES_FILE,
+        }
+    }
+}
+
+/// Writes the tables of a database that has none, and its place in the pair.
+pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), redb::Error> {
+    let mut transaction = db.begin_write()?;
+    transaction.set_quick_repair(role == Role::Pages);
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
+        meta.insert(PAIR, pair.0.as_slice())?;
+        match role {
+            Role::Journal => drop(transaction.open_table(COMMITS)?),
+            Role::Pages => {
+                meta.insert(APPLIED, 0_u64.to_be_bytes().as_slice())?;
+                meta.insert(ROOM_NUMBERS, 0_u64.to_be_bytes().as_slice())?;
+                drop(transaction.open_table(PAGES)?);
+                drop(transaction.open_table(ROOMS)?);
+                drop(transaction.open_table(CLIENTS)?);
+                drop(transaction.open_table(TRIMMING)?);
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The pair that a database says it belongs to; `None` if nothing was ever written to it.
+pub(crate) fn pair_of(db: &Database, role: Role) -> Result<Option<PairId>, OpenError> {
+    let damaged = |error: redb::Error| OpenError::damaged(role.file(), error);
+    let transaction = db.begin_read().map_err(|error| damaged(error.into()))?;
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) => {
+            let mut others = transaction.list_tables().map_err(|error| damaged(error.into()))?;
+            return match others.next() {
+                None => Ok(None),
+                Some(_) => Err(OpenError::damaged(role.file(), "it is a database of something else")),
+            };
+        }
+        Err(error) => return Err(damaged(error.into())),
+    };
+    let value = |key: &str| {
+        meta.get(key)
+            .map_err(|error| damaged(error.into()))?
+            .map(|value| value.value().to_vec())
+            .ok_or_else(|| OpenError::damaged(role.file(), format!("it has no {key}")))
+    };
+    let format: [u8; 4] = value(FORMAT_KEY)?
+        .try_into()
+        .map_err(|_| OpenError::damaged(role.file(), "its format is no number"))?;
+    check_format(u32::from_be_bytes(format), role.file())?;
+    let pair: [u8; 16] = value(PAIR)?
+        .try_into()
+        .map_err(|_| OpenError::damaged(role.file(), "its pair id is not 16 bytes"))?;
+    Ok(Some(PairId(pair)))
+}
+
+/// Refuses what this version cannot read. An older format is migrated here once there is one.
+pub(crate) fn check_format(found: u32, file: &'static str) -> Result<(), OpenError> {
+    match found {
+        FORMAT => Ok(()),
+        0 => Err(OpenError::damaged(file, "it names format 0")),
+        newer => Err(OpenError::NewerFormat { found: newer, supported: FORMAT }),
+    }
+}
+
+/// True if nothing was ever committed to this database.
+pub(crate) fn is_unused(db: &Database, role: Role) -> Result<bool, redb::Error> {
+    let transaction = db.begin_read()?;
+    match role {
+        Role::Journal => Ok(transaction.open_table(COMMITS)?.is_empty()?),
+        Role::Pages => Ok(read_number(&transaction.open_table(META)?, APPLIED)? == Some(0)),
+    }
+}
+
+/// A number of `meta`.
+pub(crate) fn read_number(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    key: &str,
+) -> Result<Option<u64>, redb::Error> {
+    let value = meta.get(key)?;
+    Ok(value.and_then(|value| value.value().try_into().ok()).map(u64::from_be_bytes))
+}

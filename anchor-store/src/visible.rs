@@ -1,0 +1,149 @@
+//! What readers see of the commits that are not yet in the pages.
+//!
+//! Invariant: a room is here exactly as long as something of it is not in the pages; its runs are contiguous, and the
+//! first follows what the pages hold. Changed only after a commit has returned, a whole commit at once.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use anchor_core::id::RoomId;
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::run::Run;
+use anchor_core::store::{EpochStart, RoomState};
+
+use crate::journal::{Commit, Stored, Trimmed};
+
+/// The rooms of which something is not in the pages.
+#[derive(Debug, Default)]
+pub(crate) struct Visible {
+    rooms: HashMap<RoomId, LiveRoom>,
+    /// Those of them that the pages do not know at all.
+    unknown_to_pages: BTreeSet<RoomId>,
+    events: usize,
+    bytes: usize,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct LiveRoom {
+    pub(crate) state: RoomState,
+    /// The `ts` of its newest event.
+    pub(crate) ts: u64,
+    /// Runs with the numbers of their commits.
+    pub(crate) unpaged: VecDeque<(u64, Run)>,
+    /// The newest commit that changed it.
+    changed: u64,
+}
+
+/// What the writer needs to know of a room to append to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tip {
+    pub(crate) epoch: Epoch,
+    pub(crate) head: Mark,
+    pub(crate) ts: u64,
+}
+
+impl Visible {
+    /// Makes a commit visible. `known` gives what the pages say of a room that is not here.
+    pub(crate) fn add<E>(
+        &mut self,
+        number: u64,
+        commit: &Commit,
+        mut known: impl FnMut(&RoomId) -> Result<Option<(RoomState, u64)>, E>,
+    ) -> Result<(), E> {
+        for stored in &commit.runs {
+            let Stored { run, ts, .. } = stored;
+            self.events += run.len();
+            self.bytes += stored.bytes();
+            let room = self.room(
+                run.room(),
+                || EpochStart { epoch: run.epoch(), before: run.before() },
+                &mut known,
+            )?;
+            let start = EpochStart { epoch: run.epoch(), before: run.before() };
+            if room.state.epoch() != start.epoch {
+                room.state.epochs.push(start);
+            }
+            room.state.head = run.tip();
+            room.ts = *ts;
+            room.unpaged.push_back((number, run.clone()));
+            room.changed = number;
+        }
+        for Trimmed { room, horizon, before } in &commit.trims {
+            let start = || EpochStart { epoch: Epoch::from_bytes([0; 8]), before: Mark::START };
+            let room = self.room(room, start, &mut known)?;
+            room.state.horizon = *horizon;
+            room.state.before_horizon = *before;
+            room.changed = number;
+        }
+        Ok(())
+    }
+
+    fn room<E>(
+        &mut self,
+        id: &RoomId,
+        start: impl FnOnce() -> EpochStart,
+        known: impl FnOnce(&RoomId) -> Result<Option<(RoomState, u64)>, E>,
+    ) -> Result<&mut LiveRoom, E> {
+        if !self.rooms.contains_key(id) {
+            let (state, ts) = known(id)?.unwrap_or_else(|| {
+                self.unknown_to_pages.insert(id.clone());
+                let state = RoomState {
+                    epochs: vec![start()],
+                    head: Mark::START,
+                    horizon: Offset(1),
+                    before_horizon: Mark::START,
+                };
+                (state, 0)
+            });
+            let room = LiveRoom { state, ts, unpaged: VecDeque::new(), changed: 0 };
+            self.rooms.insert(id.clone(), room);
+        }
+        Ok(self.rooms.get_mut(id).expect("it was there or was inserted"))
+    }
+
+    /// Lets go of what the pages hold up to commit `applied` of the given rooms.
+    pub(crate) fn paged<'a>(&mut self, applied: u64, rooms: impl Iterator<Item = &'a RoomId>) {
+        for id in rooms {
+            self.unknown_to_pages.remove(id);
+            let Some(room) = self.rooms.get_mut(id) else { continue };
+            while room.unpaged.front().is_some_and(|(commit, _)| *commit <= applied) {
+                room.unpaged.pop_front();
+            }
+            if room.changed <= applied {
+                self.rooms.remove(id);
+            }
+        }
+    }
+
+    /// No longer counts what a page step moved.
+    pub(crate) fn uncount(&mut self, events: usize, bytes: usize) {
+        self.events -= events;
+        self.bytes -= bytes;
+    }
+
+    /// Events and bytes that are not in the pages.
+    pub(crate) const fn unpaged(&self) -> (usize, usize) {
+        (self.events, self.bytes)
+    }
+
+    pub(crate) fn get(&self, room: &RoomId) -> Option<&LiveRoom> {
+        self.rooms.get(room)
+    }
+
+    /// Rooms that the pages do not know, in rising order, those after `after`.
+    pub(crate) fn unknown_to_pages(&self, after: Option<&RoomId>) -> impl Iterator<Item = &RoomId> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.unknown_to_pages.range((after.map_or(Unbounded, Excluded), Unbounded))
+    }
+}
+
+impl LiveRoom {
+    pub(crate) fn tip(&self) -> Tip {
+        Tip { epoch: self.state.epoch(), head: self.state.head, ts: self.ts }
+    }
+
+    /// The index of the first unpaged run that ends behind `offset`.
+    pub(crate) fn run_behind(&self, offset: Offset) -> usize {
+        self.unpaged.partition_point(|(_, run)| run.last() <= offset)
+    }
+}

@@ -1,0 +1,331 @@
+//! The writer: decides what waits, journals it in one commit, and only then lets anybody know.
+//!
+//! ```text
+//! queue -> decide (against windows and tips that nobody else sees) -> one journal value, durable
+//!       -> visible to readers -> observer -> answers -> a cut for the pager, now and then
+//! ```
+//!
+//! A step runs on one thread at a time. What it has decided lives in the writer alone until the commit has returned; a
+//! commit that fails is final for the store, so there is nothing to take back.
+
+mod decide;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anchor_core::error::BoxError;
+use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq};
+use anchor_core::position::Offset;
+use anchor_core::publish::Outcome;
+use anchor_core::store::ClientState;
+use anchor_core::window::{Entry, Window};
+use redb::Durability;
+
+use self::decide::Deciding;
+use crate::cache::Cache;
+use crate::journal::{Commit, Stored, Trimmed};
+use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, SESSIONS_CACHED, TRIMMED_COMMITS};
+use crate::queue::{Reply, Request};
+use crate::sessions::Sessions;
+use crate::shared::{Cut, Shared};
+use crate::tables::COMMITS;
+use crate::windows;
+
+/// The writer's own state.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    clients: Cache<ClientKey, Client>,
+    sessions: Sessions,
+    /// The number of the next commit.
+    next: u64,
+    /// The oldest value that may still be in the journal.
+    oldest: u64,
+    cut: Collecting,
+    steps: u64,
+    random: Random,
+    disk_is_full: bool,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There was nothing to do.
+    Idle,
+    /// Something was done; there may be more.
+    Worked,
+    /// There is something to do, but it must wait: for room on the disk, or for the pager.
+    Waiting,
+}
+
+/// A client's window and what goes with it.
+#[derive(Debug)]
+struct Client {
+    window: Arc<Window>,
+    tag: ClientTag,
+    /// The last cut in which the window changed; zero if it is as the pages have it.
+    cut: u64,
+    /// Its place among the clients of the commit that step `step` makes.
+    step: u64,
+    index: usize,
+}
+
+/// What the next cut will move.
+#[derive(Debug, Default)]
+struct Collecting {
+    number: u64,
+    runs: Vec<Stored>,
+    trims: Vec<Trimmed>,
+    changed: Vec<ClientKey>,
+    events: usize,
+    bytes: usize,
+    window_bytes: usize,
+}
+
+/// Random bytes, drawn many at once.
+#[derive(Debug, Default)]
+struct Random {
+    drawn: Vec<u8>,
+}
+
+enum Answer {
+    Append(Reply<Vec<Outcome>>, Vec<Outcome>),
+    Open(Reply<ClientState>, ClientState),
+    Trim(Reply<()>),
+}
+
+impl Writer {
+    /// A writer whose next commit is `next`, on a journal that begins at `oldest`.
+    pub(crate) fn new(options: &Options, next: u64, oldest: u64) -> Self {
+        Self {
+            clients: Cache::new(options.clients_cached),
+            sessions: Sessions::new(SESSIONS_CACHED),
+            next,
+            oldest,
+            cut: Collecting { number: 1, ..Collecting::default() },
+            steps: 0,
+            random: Random::default(),
+            disk_is_full: false,
+        }
+    }
+
+    /// Takes everything that waits, up to a bound, and makes one commit of it.
+    ///
+    /// While appends must wait, openings of clients are answered nevertheless, for reading goes on: what such a client
+    /// has in the line belongs to older sessions and is fenced by the opening, so its `highest` stands.
+    pub(crate) fn step(&mut self, shared: &Shared) -> Result<Step, BoxError> {
+        if shared.queue.is_empty() {
+            return Ok(Step::Idle);
+        }
+        let waits = self.waits_for_pager(shared) || self.waits_for_disk(shared);
+        let requests = match waits {
+            true => shared.queue.take_openings(),
+            false => shared.queue.take(BATCH_PUBLISHES_MAX, BATCH_BYTES_MAX),
+        };
+        self.steps += 1;
+        let mut deciding = Deciding::new(shared, shared.env.unix_ms(), self.steps);
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            answers.push(match request {
+                Request::Append { batch, reply } => {
+                    let decide = |publish| self.decide(publish, &mut deciding);
+                    Answer::Append(reply, batch.into_iter().map(decide).collect::<Result<_, _>>()?)
+                }
+                Request::Open { client, waits, reply } => {
+                    Answer::Open(reply, self.open(shared, &client, waits)?)
+                }
+                Request::Trim { room, horizon, reply } => {
+                    deciding.trim(trimmed(shared, room, horizon)?);
+                    Answer::Trim(reply)
+                }
+            });
+        }
+        let commit = deciding.finish();
+        if !commit.is_empty() {
+            self.commit(shared, commit)?;
+        }
+        answers.into_iter().for_each(Answer::send);
+        self.cut_if_due(shared);
+        let paged = shared.cuts.paged.load(Ordering::Acquire);
+        self.clients.sweep(|client| client.cut <= paged);
+        Ok(if waits { Step::Waiting } else { Step::Worked })
+    }
+
+    /// Hands what was committed since the last cut to the pager.
+    pub(crate) fn cut(&mut self, shared: &Shared) {
+        let Collecting { number, runs, trims, changed, events, bytes, .. } = std::mem::take(&mut self.cut);
+        self.cut.number = number;
+        if runs.is_empty() && trims.is_empty() && changed.is_empty() {
+            return;
+        }
+        self.cut.number = number + 1;
+        let window = |client: ClientKey| {
+            let window = Arc::clone(&self.clients.get_mut(&client).expect("a changed window is kept").window);
+            (client, window)
+        };
+        let windows = changed.into_iter().map(window).collect();
+        shared.cuts.push(Cut { number, upto: self.next - 1, runs, trims, windows, events, bytes });
+    }
+
+    /// Takes over a commit that an earlier process made.
+    pub(crate) fn replay(&mut self, shared: &Shared, number: u64, commit: Commit) -> Result<(), BoxError> {
+        let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); commit.clients.len()];
+        for recorded in &commit.outcomes {
+            entries[recorded.client].push(commit.entry(recorded));
+        }
+        for ((key, floor), entries) in commit.clients.iter().zip(entries) {
+            let client = client(&mut self.clients, shared, key)?;
+            let known = client.window.entries().cloned();
+            let highest = entries.last().map_or(Seq::ZERO, |entry| entry.seq).max(client.window.highest());
+            let floor = client.window.floor().max(*floor);
+            client.window = Arc::new(Window::restore(floor, highest, known.chain(entries)));
+            self.cut.touch(key, client);
+        }
+        self.publish(shared, number, commit)?;
+        self.next = number + 1;
+        self.cut_if_due(shared);
+        Ok(())
+    }
+
+    fn open(&mut self, shared: &Shared, key: &ClientKey, waits: Seq) -> Result<ClientState, BoxError> {
+        let client = client(&mut self.clients, shared, key)?;
+        if waits > client.window.floor() {
+            Arc::make_mut(&mut client.window).raise_floor(waits);
+            self.cut.touch(key, client);
+        }
+        Ok(ClientState { session: self.sessions.open(key), highest: client.window.highest() })
+    }
+
+    fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<(), BoxError> {
+        let number = self.next;
+        let value = commit.encode();
+        let databases = shared.databases()?;
+        let trimmed = (shared.applied.load(Ordering::Acquire) + 1).min(self.oldest + TRIMMED_COMMITS);
+        let mut transaction = databases.journal.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut commits = transaction.open_table(COMMITS)?;
+            commits.insert(number, value.as_slice())?;
+            for old in self.oldest..trimmed {
+                commits.remove(old)?;
+            }
+        }
+        transaction.commit()?;
+        self.oldest = self.oldest.max(trimmed);
+        self.next = number + 1;
+        self.publish(shared, number, commit)
+    }
+
+    /// Lets readers and the observer see a commit that is durable.
+    fn publish(&mut self, shared: &Shared, number: u64, commit: Commit) -> Result<(), BoxError> {
+        let known = |room: &RoomId| -> Result<_, BoxError> {
+            Ok(shared.row(room)?.map(|row| (row.state.clone(), row.ts)))
+        };
+        shared.visible_mut().add(number, &commit, known)?;
+        if let Some(observer) = shared.observer()
+            && !commit.runs.is_empty()
+        {
+            let runs: Vec<_> = commit.runs.iter().map(|stored| stored.run.clone()).collect();
+            observer.committed(&runs);
+        }
+        self.cut.events += commit.runs.iter().map(|stored| stored.run.len()).sum::<usize>();
+        self.cut.bytes += commit.runs.iter().map(Stored::bytes).sum::<usize>();
+        self.cut.runs.extend(commit.runs);
+        self.cut.trims.extend(commit.trims);
+        Ok(())
+    }
+
+    fn cut_if_due(&mut self, shared: &Shared) {
+        let Collecting { events, bytes, window_bytes, .. } = self.cut;
+        if events >= shared.options.step_events || bytes + window_bytes >= shared.options.step_bytes {
+            self.cut(shared);
+        }
+    }
+
+    fn waits_for_pager(&mut self, shared: &Shared) -> bool {
+        let (events, bytes) = shared.visible().unpaged();
+        let full = events >= shared.options.unpaged_events_max
+            || bytes >= shared.options.unpaged_bytes_max
+            || shared.cuts.len() >= CUTS_WAITING_MAX;
+        if full && shared.cuts.is_empty() {
+            self.cut(shared);
+        }
+        full
+    }
+
+    fn waits_for_disk(&mut self, shared: &Shared) -> bool {
+        let is_full = shared.disk_is_full();
+        if is_full != self.disk_is_full {
+            self.disk_is_full = is_full;
+            match is_full {
+                true => tracing::warn!("the disk is nearly full: appends wait until there is room"),
+                false => tracing::info!("there is room on the disk again: appends go on"),
+            }
+        }
+        is_full
+    }
+}
+
+impl Collecting {
+    /// Notes that the window of `client` changed.
+    fn touch(&mut self, key: &ClientKey, client: &mut Client) {
+        if client.cut != self.number {
+            client.cut = self.number;
+            self.window_bytes += windows::bytes(&client.window);
+            self.changed.push(key.clone());
+        }
+    }
+}
+
+impl Random {
+    /// The next `N` random bytes.
+    fn draw<const N: usize>(&mut self, shared: &Shared) -> [u8; N] {
+        if self.drawn.len() < N {
+            self.drawn.resize(RANDOM_BYTES, 0);
+            shared.env.fill_random(&mut self.drawn);
+        }
+        let bytes = self.drawn.split_off(self.drawn.len() - N);
+        bytes.try_into().expect("so many were split off")
+    }
+}
+
+impl Answer {
+    fn send(self) {
+        // Somebody who no longer waits for the answer dropped the other end.
+        match self {
+            Self::Append(reply, outcomes) => drop(reply.send(Ok(outcomes))),
+            Self::Open(reply, state) => drop(reply.send(Ok(state))),
+            Self::Trim(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+}
+
+/// The window of a client, from memory or the pages.
+fn client<'a>(
+    clients: &'a mut Cache<ClientKey, Client>,
+    shared: &Shared,
+    key: &ClientKey,
+) -> Result<&'a mut Client, BoxError> {
+    if clients.get_mut(key).is_none() {
+        let window = Arc::new(shared.window(key)?.unwrap_or_default());
+        clients.insert(key.clone(), Client { window, tag: key.tag(), cut: 0, step: 0, index: 0 });
+    }
+    Ok(clients.get_mut(key).expect("it was there or was inserted"))
+}
+
+/// The horizon that a room gets, if it rises.
+fn trimmed(shared: &Shared, room: RoomId, horizon: Offset) -> Result<Option<Trimmed>, BoxError> {
+    let Some(state) = shared.room_state(&room)? else { return Ok(None) };
+    let horizon = horizon.min(state.head.offset.next());
+    if horizon <= state.horizon {
+        return Ok(None);
+    }
+    let before = shared.mark_at(&room, horizon.previous())?.ok_or("an event of the log is missing")?;
+    Ok(Some(Trimmed { room, horizon, before }))
+}
+
+/// Random bytes that are drawn at once. Source: chosen; the salts of a commit of 64.
+const RANDOM_BYTES: usize = 1024;
+
+/// Cuts that may wait for the pager; each holds windows beside its events. Source: chosen; as many as the bound of
+/// unpaged events makes.
+const CUTS_WAITING_MAX: usize = 8;
