@@ -158,7 +158,7 @@ impl Encoding {
 pub struct DecodeError {
     /// The code of the answer.
     pub code: Code,
-    /// The request's id, if it could be read.
+    /// The request's id, if it could be read and an answer is due.
     pub id: Option<RequestId>,
     /// One sentence for a person: frame, field and rule.
     pub message: String,
@@ -217,7 +217,8 @@ fn judge<'a, R: Reader<'a>>(bytes: &'a Bytes, seen: &Seen, fault: Fault) -> Deco
         "" => format!("{frame}: {}", fault.why),
         field => format!("{frame}: {field}: {}", fault.why),
     };
-    DecodeError { code, id: seen.id, message }
+    let id = seen.id.filter(|_| code != Code::Malformed);
+    DecodeError { code, id, message }
 }
 
 /// Where a [`Run`] keeps its frame in MessagePack.

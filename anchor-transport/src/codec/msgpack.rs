@@ -158,13 +158,8 @@ impl<'a> Reader<'a> for FrameReader<'a> {
     }
 
     fn body(&mut self) -> Result<Option<Body>, Malformed> {
-        match self.left {
-            0 | 1 => Ok(None),
-            _ => {
-                self.left -= 2;
-                encoding::read_body(&mut self.values)
-            }
-        }
+        self.left = self.left.checked_sub(2).ok_or(MISSING)?;
+        encoding::read_body(&mut self.values)
     }
 
     fn event(&mut self) -> Result<Event, Malformed> {

@@ -100,7 +100,7 @@ pub(super) trait Reader<'a>: Sized {
     /// Takes `N` bytes.
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed>;
 
-    /// Takes two elements, content type and body; `None` if there is no body.
+    /// Takes two elements, content type and body, which are both there; `None` if the body is nil.
     fn body(&mut self) -> Result<Option<Body>, Malformed>;
 
     /// Takes an event.

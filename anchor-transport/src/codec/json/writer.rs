@@ -1,0 +1,120 @@
+//! The writer of JSON.
+
+use anchor_core::event::{Body, Event};
+use bytes::Bytes;
+use data_encoding::{BASE64, HEXLOWER};
+
+use super::super::kind::FrameKind;
+use super::super::value::Writer;
+
+/// Writes one frame.
+#[derive(Debug)]
+pub(in super::super) struct FrameWriter(Vec<u8>);
+
+impl FrameWriter {
+    pub(in super::super) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    pub(in super::super) fn finish(self) -> Bytes {
+        self.0.into()
+    }
+
+    /// An array of events.
+    pub(in super::super) fn events(&mut self, events: impl Iterator<Item = Event>) {
+        self.open(0);
+        events.for_each(|event| self.event(&event));
+        self.close();
+    }
+
+    fn separate(&mut self) {
+        if !matches!(self.0.last(), None | Some(b'[')) {
+            self.0.push(b',');
+        }
+    }
+
+    fn quoted(&mut self, plain: &[u8]) {
+        self.separate();
+        self.0.push(b'"');
+        self.0.extend_from_slice(plain);
+        self.0.push(b'"');
+    }
+}
+
+impl Writer for FrameWriter {
+    fn open(&mut self, _elements: usize) {
+        self.separate();
+        self.0.push(b'[');
+    }
+
+    fn close(&mut self) {
+        self.0.push(b']');
+    }
+
+    fn kind(&mut self, kind: FrameKind) {
+        self.quoted(kind.name().as_bytes());
+    }
+
+    fn nil(&mut self) {
+        self.separate();
+        self.0.extend_from_slice(b"null");
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.separate();
+        self.0.extend_from_slice(if flag { b"true" } else { b"false" });
+    }
+
+    fn number(&mut self, number: u64) {
+        self.separate();
+        serde_json::to_writer(&mut self.0, &number).expect("a Vec takes every write");
+    }
+
+    fn text(&mut self, text: &str) {
+        self.separate();
+        serde_json::to_writer(&mut self.0, text).expect("a Vec takes every write");
+    }
+
+    fn fixed(&mut self, bytes: &[u8]) {
+        let mut digits = [0; 2 * FIXED_BYTES_MAX];
+        let digits = &mut digits[..2 * bytes.len()];
+        HEXLOWER.encode_mut(bytes, digits);
+        self.quoted(digits);
+    }
+
+    fn body(&mut self, body: Option<&Body>) {
+        self.option(body.and_then(Body::content_type), Self::text);
+        let Some(body) = body else { return self.nil() };
+        if let Some(text) = body.as_text() {
+            return self.text(text);
+        }
+        self.separate();
+        self.0.extend_from_slice(b"{\"b64\":\"");
+        let start = self.0.len();
+        self.0.resize(start + BASE64.encode_len(body.bytes().len()), 0);
+        BASE64.encode_mut(body.bytes(), &mut self.0[start..]);
+        self.0.extend_from_slice(b"\"}");
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.open(EVENT_ELEMENTS);
+        self.number(event.offset.0);
+        self.number(event.ordinal.0);
+        self.fixed(event.chain.as_bytes());
+        self.number(event.ts);
+        self.text(event.user.as_str());
+        self.fixed(event.client.as_bytes());
+        self.number(event.seq.get());
+        self.number(event.nonce.0.into());
+        self.number(event.kind.0.into());
+        self.option(event.target, |writer, target| writer.number(target.0));
+        self.body(event.body.as_ref());
+        self.close();
+    }
+}
+
+/// Elements of an event. Source: `docs/protocol.md`.
+const EVENT_ELEMENTS: usize = 12;
+
+/// Longest bytes that travel as hex: a `client_id`, a session. Source: `docs/protocol.md`.
+const FIXED_BYTES_MAX: usize = 16;

@@ -1,0 +1,142 @@
+//! `docs/protocol.md` against the code: its tables hold what the code holds, and its examples are frames.
+
+use std::collections::BTreeMap;
+
+use anchor_core::code::{Class, Code};
+use anchor_core::event::{CONTENT_TYPE_BYTES_MAX, EventKind};
+use anchor_core::id::{NUMBER_MAX, ROOM_ID_BYTES_MAX, USER_ID_BYTES_MAX};
+use anchor_core::limits::*;
+use anchor_core::msgpack::DEPTH_MAX;
+use anchor_core::resume::GapReason;
+use anchor_transport::codec::{Encoding, FrameKind};
+use bytes::Bytes;
+
+use crate::vectors::Sender;
+
+const PAGE: &str = include_str!("../../../docs/protocol.md");
+
+#[test]
+fn the_table_of_codes_is_that_of_the_code() {
+    let written: Vec<_> =
+        rows("Codes").filter(|row| row[0].starts_with('`')).map(|row| (row[0], row[1])).collect();
+    let codes: Vec<_> = Code::ALL.iter().map(|code| (format!("`{code}`"), class(code.class()))).collect();
+    let codes: Vec<_> = codes.iter().map(|(name, class)| (name.as_str(), *class)).collect();
+    assert_eq!(written, codes);
+}
+
+#[test]
+fn the_table_of_limits_is_that_of_the_code() {
+    let number = |limit: usize| limit.to_string();
+    let time = |limit: std::time::Duration| format!("{} ms", limit.as_millis());
+    let limits = [
+        ("NUMBER_MAX", NUMBER_MAX.to_string()),
+        ("DEPTH_MAX", number(DEPTH_MAX)),
+        ("ROOM_ID_BYTES_MAX", number(ROOM_ID_BYTES_MAX)),
+        ("USER_ID_BYTES_MAX", number(USER_ID_BYTES_MAX)),
+        ("CONTENT_TYPE_BYTES_MAX", number(CONTENT_TYPE_BYTES_MAX)),
+        ("BODY_BYTES_MAX", number(BODY_BYTES_MAX)),
+        ("FRAME_IN_BYTES_MAX", number(FRAME_IN_BYTES_MAX)),
+        ("FRAME_OUT_BYTES_MAX", number(FRAME_OUT_BYTES_MAX)),
+        ("ROOMS_MAX", number(ROOMS_MAX)),
+        ("RESUME_ROOMS_MAX", number(RESUME_ROOMS_MAX)),
+        ("FEATURES_MAX", number(FEATURES_MAX)),
+        ("WINDOW", number(WINDOW)),
+        ("IN_FLIGHT_BYTES_MAX", number(IN_FLIGHT_BYTES_MAX)),
+        ("RUN_EVENTS_MAX", number(RUN_EVENTS_MAX)),
+        ("RUN_BYTES_MAX", number(RUN_BYTES_MAX)),
+        ("HISTORY_EVENTS_MAX", number(HISTORY_EVENTS_MAX)),
+        ("HISTORY_BYTES_MAX", number(HISTORY_BYTES_MAX)),
+        ("READS_OPEN_MAX", number(READS_OPEN_MAX)),
+        ("ROOMS_PAGE_MAX", number(ROOMS_PAGE_MAX)),
+        ("WHO_USERS_MAX", number(WHO_USERS_MAX)),
+        ("MESSAGE_BYTES_MAX", number(MESSAGE_BYTES_MAX)),
+        ("HELLO_WITHIN", time(HELLO_WITHIN)),
+        ("HEARTBEAT", time(HEARTBEAT)),
+        ("HEARTBEATS_MISSED_MAX", HEARTBEATS_MISSED_MAX.to_string()),
+    ];
+    let limits: Vec<_> = limits.into_iter().map(|(name, value)| (format!("`{name}`"), value)).collect();
+    let written: Vec<_> = rows("Limits")
+        .filter(|row| row[0].starts_with('`'))
+        .map(|row| (row[0].to_owned(), row[1].to_owned()))
+        .collect();
+    assert_eq!(written, limits);
+}
+
+#[test]
+fn the_tables_of_frames_are_those_of_the_code() {
+    let mut written = BTreeMap::new();
+    for heading in ["Frames of a client", "Frames of a server"] {
+        for row in rows(heading).filter(|row| row[0].starts_with('`')) {
+            written.insert(row[1].parse::<u8>().expect("a number"), row[0].trim_matches('`').to_owned());
+        }
+    }
+    let kinds: BTreeMap<_, _> =
+        FrameKind::ALL.iter().map(|kind| (kind.number(), kind.name().to_owned())).collect();
+    assert_eq!(written, kinds);
+    for (number, name) in &written {
+        assert!(PAGE.contains(&format!("### `{name}` ({number})\n")), "no section for {name}");
+    }
+}
+
+#[test]
+fn kinds_and_reasons_are_those_of_the_code() {
+    for kind in (0..=u16::MAX).map(EventKind) {
+        let row = kind.name().map(|name| format!("| {} | {name} |", kind.0));
+        assert!(row.is_none_or(|row| PAGE.contains(&row)), "kind {}", kind.0);
+    }
+    let reasons = [GapReason::Trimmed, GapReason::Restored, GapReason::History, GapReason::Deleted];
+    for reason in reasons {
+        assert!(PAGE.contains(&format!("| `{}` |", reason.name())), "{}", reason.name());
+    }
+}
+
+#[test]
+fn every_example_is_a_frame() {
+    let mut examples = 0;
+    let mut sender = None;
+    let mut in_example = false;
+    for line in PAGE.lines() {
+        match line {
+            "## Frames of a client" => sender = Some(Sender::Client),
+            "## Frames of a server" => sender = Some(Sender::Server),
+            "```json" => in_example = true,
+            "```" => in_example = false,
+            _ if in_example => {
+                examples += 1;
+                // The examples of values stand before the frames: events, which a frame carries.
+                let wrapped = |event: &str| {
+                    format!(r#"["events","lobby","8f1c2d3e4a5b6c7d",{},[{event}]]"#, &event[1..2])
+                };
+                let text = if sender.is_some() { line.to_owned() } else { wrapped(line) };
+                let sender = sender.unwrap_or(Sender::Server);
+                let frame = sender.decode(Encoding::Json, &Bytes::from(text.clone()));
+                let frame = frame.unwrap_or_else(|error| panic!("{line}: {error}"));
+                assert_eq!(frame.encode(Encoding::Json), text, "not as this version writes it");
+            }
+            _ => {}
+        }
+    }
+    assert!(examples > 30, "only {examples} examples were found");
+}
+
+fn class(class: Class) -> &'static str {
+    match class {
+        Class::Final => "final",
+        Class::Retry => "retry",
+        Class::Renew => "renew",
+        Class::Stop => "stop",
+    }
+}
+
+/// The rows of the tables between a heading of the second level and the next heading, cell by cell.
+fn rows(heading: &str) -> impl Iterator<Item = Vec<&'static str>> {
+    let heading = format!("## {heading}");
+    let section = PAGE
+        .lines()
+        .skip_while(move |line| *line != heading)
+        .skip(1)
+        .take_while(|line| !line.starts_with('#'));
+    section
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+}
