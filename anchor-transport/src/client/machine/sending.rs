@@ -222,11 +222,14 @@ impl Sending {
         let from =
             if from.generation < active { EntryKey { generation: active, seq: Seq::ZERO } } else { from };
         for (key, pending) in self.entries.range_mut(from..) {
+            if key.generation != active {
+                return;
+            }
             let bytes = pending.entry.draft.body.bytes().len();
             let is_within_window = key.seq.get() - waits.get() < self.window;
             let is_within_bytes =
                 self.in_flight_bytes == 0 || self.in_flight_bytes + bytes <= self.in_flight_bytes_max;
-            if key.generation != active || !is_within_window || !is_within_bytes {
+            if !is_within_window || !is_within_bytes {
                 return;
             }
             match pending.stage {

@@ -1,0 +1,216 @@
+//! A server in this process that clients reach over pipes, and that can be cut off, taken away and replaced; and a clock
+//! that runs fast, so that back-off costs the tests little.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anchor::System;
+use anchor_core::engine::Anchor;
+use anchor_core::environment::{Environment, Monotonic};
+use anchor_core::event::Event;
+use anchor_core::id::{RoomId, UserId};
+use anchor_core::memory::MemoryStore;
+use anchor_core::session::OpenIdentify;
+use anchor_core::session::frame::Events;
+use anchor_core::store::StoreExt;
+use anchor_transport::client::{
+    Client, ClientConfig, Delivery, Dial, Io, Notice, ServerAddress, Subscription,
+};
+use anchor_transport::codec::Encoding;
+use anchor_transport::server::{serve, websocket_config};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::task::AbortHandle;
+use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+/// How long a condition may take before a test fails. Generous: the machine may be busy.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A server that comes and goes. Clones are the same one; it is also how clients reach it.
+#[derive(Clone, Default)]
+pub(crate) struct World(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    store: Option<MemoryStore>,
+    anchor: Option<Anchor>,
+    connections: Vec<AbortHandle>,
+    dialled: usize,
+}
+
+impl World {
+    /// A world with a server that has an empty store.
+    pub(crate) fn new() -> Self {
+        let world = Self::default();
+        world.up(MemoryStore::new(System));
+        world
+    }
+
+    /// Starts a server on `store`.
+    pub(crate) fn up(&self, store: MemoryStore) {
+        let mut inner = self.0.lock().unwrap();
+        inner.anchor = Some(Anchor::builder(store.clone(), System).build());
+        inner.store = Some(store);
+    }
+
+    /// Ends every connection without a word.
+    pub(crate) fn cut(&self) {
+        self.0.lock().unwrap().connections.drain(..).for_each(|connection| connection.abort());
+    }
+
+    /// Ends the server; its store stays.
+    pub(crate) fn down(&self) {
+        self.0.lock().unwrap().anchor = None;
+        self.cut();
+    }
+
+    /// Starts the server on its store again.
+    pub(crate) fn again(&self) {
+        self.up(self.store());
+    }
+
+    pub(crate) fn store(&self) -> MemoryStore {
+        self.0.lock().unwrap().store.clone().unwrap()
+    }
+
+    pub(crate) fn anchor(&self) -> Anchor {
+        self.0.lock().unwrap().anchor.clone().unwrap()
+    }
+
+    /// How often a client dialled.
+    pub(crate) fn dialled(&self) -> usize {
+        self.0.lock().unwrap().dialled
+    }
+
+    /// A client of `user` with its state in memory.
+    pub(crate) fn client(&self, user: &str) -> Client {
+        Client::open(self.config(user), Fast).unwrap()
+    }
+
+    /// A client of `user` with its state in `directory`.
+    pub(crate) fn client_in(&self, user: &str, directory: &Path) -> Client {
+        Client::open(self.config(user).directory(directory), Fast).unwrap()
+    }
+
+    pub(crate) fn config(&self, user: &str) -> ClientConfig {
+        ClientConfig::new("ws://server").user(UserId::new(user).unwrap()).dial(self.clone())
+    }
+
+    /// Every event of the lobby.
+    pub(crate) async fn log(&self) -> Vec<Event> {
+        self.store().read_all(&RoomId::lobby()).await.unwrap()
+    }
+
+    /// The texts of the lobby, in order.
+    pub(crate) async fn texts(&self) -> Vec<String> {
+        self.log().await.iter().map(text).collect()
+    }
+}
+
+impl Dial for World {
+    fn dial(&self, _server: &ServerAddress) -> BoxFuture<'static, io::Result<Box<dyn Io>>> {
+        let mut inner = self.0.lock().unwrap();
+        inner.dialled += 1;
+        let Some(anchor) = inner.anchor.clone() else {
+            return std::future::ready(Err(io::ErrorKind::ConnectionRefused.into())).boxed();
+        };
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let connection = tokio::spawn(async move {
+            let mut encoding = Encoding::MessagePack;
+            let choose = |request: &Request, mut response: Response| {
+                let asked = request.headers()["sec-websocket-protocol"].clone();
+                encoding = Encoding::from_subprotocol(asked.to_str().unwrap()).unwrap();
+                response.headers_mut().insert("sec-websocket-protocol", asked);
+                Ok(response)
+            };
+            let config = Some(websocket_config());
+            let Ok(socket) = accept_hdr_async_with_config(theirs, choose, config).await else { return };
+            serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
+        });
+        inner.connections.push(connection.abort_handle());
+        std::future::ready(Ok(Box::new(ours) as Box<dyn Io>)).boxed()
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
+}
+
+/// The system's environment, twenty times as fast.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fast;
+
+impl Environment for Fast {
+    fn now(&self) -> Monotonic {
+        Monotonic(System.now().0 * SPEED)
+    }
+
+    fn unix_ms(&self) -> u64 {
+        System.unix_ms()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        System.fill_random(bytes);
+    }
+
+    fn sleep_until(&self, deadline: Monotonic) -> BoxFuture<'static, ()> {
+        System.sleep_until(Monotonic(deadline.0 / SPEED))
+    }
+}
+
+const SPEED: u32 = 20;
+
+/// The text of an event.
+pub(crate) fn text(event: &Event) -> String {
+    event.body.as_ref().unwrap().as_text().unwrap().to_owned()
+}
+
+/// Waits for `future`, not for ever.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.expect("it comes within the deadline")
+}
+
+/// The next item of a stream, which comes.
+pub(crate) async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
+    soon(stream.next()).await.expect("the stream goes on")
+}
+
+/// The next notice that `wanted` takes.
+pub(crate) async fn notice<T>(
+    notices: &mut (impl Stream<Item = Notice> + Unpin),
+    wanted: impl Fn(Notice) -> Option<T>,
+) -> T {
+    loop {
+        if let Some(found) = wanted(next(notices).await) {
+            return found;
+        }
+    }
+}
+
+/// Events of a subscription until there are `count`; panics at a gap or an end.
+pub(crate) async fn take(subscription: &mut Subscription, count: usize) -> Vec<Event> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        match next(subscription).await {
+            Delivery::Events(Events { events, .. }) => taken.extend(events),
+            Delivery::Started { .. } => {}
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    taken
+}
+
+/// Copies the files of a state directory, as a backup or a copied profile does.
+pub(crate) fn copy_state(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
