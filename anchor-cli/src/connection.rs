@@ -35,6 +35,17 @@ pub(crate) async fn first(client: &Client, server: &str) -> Result<(), Failure> 
     tokio::time::timeout(FIRST_WITHIN, connected).await.unwrap_or_else(|_| late())
 }
 
+/// Waits until there is a connection; for ever if there will be none.
+pub(crate) async fn welcome(client: &Client) {
+    let mut states = client.states();
+    while let Some(state) = states.next().await {
+        if matches!(state, ConnectionState::Connected { .. }) {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 /// Waits until the client has stopped for good, and says why.
 pub(crate) async fn stopped(client: &Client) -> Failure {
     let mut states = client.states();

@@ -24,7 +24,7 @@ pub(crate) enum Exit {
     StateHeld = 6,
     /// The server takes this client no more, and trying again does not help.
     TurnedAway = 7,
-    /// It cannot be told whether a message stands in the log.
+    /// It cannot be told whether a message stands in the log, or the server lost it after its ack.
     Unconfirmed = 8,
     /// Ctrl-C. Source: 128 + SIGINT, as shells count.
     Interrupted = 130,
@@ -41,7 +41,7 @@ Exit codes:
     5  timed out: the time given by --timeout is over, or the server did not answer
     6  another process holds the state directory
     7  the server takes this client no more, and trying again does not help
-    8  of at least one message it cannot be told whether it stands in the log
+    8  at least one message may or may not stand in the log, or the server lost it: see `send --undecided`
   130  stopped by Ctrl-C";
 
 impl From<Exit> for ExitCode {

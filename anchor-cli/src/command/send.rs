@@ -67,8 +67,13 @@ struct Sender {
 
 impl Sender {
     async fn run(mut self, lines: mpsc::Receiver<io::Result<Line>>) -> Result<Exit, Failure> {
-        self.deliver(lines).await?;
+        let mut notices: Notices = Box::pin(self.client.notices());
+        self.deliver(lines, &mut notices).await?;
+        // The driver answers this after it has told everything that came before.
         let undecided = self.client.undecided().await?;
+        while let Some(Some(notice)) = notices.next().now_or_never() {
+            self.report.notice(notice)?;
+        }
         match self.arguments.undecided {
             Some(WithUndecided::Discard) => {
                 for entry in &undecided {
@@ -76,15 +81,19 @@ impl Sender {
                 }
             }
             Some(WithUndecided::Resend) => self.resend(undecided).await?,
-            None => self.report.undecided(undecided.len()),
+            None => self.report.undecided(&undecided),
         }
         self.report.flush()?;
         Ok(self.report.exit())
     }
 
     /// Takes all lines, and ends when nothing waits for an answer.
-    async fn deliver(&mut self, lines: mpsc::Receiver<io::Result<Line>>) -> Result<(), Failure> {
-        let mut incoming = Incoming { lines: Some(lines), notices: Box::pin(self.client.notices()) };
+    async fn deliver(
+        &mut self,
+        lines: mpsc::Receiver<io::Result<Line>>,
+        notices: &mut Notices,
+    ) -> Result<(), Failure> {
+        let mut incoming = Incoming { lines: Some(lines), notices };
         loop {
             let happened = match self.happens(&mut incoming).now_or_never() {
                 Some(happened) => happened,
@@ -110,13 +119,7 @@ impl Sender {
                     incoming.lines = None;
                 }
                 Happened::Line(None) => incoming.lines = None,
-                Happened::Flushed(flushed) => {
-                    // What became of the last messages was told before they left the outbox.
-                    while let Some(Some(notice)) = incoming.notices.next().now_or_never() {
-                        self.report.notice(notice)?;
-                    }
-                    return flushed.map_err(report::failure);
-                }
+                Happened::Flushed(flushed) => return flushed.map_err(report::failure),
                 Happened::Change(change) => say::note(&change),
                 Happened::Stopped(failure) => return Err(failure),
             }
@@ -127,7 +130,7 @@ impl Sender {
     ///
     /// # Cancellation
     /// Nothing is lost.
-    async fn happens(&mut self, incoming: &mut Incoming) -> Happened {
+    async fn happens(&mut self, incoming: &mut Incoming<'_>) -> Happened {
         let is_done = incoming.lines.is_none() && self.queue.is_empty() && self.waiting.is_empty();
         let takes_more = self.queue.has_room() && self.waiting.len() < WAITING_MAX;
         let line = async {
@@ -136,13 +139,21 @@ impl Sender {
                 _ => std::future::pending().await,
             }
         };
+        let has_answers = self.report.has_answers();
+        let flushed = async {
+            if !has_answers {
+                // Also with nothing to send: the server may have lost what it acknowledged before.
+                connection::welcome(&self.client).await;
+            }
+            self.client.flushed().await
+        };
         tokio::select! {
             biased;
             Some(notice) = incoming.notices.next() => Happened::Notice(Box::new(notice)),
             Some(answer) = self.waiting.next() => Happened::Answer(answer),
             Some(queued) = self.queue.next() => Happened::Queued(queued),
             line = line => Happened::Line(line),
-            flushed = self.client.flushed(), if is_done => Happened::Flushed(flushed),
+            flushed = flushed, if is_done => Happened::Flushed(flushed),
             change = self.changes.next() => Happened::Change(change),
             failure = connection::stopped(&self.client) => Happened::Stopped(failure),
         }
@@ -169,11 +180,13 @@ impl Sender {
     }
 }
 
+type Notices = Pin<Box<dyn Stream<Item = Notice> + std::marker::Send>>;
+
 /// What comes in from outside.
-struct Incoming {
+struct Incoming<'a> {
     /// `None` at their end.
     lines: Option<mpsc::Receiver<io::Result<Line>>>,
-    notices: Pin<Box<dyn Stream<Item = Notice> + std::marker::Send>>,
+    notices: &'a mut Notices,
 }
 
 enum Happened {

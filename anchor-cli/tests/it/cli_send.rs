@@ -124,3 +124,24 @@ fn a_state_has_one_holder() {
     assert_eq!(holder.end().0, Some(0));
     assert_eq!(world.send("ada", "lobby", &["now"]), ["lobby 2"]);
 }
+
+#[test]
+fn messages_that_the_server_lost_are_offered_again() {
+    let mut world = World::new();
+    world.send("ada", "lobby", &["kept"]);
+    world.stop_server();
+    let copy = tempfile::tempdir().unwrap();
+    world.copy_data_to(copy.path());
+    world.start_server();
+    world.send("ada", "lobby", &["lost 1", "lost 2"]);
+    world.stop_server();
+    world.restore_data_from(copy.path());
+    world.start_server();
+
+    world.cli("ada", "send lobby").run().fail(8, "messages that the server acknowledged and lost: 2;");
+    world.cli("ada", "send lobby new").run().fail(8, "acknowledged and lost: 2;");
+    let ran = world.cli("ada", "send lobby --undecided resend").run();
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "lobby 3\nlobby 4\n"), "{ran:?}");
+    world.cli("ada", "send lobby").run().succeed();
+    assert_eq!(world.bodies("lobby"), ["kept", "new", "lost 1", "lost 2"]);
+}

@@ -1,8 +1,9 @@
 //! A server in this process, and `anchor-cli` in others.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
@@ -55,6 +56,18 @@ impl World {
     /// Starts the server again where it was.
     pub(crate) fn start_server(&mut self) {
         self.start(|config| config);
+    }
+
+    /// Copies the data of a server that has ended.
+    pub(crate) fn copy_data_to(&self, copy: &Path) {
+        copy_files(&self.directory.path().join("data"), copy);
+    }
+
+    /// Puts a copy in the place of the data, as a proper restore.
+    pub(crate) fn restore_data_from(&self, copy: &Path) {
+        let data = self.directory.path().join("data");
+        copy_files(copy, &data);
+        anchor_store::restore(&data, anchor::System).unwrap();
     }
 
     /// Where the state of `user` lies.
@@ -277,6 +290,13 @@ impl Drop for Notes {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anchor_core::id::RoomId;
 use anchor_core::publish::{Ack, Refusal};
-use anchor_transport::client::{Notice, PublishError};
+use anchor_transport::client::{Notice, PublishError, Undecided, UndecidedReason};
 
 use crate::args::Send;
 use crate::exit::{Exit, Failure};
@@ -35,6 +35,11 @@ impl Report {
             acked: 0,
             exit: Exit::Done,
         }
+    }
+
+    /// True once the server has answered anything.
+    pub(super) const fn has_answers(&self) -> bool {
+        self.acked > 0 || matches!(self.exit, Exit::Unconfirmed)
     }
 
     /// The code of the worst that happened.
@@ -80,8 +85,8 @@ impl Report {
             // Listed at the end, with what else is undecided.
             Notice::Unconfirmed { .. } => {}
             Notice::LostAcks { offered, older } => say::note(&format!(
-                "-- the server was restored to an earlier day: {} messages that it had acknowledged are lost there but \
-                 kept here, and up to {older} older ones are not",
+                "-- the server was restored to an earlier day: it lost messages of yours, of which {} are kept here; \
+                 older ones that it may have lost too: {older}",
                 offered.len()
             )),
             Notice::Cloned { unsettled } => say::note(&format!(
@@ -93,13 +98,20 @@ impl Report {
     }
 
     /// Tells of messages that only a person can decide about.
-    pub(super) fn undecided(&mut self, count: usize) {
-        if count > 0 {
-            let sentence = format!(
-                "messages that may or may not stand in the log: {count}; look for them, then send them again with \
-                 --undecided resend or give them up with --undecided discard"
-            );
-            self.trouble(&sentence, Exit::Unconfirmed);
+    pub(super) fn undecided(&mut self, undecided: &[Undecided]) {
+        let (lost, unknown): (Vec<_>, Vec<_>) =
+            undecided.iter().partition(|entry| matches!(entry.reason, UndecidedReason::Lost { .. }));
+        for (what, entries) in [
+            ("messages that the server acknowledged and lost", lost),
+            ("messages that may or may not stand in the log", unknown),
+        ] {
+            if !entries.is_empty() {
+                let sentence = format!(
+                    "{what}: {}; send them again with --undecided resend or give them up with --undecided discard",
+                    entries.len()
+                );
+                self.trouble(&sentence, Exit::Unconfirmed);
+            }
         }
     }
 
