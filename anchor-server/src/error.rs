@@ -54,7 +54,8 @@ pub enum StartError {
     Data(#[from] OpenError),
     /// The thread that opened the data directory panicked.
     #[error(
-        "opening the data directory {directory} ended in a panic; the log says where. Keep a copy of the directory and report it"
+        "opening the data directory {directory} ended in a panic; the log says where. Keep a copy of the directory and \
+         report it"
     )]
     OpenPanicked {
         /// The directory.

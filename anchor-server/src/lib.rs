@@ -24,7 +24,8 @@
 //! # }
 //! ```
 //!
-//! The binary is [`run`]: the configuration from flags, environment and file, a [`Server`], and the signals that end it.
+//! The binary is [`run`]: the configuration from flags, environment and file, a [`Server`], and the signals that end
+//! it.
 
 mod admission;
 mod command;

@@ -1,7 +1,7 @@
 //! The socket that takes connections, and HTTP on each of them.
 //!
-//! An accept loop of our own, for what `axum::serve` does not offer: bounded kernel buffers, no delay of small writes, a
-//! bound on connections that have not become sessions, a time for request heads, and the TCP socket itself after an
+//! An accept loop of our own, for what `axum::serve` does not offer: bounded kernel buffers, no delay of small writes,
+//! a bound on connections that have not become sessions, a time for request heads, and the TCP socket itself after an
 //! upgrade.
 
 use std::io;

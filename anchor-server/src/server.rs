@@ -1,8 +1,8 @@
 //! A running server: opens the data, listens, serves, and comes to an orderly end.
 //!
 //! ```text
-//! start ──▶ Serving ──stop──▶ Draining (goodbyes with slots) ──all gone, or time over──▶ Aborting ──▶ store closed ──▶ Ended
-//!              └──the store fails──▶ Draining (goodbye store_failed) ───────────────────────┘
+//! start ──▶ Serving ──stop──▶ Draining (goodbyes with slots) ─────────┬─all gone, or time over─▶ Aborting ──▶ Ended
+//!              └──the store fails──▶ Draining (goodbye store_failed) ──┘
 //! ```
 
 use std::net::SocketAddr;
@@ -115,7 +115,7 @@ impl Server {
         Stopper(self.admission.clone())
     }
 
-    /// Ends once the server has: after [`Server::stop`], or when its store failed. The data directory is free again then.
+    /// Ends once the server has: after [`Server::stop`], or when its store failed. The data directory is free then.
     ///
     /// # Panics
     /// If the server's own task panicked: a defect.
@@ -182,10 +182,14 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
         () = admission.reached(Phase::Draining) => (Ended::Stopped, config.drain_within),
         () = anchor.failed() => (Ended::StoreFailed, STORE_FAILED_WITHIN),
     };
-    // From here on nobody is admitted, so whoever is inside now is told, and whoever is still to say hello is told then.
+    // From here on nobody is admitted. Whoever is inside is told now, or when their session begins.
     admission.advance(Phase::Draining);
     if ended == Ended::Stopped {
-        tracing::info!(connections = admission.inside(), within = ?within, "stopping: every client is told when to come back");
+        tracing::info!(
+            connections = admission.inside(),
+            ?within,
+            "stopping: every client is told when to come back"
+        );
         anchor.drain(Drain { back_in: config.back_in, per_second: config.returns_per_second });
     } else {
         tracing::error!("the store has failed: the server ends and must be started again");
@@ -209,6 +213,6 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
     ended
 }
 
-/// How long sessions may take for their goodbye when the store has failed. Source: the bound of one goodbye, and half of
-/// it again for the way there.
+/// How long sessions may take for their goodbye when the store has failed. Source: the bound of one goodbye, and half
+/// of it again for the way there.
 const STORE_FAILED_WITHIN: Duration = GOODBYE_WITHIN.saturating_add(Duration::from_secs(1));

@@ -1,4 +1,6 @@
 //! Logs: structured, on stderr, and never with the text of a message in them.
+//!
+//! Only what this workspace itself logs: records of the `log` crate are not taken, because tungstenite puts frames there.
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;

@@ -1,7 +1,7 @@
 //! The command line, and with it the one list of options.
 //!
-//! An option `--disk-reserve` is `ANCHOR_DISK_RESERVE` in the environment and `disk-reserve` in the file. Whatever holds a
-//! value may leave it out; [`Settings::or`] lays one source over another, [`Settings::into_config`] adds the defaults.
+//! An option `--disk-reserve` is `ANCHOR_DISK_RESERVE` in the environment and `disk-reserve` in the file. Each source may
+//! leave values out; [`Settings::or`] lays one source over another, [`Settings::into_config`] adds the defaults.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,8 +36,8 @@ pub struct CommandLine {
 pub(crate) enum Command {
     /// Readies a copy of an older data directory that was put in place: every room begins a new epoch.
     ///
-    /// Without it, clients that saw later events than the copy holds could not tell them from those written after it. Run
-    /// it once, after the copy was put in place and before the server is started.
+    /// Without it, clients that saw later events than the copy holds could not tell them from those written after it.
+    /// Run it once, after the copy was put in place and before the server is started.
     Restore,
 }
 
@@ -68,7 +68,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "MODE", value_parser = value::auth)]
     pub(super) auth: Option<AuthMode>,
     /// Whether a public room comes into being with its first publish [default: true]
-    #[arg(long, value_name = "BOOL", value_parser = value::switch, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, value_name = "BOOL", value_parser = value::switch)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(super) create_rooms: Option<bool>,
     /// Free space on the disk below which publishes wait, such as 1GiB [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = value::bytes)]

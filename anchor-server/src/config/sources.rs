@@ -23,7 +23,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The flags and the variables of a process. Variables that do not begin with `ANCHOR_` are ignored, as are empty ones.
+    /// The flags and the variables of a process. Variables that do not begin with `ANCHOR_` are ignored, and empty ones.
     pub fn new(flags: CommandLine, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self { flags, environment: environment.into_iter().collect() }
     }

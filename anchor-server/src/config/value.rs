@@ -114,7 +114,7 @@ pub(super) fn origin(text: &str) -> Result<Origin, String> {
     if plain || text == "*" {
         Ok(Origin(text.to_owned()))
     } else {
-        Err("give scheme, host and port as a browser sends them, without a path, such as https://chat.example.org".to_owned())
+        Err("give scheme, host and port as a browser sends them, such as https://chat.example.org".to_owned())
     }
 }
 

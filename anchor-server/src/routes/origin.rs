@@ -1,7 +1,7 @@
 //! Which web pages may connect.
 //!
-//! A browser lets any page open a WebSocket to any host and tells the server only where the page came from. Programs other
-//! than browsers send no `Origin` and are not concerned: they can be made to claim anything.
+//! A browser lets any page open a WebSocket to any host and tells the server only where the page came from. Programs
+//! other than browsers send no `Origin` and are not concerned: they can be made to claim anything.
 
 use std::net::{IpAddr, SocketAddr};
 

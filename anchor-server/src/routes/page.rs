@@ -1,6 +1,7 @@
 //! The chat page: one HTML file and one module, compiled into the binary.
 //!
-//! The page may run only its own module and the one style sheet that stands in its HTML; it may talk only to this server.
+//! The page may run only its own module and the one style sheet that stands in its HTML; it may talk only to this
+//! server.
 
 use std::sync::LazyLock;
 

@@ -51,6 +51,21 @@ async fn logs_json_where_nobody_looks() {
 }
 
 #[tokio::test]
+async fn logs_no_body_however_fine_the_log() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &["--log", "trace,tungstenite=trace"]).await;
+    for encoding in Encoding::ALL {
+        Wire::session(server.address, encoding, "ada").await.publish("lobby", "a-well-kept-secret").await;
+    }
+    server.signal(rustix::process::Signal::TERM);
+    let said = server.says("stopped").await;
+    assert!(said.contains("TRACE") || said.contains("DEBUG"), "the log is fine: {said}");
+    let secret = "a-well-kept-secret";
+    let in_hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!said.contains(secret) && !said.to_ascii_lowercase().contains(&in_hex), "{said}");
+}
+
+#[tokio::test]
 async fn serves_the_page_with_its_policy() {
     let directory = tempdir().unwrap();
     let server = Process::start(directory.path(), &[]).await;
