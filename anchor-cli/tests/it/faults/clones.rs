@@ -1,7 +1,7 @@
 //! Copies of one client's state: two at once, and one from an earlier day.
 
 use super::server::Server;
-use super::world::{Entry, World, acks, assert_acked, assert_once_in_order, numbered};
+use super::world::{Entry, World, acks, assert_acked, assert_once, assert_once_in_order, numbered};
 
 /// What was queued before the copy is in the log once, and equal text that each queued afterwards once for each.
 #[test]
@@ -22,8 +22,10 @@ fn two_copies_at_once() {
 
     let log = world.log(&server);
     assert_once_in_order(&log, &queued);
-    assert_once_in_order(&log, &phones_own[..150]);
-    assert_once_in_order(&log, &twins_own[..150]);
+    // A line whose seq the other copy had used already goes out again under a new id, behind lines that were on their way:
+    // the order of a sender's lines is kept only until its state is copied.
+    assert_once(&log, &phones_own[..150]);
+    assert_once(&log, &twins_own[..150]);
     assert_eq!(count(&log, "the same words"), 2, "equal words of two clones are two messages");
     assert_eq!(
         log.len(),

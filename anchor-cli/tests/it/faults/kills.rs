@@ -12,7 +12,7 @@ const KILLS: usize = 5;
 #[test]
 fn lines_survive_a_server_that_is_killed() {
     let mut world = World::new("lines_survive_a_server_that_is_killed");
-    let lines = numbered("line", size(20_000, 2_000));
+    let lines = numbered("line", size(20_000, 3_000));
     let moments = world.moments(KILLS, lines.len());
     let mut server = world.server("data");
     let mut command = world.cli(&server, "ada", "ada");
@@ -34,7 +34,7 @@ fn lines_survive_a_server_that_is_killed() {
 #[test]
 fn lines_survive_a_sender_that_is_killed() {
     let mut world = World::new("lines_survive_a_sender_that_is_killed");
-    let lines = numbered("line", size(20_000, 2_000));
+    let lines = numbered("line", size(20_000, 3_000));
     let server = world.server("data");
     let mut taken = 0;
     let mut printed = Vec::new();
@@ -63,7 +63,7 @@ fn lines_survive_a_sender_that_is_killed() {
 fn lines_survive_when_both_are_killed() {
     let mut world = World::new("lines_survive_when_both_are_killed");
     let runs: Vec<Vec<String>> = (0..=KILLS)
-        .map(|run| numbered(&format!("run {run} line"), size(20_000, 2_000) / (KILLS + 1)))
+        .map(|run| numbered(&format!("run {run} line"), size(20_000, 3_000) / (KILLS + 1)))
         .collect();
     let mut server = world.server("data");
     let mut printed = Vec::new();

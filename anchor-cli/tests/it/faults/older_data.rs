@@ -42,15 +42,21 @@ fn after_a_restore_only_what_was_lost_is_dropped() {
     let earlier = resume(&world, &server, "reader-of-60");
     assert_eq!(earlier.gap, None, "a position before the fork is as good as ever");
     assert_eq!(earlier.entries, reader.entries);
-    assert_log(&world.log(&server), &[kept, other].concat());
+    assert_log(&world.log(&server), &[kept.clone(), other.clone()].concat());
 
-    // Whoever had acks for what was lost is told which.
-    let sender = lost_acks(&world, &server);
-    assert!(
-        sender.iter().any(|line| line.contains("40")),
-        "the sender is told of its 40 lost messages: {sender:?}"
-    );
+    // Whoever had acks for what was lost is told, at the next message, and may send it anew.
+    let (status, errors) = send(&world, &server, &["one more"]);
+    assert_eq!(status, Some(UNDECIDED), "{errors}");
+    assert!(errors.contains("acknowledged and lost: 40"), "{errors}");
+    let (status, errors) = send(&world, &server, &["--undecided", "resend", "and another"]);
+    assert_eq!(status, Some(0), "{errors}");
+    let sent_anew: Vec<String> =
+        ["one more".to_owned(), "and another".to_owned()].into_iter().chain(numbered("lost", 40)).collect();
+    assert_log(&world.log(&server), &[kept, other, sent_anew].concat());
 }
+
+/// The exit code of `send` while messages wait for a person to decide.
+const UNDECIDED: i32 = 8;
 
 /// What a reader gets that goes on where it was.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,11 +82,12 @@ fn resume(world: &World, server: &Server, state: &str) -> Resumed {
     resumed
 }
 
-/// What the sender of the lost lines is told on standard error at its next start.
-fn lost_acks(world: &World, server: &Server) -> Vec<String> {
-    let mut sender = world.send(server, "ada", "ada", &[]);
-    sender.wait();
-    sender.errors()
+/// Runs `send` as the sender of the lost lines; gives its exit code and standard error.
+fn send(world: &World, server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = world.cli(server, "ada", "ada");
+    command.args(["send", ROOM]).args(arguments);
+    let mut sender = Program::start(command, Vec::new());
+    (sender.wait().code(), sender.errors().join("\n"))
 }
 
 /// 60 lines, a copy of the data, 40 more; readers that took all and one that took 60; then the copy put in place, with

@@ -24,6 +24,8 @@ impl Program {
     /// Starts `command` and feeds it `input`, line by line, from a thread of its own; then its standard input ends.
     pub(crate) fn start(mut command: Command, input: Vec<String>) -> Self {
         let name = format!("{command:?}");
+        // What a program says before it fails is worth more here than where in it.
+        command.env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let mut stdin = child.stdin.take().expect("standard input is piped");
@@ -121,7 +123,7 @@ impl Program {
         let mut report = format!("{}\nafter {} lines of output", self.name, self.printed());
         for (stream, output) in [("out", &self.out), ("err", &self.err)] {
             let output = output.lock();
-            for line in &output.lines[output.lines.len().saturating_sub(15)..] {
+            for line in &output.lines[output.lines.len().saturating_sub(SHOWN)..] {
                 let _ = write!(report, "\n{stream}: {line}");
             }
         }
@@ -185,3 +187,6 @@ impl Output {
         true
     }
 }
+
+/// Lines of each output that the message of a failed test shows. Source: chosen; one screen.
+const SHOWN: usize = 15;

@@ -177,6 +177,18 @@ pub(crate) fn assert_acked(log: &[Entry], acks: &[Acked], lines: &[String]) {
     }
 }
 
+/// Checks that each of `lines` stands in the log exactly once, in whatever order.
+pub(crate) fn assert_once(log: &[Entry], lines: &[String]) {
+    let mut times: HashMap<&str, usize> = lines.iter().map(|line| (line.as_str(), 0)).collect();
+    for entry in log {
+        if let Some(times) = times.get_mut(entry.body.as_str()) {
+            *times += 1;
+        }
+    }
+    let wrong: BTreeSet<_> = times.into_iter().filter(|(_, times)| *times != 1).collect();
+    assert!(wrong.is_empty(), "not in the log exactly once: {wrong:?}");
+}
+
 /// Checks that each of `lines` stands in the log exactly once, and in this order.
 pub(crate) fn assert_once_in_order(log: &[Entry], lines: &[String]) {
     let wanted: HashSet<&str> = lines.iter().map(String::as_str).collect();
