@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use anchor_core::code::{Class, Code};
 use anchor_transport::client::{Client, ConnectionState};
 use futures::{Stream, StreamExt};
 
@@ -64,6 +65,17 @@ pub(crate) fn turned_away(message: &str, code: &str) -> Failure {
     Failure::new(Exit::TurnedAway, format!("the server takes this client no more: {message} ({code})"))
 }
 
+/// The server ended the reading of a room, or does not allow it.
+pub(crate) fn ended(message: &str, code: Code) -> Failure {
+    match code.class() {
+        Class::Renew | Class::Stop => turned_away(message, code.name()),
+        Class::Final | Class::Retry => Failure::new(
+            Exit::Failure,
+            format!("the server ended the reading of this room: {message} ({code})"),
+        ),
+    }
+}
+
 /// Changes that a person should know of, one sentence each.
 pub(crate) struct Changes {
     states: Pin<Box<dyn Stream<Item = ConnectionState> + Send>>,
@@ -119,5 +131,6 @@ fn unreachable(server: &str, reason: &str) -> Failure {
     Failure::new(Exit::Unreachable, format!("cannot reach {server}: {reason}; {advice}"))
 }
 
-/// How long a command that only reads waits for its first connection. Source: it must stop within 5 s.
-const FIRST_WITHIN: Duration = Duration::from_millis(4_500);
+/// How long a command that only reads waits for its first connection. Source: it must have
+/// stopped within 5 s.
+const FIRST_WITHIN: Duration = Duration::from_secs(4);

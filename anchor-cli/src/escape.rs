@@ -23,25 +23,21 @@ pub(crate) const fn name(name: &str) -> Name<'_> {
     Name(name)
 }
 
-/// Shows `text` below a heading that took `column` columns: further lines are indented. Where a terminal of `width`
-/// columns is known, long lines are broken here, because the terminal would go on at its left edge.
-pub(crate) fn paragraph(text: &str, column: usize, width: Option<usize>) -> String {
+/// Shows `text`, whose further lines are indented. Where a terminal of `width` columns is known, long lines are broken
+/// here, because the terminal would go on at its left edge.
+pub(crate) fn paragraph(text: &str, width: Option<usize>) -> String {
     // Below this there is no room for an indented text; the terminal may break it as it likes.
     let width = width.filter(|width| *width >= 2 * INDENT.len());
     let mut shown = String::with_capacity(text.len());
-    let mut column = column;
+    let mut column = 0;
     let mut piece = String::new();
     for c in text.chars() {
         piece.clear();
-        if c == '\n' {
-            shown.push('\n');
-            shown.push_str(INDENT);
-            column = INDENT.len();
-            continue;
+        if c != '\n' {
+            write_char(&mut piece, c).expect("a String takes everything");
         }
-        push(&mut piece, c);
         let columns: usize = piece.chars().map(|c| c.width().unwrap_or(0)).sum();
-        if width.is_some_and(|width| column + columns > width) {
+        if c == '\n' || width.is_some_and(|width| column + columns > width) {
             shown.push('\n');
             shown.push_str(INDENT);
             column = INDENT.len();
@@ -50,11 +46,6 @@ pub(crate) fn paragraph(text: &str, column: usize, width: Option<usize>) -> Stri
         column += columns;
     }
     shown
-}
-
-/// How many columns of a terminal `text` takes.
-pub(crate) fn columns(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
 /// See [`line`].
@@ -86,10 +77,6 @@ impl fmt::Display for Name<'_> {
         }
         f.write_char('"')
     }
-}
-
-fn push(to: &mut String, c: char) {
-    write_char(to, c).expect("a String takes everything");
 }
 
 fn write_char(to: &mut impl Write, c: char) -> fmt::Result {

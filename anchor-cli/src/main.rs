@@ -21,6 +21,7 @@ mod say;
 mod state;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 
 /// Runs the command until it ends, its time is over, or somebody stops it.
 async fn run(arguments: Arguments) -> Exit {
-    let context = Context::new(&arguments);
+    let context = Arc::new(Context::new(&arguments));
     let limit = arguments.timeout;
     let time_over = async {
         match limit {
@@ -57,11 +58,17 @@ async fn run(arguments: Arguments) -> Exit {
             None => std::future::pending().await,
         }
     };
+    // A task of its own: should it wait for the reader of its output, time and Ctrl-C go on.
+    let mut command = tokio::spawn({
+        let context = context.clone();
+        async move { command::run(&context, arguments.command).await }
+    });
     let ended = tokio::select! {
-        ended = command::run(&context, arguments.command) => ended,
+        ended = &mut command => ended.unwrap_or_else(|_| Err(Failure::new(Exit::Failure, "this is a defect; report it"))),
         failure = time_over => Err(failure),
         () = interrupted() => Err(Failure::new(Exit::Interrupted, "stopped")),
     };
+    command.abort();
     say::clear();
     let exit = match ended {
         Ok(exit) => exit,
@@ -83,5 +90,5 @@ async fn interrupted() {
     }
 }
 
-/// Threads that drive the connection while the main one prints. Source: chosen; one, and one while that is busy.
+/// Threads for the command and for its connection. Source: one may be held up by the reader of the output.
 const WORKERS: usize = 2;

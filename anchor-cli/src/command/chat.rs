@@ -270,8 +270,7 @@ impl Talk<'_> {
                 }
             }
             Delivery::Ended { code, message } => {
-                let sentence = format!("the server ended the reading of this room: {message} ({code})");
-                return Err(Failure::new(Exit::Failure, sentence));
+                return Err(connection::ended(&message, code));
             }
         }
         Ok(())
@@ -330,7 +329,9 @@ impl Talk<'_> {
             return Ok(());
         }
         let place = self.context.waiting_place().unwrap_or_default();
-        self.screen.note(&format!("-- waiting for the server: {waiting}, kept in {}", escape::line(&place)))
+        let place = escape::line(&place);
+        let how = if self.lines.is_none() { "; Ctrl-C leaves now" } else { "" };
+        self.screen.note(&format!("-- waiting for the server: {waiting}, kept in {place}{how}"))
     }
 }
 

@@ -8,7 +8,7 @@
 mod queue;
 mod report;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::pin::Pin;
 
 use anchor_core::event::Draft;
@@ -37,6 +37,9 @@ pub(crate) async fn run(context: &Context, arguments: Send) -> Result<Exit, Fail
     let left = client.pending();
     if left > 0 {
         say::note(&format!("-- left by an earlier run and delivered first: {left}"));
+    }
+    if arguments.text.is_none() && io::stdin().is_terminal() {
+        say::note("-- each line is a message; Ctrl-D ends");
     }
     let lines = match &arguments.text {
         Some(text) => one_line(text.clone()),

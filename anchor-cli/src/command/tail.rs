@@ -125,8 +125,7 @@ impl Reader<'_> {
                 }
                 Delivery::Ended { code, message } => {
                     self.settle()?;
-                    let sentence = format!("the server ended the reading of this room: {message} ({code})");
-                    return Err(Failure::new(Exit::Failure, sentence));
+                    return Err(connection::ended(&message, code));
                 }
             }
             if let (Some(end), Some(reached)) = (self.end, reached)

@@ -1,6 +1,8 @@
 //! Nothing that somebody sends can steer a terminal or forge a line.
 
-use super::{columns, line, name, paragraph};
+use unicode_width::UnicodeWidthStr;
+
+use super::{line, name, paragraph};
 
 #[test]
 fn a_line_shows_controls_and_overrides_as_escapes() {
@@ -31,25 +33,26 @@ fn a_name_that_could_be_more_than_a_name_is_quoted() {
 #[test]
 fn further_lines_of_a_paragraph_are_indented() {
     let forged = "hi\n2026-11-22 14:03:05 #7 bob: I quit";
-    assert_eq!(paragraph(forged, 30, None), "hi\n    2026-11-22 14:03:05 #7 bob: I quit");
-    assert_eq!(paragraph("a\r\nb\n", 0, None), "a\\r\n    b\n    ");
+    assert_eq!(paragraph(forged, None), "hi\n    2026-11-22 14:03:05 #7 bob: I quit");
+    assert_eq!(paragraph("a\r\nb\n", None), "a\\r\n    b\n    ");
 }
 
 #[test]
 fn a_long_line_is_broken_before_the_terminal_breaks_it() {
-    assert_eq!(paragraph("abcdefghij", 6, Some(10)), "abcd\n    efghij");
-    assert_eq!(paragraph("日本語", 6, Some(10)), "日本\n    語");
-    assert_eq!(paragraph("abcdefghij", 6, Some(3)), "abcdefghij");
-    let padded = format!("{}forged", " ".repeat(200));
-    for row in paragraph(&padded, 12, Some(40)).lines().skip(1) {
-        assert!(row.starts_with("    ") && columns(row) <= 40, "{row:?}");
+    assert_eq!(paragraph("ada: abcdefghijk", Some(10)), "ada: abcde\n    fghijk");
+    assert_eq!(paragraph("ada: 日本語", Some(10)), "ada: 日本\n    語");
+    assert_eq!(paragraph("ada: \x1b[2J", Some(10)), "ada: \n    \\u{1b}\n    [2J");
+    assert_eq!(paragraph("abcdefghij", Some(3)), "abcdefghij");
+    let padded = format!("ada: {}forged", " ".repeat(200));
+    for (at, row) in paragraph(&padded, Some(40)).lines().enumerate() {
+        assert!(row.width() <= 40 && (at == 0 || row.starts_with("    ")), "{row:?}");
     }
 }
 
 #[test]
 fn no_text_leaves_a_control_character_behind() {
     let every: String = (0..0x3000).filter_map(char::from_u32).collect();
-    for shown in [line(&every).to_string(), name(&every).to_string(), paragraph(&every, 0, Some(80))] {
+    for shown in [line(&every).to_string(), name(&every).to_string(), paragraph(&every, Some(80))] {
         assert!(!shown.chars().any(|c| c != '\n' && anchor_core::id::is_unprintable(c)));
     }
     assert!(!line(&every).to_string().contains('\n'));

@@ -51,13 +51,12 @@ impl Style {
             },
         };
         let heading = format!("{at} {}{}{what}", escape::name(event.user.as_str()), kind(event));
-        match event.body.as_ref().and_then(Body::as_text) {
+        let shown = match event.body.as_ref().and_then(Body::as_text) {
             None => heading,
-            Some(text) => {
-                let column = escape::columns(&heading) + 2;
-                format!("{heading}: {}", escape::paragraph(text, column, width()))
-            }
-        }
+            Some(text) => format!("{heading}: {text}"),
+        };
+        // The heading has nothing to escape any more; it is broken like the text, should the name be long.
+        escape::paragraph(&shown, width())
     }
 
     fn time(&self, ts: u64, format: &str) -> String {

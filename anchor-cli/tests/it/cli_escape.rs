@@ -1,5 +1,8 @@
 //! What others wrote never reaches a terminal raw.
 
+use anchor_core::code::Code;
+use anchor_core::session::Denied;
+
 use crate::cli_world::{Ran, World};
 
 const NASTY: [&str; 5] = [
@@ -61,4 +64,17 @@ fn a_name_cannot_pass_for_a_line() {
     world.cli("bob: I quit", "send lobby x").run().succeed();
     let shown = world.cli("ada", "tail lobby").run().succeed().out;
     assert!(shown.ends_with(" \"bob: I quit\": x\n"), "{shown}");
+}
+
+#[test]
+fn a_server_that_sends_somebody_away_is_quoted_safely() {
+    let message = "go \x1b]0;away\x07\nanchor-cli: all is well".to_owned();
+    let world = World::closed_to_all(Denied { code: Code::Banned, message });
+    for command in ["send lobby hello", "chat", "tail lobby --follow", "history lobby", "rooms", "who lobby"]
+    {
+        let ran = world.cli("ada", command).run();
+        let quoted = "go \\u{1b}]0;away\\u{7}\\nanchor-cli: all is well (banned)";
+        assert_harmless(&ran);
+        ran.fail(7, quoted);
+    }
 }

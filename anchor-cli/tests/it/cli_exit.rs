@@ -80,7 +80,7 @@ fn chat_and_send_keep_trying_and_say_so() {
     let mut world = World::new();
     world.stop_server();
     for command in ["send lobby hello", "chat"] {
-        let ran = world.cli("ada", command).arguments("--timeout 1500ms").input("typed\n");
+        let ran = world.cli("ada", command).arguments("--timeout 3").input("typed\n");
         ran.fail(5, "cannot reach ws://").fail(5, "unacknowledged messages");
     }
 }

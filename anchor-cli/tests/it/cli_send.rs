@@ -79,7 +79,7 @@ fn send_goes_on_when_the_server_comes_back() {
 fn what_was_left_is_delivered_first_and_once() {
     let mut world = World::new();
     world.stop_server();
-    let ran = world.cli("ada", "send lobby --timeout 2").input("one\ntwo\n");
+    let ran = world.cli("ada", "send lobby --timeout 3").input("one\ntwo\n");
     let ran = ran.fail(5, "--timeout").fail(5, "unacknowledged messages: 2");
     assert_eq!(ran.out, "");
 

@@ -5,9 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 
+use anchor::System;
+use anchor_core::engine::Anchor;
+use anchor_core::memory::MemoryStore;
+use anchor_core::session::{Credentials, Denied, Identify, Identity};
 use anchor_server::{Config, Server};
+use async_trait::async_trait;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -28,14 +34,30 @@ impl World {
 
     /// A server of which `change` sets the options.
     pub(crate) fn with(change: impl FnOnce(Config) -> Config) -> Self {
-        let mut world = Self {
+        let mut world = Self::nowhere();
+        world.start(change);
+        world
+    }
+
+    /// A server that lets nobody in.
+    pub(crate) fn closed_to_all(denied: Denied) -> Self {
+        let mut world = Self::nowhere();
+        let config = Config { listen: world.address, ..Config::default() };
+        let anchor = Anchor::builder(MemoryStore::new(System), System).build();
+        let started = async { Server::start_with(config, anchor, Arc::new(Closed(denied))).unwrap() };
+        let server = world.runtime.block_on(started);
+        world.address = server.local_addr();
+        world.server = Some(server);
+        world
+    }
+
+    fn nowhere() -> Self {
+        Self {
             directory: tempfile::tempdir().unwrap(),
             runtime: Runtime::new().unwrap(),
             address: ([127, 0, 0, 1], 0).into(),
             server: None,
-        };
-        world.start(change);
-        world
+        }
     }
 
     fn start(&mut self, change: impl FnOnce(Config) -> Config) {
@@ -67,7 +89,7 @@ impl World {
     pub(crate) fn restore_data_from(&self, copy: &Path) {
         let data = self.directory.path().join("data");
         copy_files(copy, &data);
-        anchor_store::restore(&data, anchor::System).unwrap();
+        anchor_store::restore(&data, System).unwrap();
     }
 
     /// Where the state of `user` lies.
@@ -101,6 +123,16 @@ impl World {
     pub(crate) fn bodies(&self, room: &str) -> Vec<String> {
         let printed = self.cli("reader", "tail --from-start --json").arg(room).run().succeed();
         printed.json().iter().map(|line| line["body"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Closed(Denied);
+
+#[async_trait]
+impl Identify for Closed {
+    async fn identify(&self, _: Credentials) -> Result<Identity, Denied> {
+        Err(self.0.clone())
     }
 }
 

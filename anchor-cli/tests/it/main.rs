@@ -1,5 +1,7 @@
 //! `anchor-cli` as a user has it: real processes against a real server.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
+
 mod cli_chat;
 mod cli_escape;
 mod cli_exit;
