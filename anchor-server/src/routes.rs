@@ -22,7 +22,8 @@ use crate::state::State;
 /// The routes of a server, to be served or nested by a host.
 ///
 /// The WebSocket route needs a server that supports upgrades: `axum::serve` does. Served by [`crate::Server`], a
-/// session has its TCP socket for itself; elsewhere it goes through what the host has put around it.
+/// session has its TCP socket for itself; elsewhere it goes through what the host has put around it, and the host sets
+/// `TCP_NODELAY` and the sizes of kernel buffers.
 pub fn router(state: State) -> Router {
     Router::new()
         .route("/", get(page::index))

@@ -29,8 +29,7 @@ pub struct Server {
     address: SocketAddr,
     anchor: Anchor,
     admission: Admission,
-    /// `None` once somebody waits for it.
-    task: Option<JoinHandle<Ended>>,
+    task: JoinHandle<Ended>,
 }
 
 /// See [`Server::stopper`].
@@ -101,7 +100,7 @@ impl Server {
             .listening_on(address);
         let admission = state.admission().clone();
         let task = tokio::spawn(live(config, listener, state, store));
-        Ok(Self { address, anchor, admission, task: Some(task) })
+        Ok(Self { address, anchor, admission, task })
     }
 
     /// Begins an orderly end: takes no more connections, and tells every session to go and when to come back.
@@ -117,11 +116,13 @@ impl Server {
 
     /// Ends once the server has: after [`Server::stop`], or when its store failed. The data directory is free then.
     ///
+    /// # Cancellation
+    /// Dropping the future drops the server.
+    ///
     /// # Panics
     /// If the server's own task panicked: a defect.
     pub async fn wait(mut self) -> Ended {
-        let task = self.task.take().expect("only `wait` takes the task, and it takes the server with it");
-        task.await.expect("the task that runs the server neither panics nor is cancelled")
+        (&mut self.task).await.expect("the task that runs the server neither panics nor is cancelled")
     }
 
     /// Where it listens; the real port, where port 0 was asked for.
@@ -151,9 +152,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.task.is_some() {
-            self.admission.advance(Phase::Aborting);
-        }
+        self.admission.advance(Phase::Aborting);
     }
 }
 

@@ -112,6 +112,19 @@ fn the_file_may_use_the_types_of_toml() {
 }
 
 #[test]
+fn the_example_file_holds_every_default() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("anchor.example.toml");
+    assert_eq!(resolve(&[], &[], Some(&example)).unwrap(), Config::default());
+    let text = std::fs::read_to_string(example).unwrap();
+    for option in options_command().get_arguments().filter_map(clap::Arg::get_long) {
+        assert!(
+            text.contains(&format!("\n{option} =")) || text.contains(&format!("\n# {option} =")),
+            "{option}"
+        );
+    }
+}
+
+#[test]
 fn the_environment_may_name_the_file() {
     let file = file("max-connections = 9\n");
     let path = file.path().to_str().unwrap();

@@ -45,6 +45,15 @@ async fn a_stopped_server_frees_its_directory() {
 }
 
 #[tokio::test]
+async fn a_dropped_server_ends_its_sessions() {
+    let directory = tempdir().unwrap();
+    let server = Server::start(config(directory.path())).await.unwrap();
+    let mut wire = Wire::session(server.local_addr(), Encoding::MessagePack, "ada").await;
+    drop(server);
+    while let Some(Ok(_)) = soon(wire.socket.next()).await {}
+}
+
+#[tokio::test]
 async fn a_panic_ends_one_session_and_is_counted() {
     let anchor = Anchor::builder(MemoryStore::new(anchor::System), anchor::System).build();
     let server = Server::start_with(config("unused"), anchor, Arc::new(Tripping)).unwrap();
