@@ -8,7 +8,7 @@
  *
  * Invariants: nothing is sent before it is stored; nothing that may have been appended gets a new seq unless the server
  * says that it was not; an event is shown once, in the order of its room's log; what others wrote enters the document as
- * text only.
+ * text only. It is one long file because the server serves one, without a build.
  */
 
 // ---- Wire ----------------------------------------------------------------------------------------------------------
@@ -18,7 +18,12 @@ const MESSAGE = 1; // the kind of event that somebody said
 const START = { epoch: null, offset: 0, chain: "0000000000000000" };
 
 const fromPosition = ([epoch, offset, chain]) => ({ epoch, offset, chain });
-const toPosition = ({ epoch, offset, chain }) => [epoch, offset, chain];
+const toPosition = ({ epoch, offset, chain }) => [epoch, offset, chain]; // of an event too: the place right after it
+
+// Ranges of a room's log.
+const NEWEST = ["newest"];
+const before = (position) => ["before", toPosition(position)];
+const after = (position) => ["after", toPosition(position)];
 
 function fromEvent([offset, ordinal, chain, ts, user, client, seq, nonce, kind, target, type, body], epoch) {
   return { epoch, offset, ordinal, chain, ts, user, client, seq, nonce, kind, target, type, body };
@@ -28,11 +33,21 @@ function fromGap([from, to, reason, position, ordinal]) {
   return { from, to, reason, position: position && fromPosition(position), ordinal };
 }
 
-// Codes after which a client does not simply come back. Every other code, known or not, is one to retry.
-const RENEW = new Set(["replaced"]);
-const STOP = new Set(["malformed", "too_large", "out_of_order", "version", "banned", "auth"]);
-// Codes of an `error` that are worth asking again for.
-const ASK_AGAIN = new Set(["too_many_reads", "store_unavailable", "rate_limited"]);
+// What the protocol's table of codes says that a client does next. Every other code, known or not, is one to retry.
+const CLASSES = {
+  final: [
+    ...["seq_conflict", "seq_forgotten", "seq_skipped", "denied", "room_unknown", "kind_unsupported", "body_too_large"],
+    ...["unsupported", "invalid", "not_subscribed", "already_subscribed", "too_many_rooms"],
+  ],
+  renew: ["replaced", "auth"],
+  stop: ["malformed", "too_large", "out_of_order", "version", "banned"],
+};
+
+/** `final`, `renew`, `stop` or `retry`. */
+export function classOf(code) {
+  return Object.keys(CLASSES).find((name) => CLASSES[name].includes(code)) ?? "retry";
+}
+
 // Refusals that say something about the seq, not about what was published under it.
 const NEVER_APPENDED = new Set(["seq_conflict", "seq_skipped"]);
 const SIGNS_OF_A_CLONE = new Set(["seq_conflict", "seq_forgotten"]);
@@ -323,7 +338,8 @@ export class Outbox {
 
 // ---- Client --------------------------------------------------------------------------------------------------------
 
-const HELLO_ANSWERED_WITHIN = 15_000; // milliseconds; chosen: longer than the server's own 10 s for a hello
+const OPEN_WITHIN = 10_000; // milliseconds until a connection is open, as the protocol says
+const WELCOME_WITHIN = 60_000; // milliseconds from there to `welcome`, likewise: three heartbeats
 const HEARTBEATS_MISSED_MAX = 3; // as the server counts them
 const PAGE_EVENTS = 200; // of a page when the log is asked for an entry's outcome; the largest that servers give
 
@@ -412,8 +428,8 @@ export class Client {
       if (!this.#session?.limits) return reject({ code: "closed", message: "not connected" });
       this.#request("history", [name, range, limit], (failure, fields) => {
         if (failure) return reject(failure);
-        const [, epoch, , events, head, horizon, gap, next] = fields;
-        resolve({ events: events.map((event) => fromEvent(event, epoch)), gap: gap && fromGap(gap), head, horizon, next: next && fromPosition(next) });
+        const [, , epoch, , events, head, horizon, gap, next] = fields;
+        resolve({ events: events.map((event) => fromEvent(event, epoch)), gap: gap ? fromGap(gap) : null, head, horizon, next: next && fromPosition(next) });
       });
     });
   }
@@ -426,7 +442,8 @@ export class Client {
     this.#view.state("connecting", "Connecting…");
     const socket = this.#dial(SUBPROTOCOL);
     const now = performance.now();
-    const session = { socket, limits: null, heard: now, spoke: now, requests: new Map(), line: null, inFlight: new Map(), lookups: Promise.resolve() };
+    const sending = { line: null, inFlight: new Map(), lookups: Promise.resolve() };
+    const session = { socket, limits: null, heard: now, spoke: now, patience: OPEN_WITHIN, requests: new Map(), ...sending };
     this.#session = session;
     const current = (handle) => (event) => this.#session === session && handle(event);
     socket.onopen = current(() => this.#hello());
@@ -436,6 +453,7 @@ export class Client {
   }
 
   #hello() {
+    Object.assign(this.#session, { heard: performance.now(), patience: WELCOME_WITHIN });
     const { record, waits } = this.#outbox.current;
     const rooms = [...this.#rooms.values()].filter((room) => room.position);
     for (const room of rooms) room.live = true;
@@ -444,7 +462,12 @@ export class Client {
 
   #received(data) {
     this.#session.heard = performance.now();
-    const [type, ...fields] = JSON.parse(data);
+    let type, fields;
+    try {
+      [type, ...fields] = JSON.parse(data);
+    } catch {
+      return this.#lost(); // no frame: a defect of the server
+    }
     const handler = {
       welcome: () => this.#welcome(fields),
       ack: () => this.#acked(fields),
@@ -468,7 +491,7 @@ export class Client {
     if (seq >= record.next_seq) return this.#renew(); // decided, but never stored here: somebody else uses this id
     const [bodyBytes, , , , window, inFlightBytes] = limits;
     if (seq < record.acked) {
-      this.#view.notice(`The server was set back to an earlier day: ${record.acked - seq} of your latest messages may be missing from its rooms.`);
+      this.#view.notice(`The server was set back to an earlier day: ${record.acked - seq} or fewer of your latest messages are missing from its rooms.`);
     }
     await this.#outbox.note({ tag, acked: Math.min(record.acked, seq) });
     await this.#outbox.adopt();
@@ -476,7 +499,7 @@ export class Client {
     if (this.#session !== session) return;
     for (const entry of entries) this.#view.entry(entry);
     this.#outbox.startSession();
-    Object.assign(session, { heartbeat, limits: { bodyBytes, window, inFlightBytes } });
+    Object.assign(session, { heartbeat, patience: HEARTBEATS_MISSED_MAX * heartbeat, limits: { bodyBytes, window, inFlightBytes } });
     this.#failures = 0;
     this.#view.state("connected", "Connected.", session.limits);
     for (const room of this.#rooms.values()) if (!room.live) this.#subscribe(room);
@@ -508,9 +531,9 @@ export class Client {
   }
 
   #tick() {
-    const { heard, spoke, heartbeat } = this.#session;
+    const { heard, spoke, heartbeat, patience } = this.#session;
     const now = performance.now();
-    if (now - heard > (heartbeat ? HEARTBEATS_MISSED_MAX * heartbeat : HELLO_ANSWERED_WITHIN)) return this.#lost();
+    if (now - heard > patience) return this.#lost();
     if (heartbeat && now - spoke >= heartbeat) this.#send("beat");
   }
 
@@ -537,8 +560,8 @@ export class Client {
   }
 
   #goodbye([code, message, reconnectAfter]) {
-    if (RENEW.has(code)) return this.#renew();
-    if (STOP.has(code)) {
+    if (code === "replaced") return this.#renew();
+    if (classOf(code) !== "retry") {
       this.#drop();
       return this.#view.state("stopped", `The server ended the connection: ${message} (${code}). Enter again to retry.`);
     }
@@ -560,7 +583,7 @@ export class Client {
   #subscribe(room) {
     this.#request("subscribe", [room.name, room.from], (failure, fields) => {
       if (this.#rooms.get(room.name) !== room || failure?.code === "closed") return;
-      if (failure && !ASK_AGAIN.has(failure.code)) {
+      if (failure && classOf(failure.code) !== "retry") {
         return this.#view.notice(`The room ${room.name} cannot be opened: ${failure.message} (${failure.code}).`);
       }
       if (failure) {
@@ -653,32 +676,32 @@ export class Client {
   #lookUp(line, entry) {
     const session = this.#session;
     session.lookups = session.lookups.then(() => this.#search(line, entry)).catch((failure) => {
-      if (this.#session === session && ASK_AGAIN.has(failure.code)) setTimeout(() => this.#lookUp(line, entry), failure.retryAfter ?? 1_000);
+      if (this.#session === session && failure.code !== "closed") setTimeout(() => this.#lookUp(line, entry), failure.retryAfter ?? 1_000);
     });
   }
 
   async #search(line, entry) {
     const unconfirmed = async (reason) => this.#view.entry(await this.#outbox.park(entry, "unconfirmed", reason));
-    let after = entry.after;
+    let from = entry.after;
+    let gapped = false;
     for (let head = null; ; ) {
       let page;
       try {
-        page = await this.history(entry.room, ["after", toPosition(after)], PAGE_EVENTS);
+        page = await this.history(entry.room, after(from), PAGE_EVENTS);
       } catch (failure) {
-        if (failure.code === "closed" || ASK_AGAIN.has(failure.code)) throw failure;
+        if (classOf(failure.code) === "retry") throw failure; // "closed" too
         await unconfirmed(failure.message);
         break;
       }
       head ??= page.head; // told after the server had forgotten the seq: the entry is below it, or nowhere
       const own = ({ client, seq, nonce }) => client === line.record.tag && seq === entry.seq && nonce === entry.nonce;
       const found = page.events.find(own);
+      gapped ||= page.gap !== null;
+      from = page.next;
+      if (!found && from && from.offset < head) continue;
       if (found) await this.#found(entry, found);
-      else if (page.gap) await unconfirmed("a part of the room that may have held it is no longer there");
-      else if (!page.next || page.next.offset >= head) await this.again(entry);
-      else {
-        after = page.next;
-        continue;
-      }
+      else if (gapped) await unconfirmed("a part of the room that may have held it is no longer there");
+      else await this.again(entry);
       break;
     }
     this.#pump();
@@ -733,8 +756,7 @@ class View {
   }
 
   started(room, position, head, horizon) {
-    this.clear(room);
-    this.#id("older").hidden = position.offset < Math.max(horizon, 1);
+    if (room === this.#room) this.#id("older").hidden = position.offset < Math.max(horizon, 1);
   }
 
   events(room, events) {
@@ -781,7 +803,7 @@ class View {
   }
 
   acked(entry, { offset, durability, passed }) {
-    const text = DURABILITY[durability] ?? durability;
+    const text = DURABILITY[durability] ?? DURABILITY.memory;
     const unmarked = this.#unmarked.get(keyOf(entry));
     if (unmarked) unmarked.textContent = text;
     this.#unmarked.delete(keyOf(entry));
@@ -917,6 +939,22 @@ class View {
 
 // ---- The page ------------------------------------------------------------------------------------------------------
 
+/** Keeps a value for the next visit, or tells the one that was kept; a browser that forbids it remembers nothing. */
+function remembered(key, value) {
+  try {
+    return value === undefined ? localStorage.getItem(`anchor ${key}`) : localStorage.setItem(`anchor ${key}`, value);
+  } catch {
+    return null;
+  }
+}
+
+/** What the protocol forbids in a name, and would end the session for; empty if nothing. */
+function problemWithName(name) {
+  if (name === "" || byteLength(name) > 64) return "A name has 1 to 64 bytes.";
+  const hidden = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+  return hidden.test(name) ? "A name has no invisible characters that control lines or the direction of writing." : "";
+}
+
 /** Joins view, outbox and client in `document`. The room stands in the address, the name is remembered. */
 async function run(document) {
   const [enter, name, room, compose, text] = ["enter", "name", "room", "compose", "text"].map((id) => document.getElementById(id));
@@ -928,12 +966,15 @@ async function run(document) {
   const url = new URL("v1/ws", document.baseURI.replace(/^http/, "ws"));
   let here = { user: null, room: null };
 
+  /** Follows the form: another room over the same connection, or another person over a new one. */
   async function go() {
     const next = { user: name.value.trim(), room: room.value };
+    view.problem(problemWithName(next.user));
+    if (problemWithName(next.user) !== "") return;
     const stays = next.user === here.user && document.documentElement.dataset.phase !== "stopped";
     const left = here;
     here = next;
-    localStorage.setItem("anchor name", next.user);
+    remembered("name", next.user);
     history.replaceState(null, "", `#${next.room}`);
     view.clear(next.room);
     if (stays) view.client.leave(left.room);
@@ -946,14 +987,23 @@ async function run(document) {
     text.focus();
   }
 
-  enter.onsubmit = (event) => (event.preventDefault(), go());
+  let going = Promise.resolve(); // one after the other, however fast somebody enters
+  enter.onsubmit = (event) => {
+    event.preventDefault();
+    going = going.then(go, go);
+  };
   compose.onsubmit = async (event) => {
     event.preventDefault();
     const body = text.value.trim().toWellFormed(); // half a surrogate pair is no text, and would end the session
     view.problem(view.problemWith(body));
     if (body === "" || view.problemWith(body) !== "") return;
     text.value = "";
-    await view.client.publish(here.room, body);
+    try {
+      await view.client.publish(here.room, body);
+    } catch (failure) {
+      text.value = `${body}\n${text.value}`.trim();
+      view.problem(`The message could not be stored, and was not sent: ${failure.message}.`);
+    }
   };
   text.onkeydown = (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -964,7 +1014,7 @@ async function run(document) {
   addEventListener("online", () => view.client?.nudge());
   addEventListener("unhandledrejection", ({ reason }) => view.problem(`This page has a problem: ${reason?.message ?? reason}.`));
 
-  name.value = localStorage.getItem("anchor name") ?? "";
+  name.value = remembered("name") ?? "";
   if (location.hash.length > 1) room.value = decodeURIComponent(location.hash.slice(1));
   if (name.value !== "" && enter.checkValidity()) await go();
 }
