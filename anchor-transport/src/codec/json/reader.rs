@@ -10,7 +10,7 @@ use anchor_core::msgpack::{DEPTH_MAX, Malformed};
 use anchor_core::position::{Chain, Offset, Ordinal};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::super::kind::FrameKind;
 use super::super::value::{MISSING, Reader, TOO_LARGE};
@@ -26,7 +26,9 @@ pub(in super::super) struct FrameReader<'a> {
 
 impl<'a> FrameReader<'a> {
     fn blank(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let blank = self.rest.bytes().take_while(|byte| is_blank(byte)).count();
+        self.rest = &self.rest[blank..];
     }
 
     /// Takes `token` if it comes next, white space before it included.
@@ -56,25 +58,14 @@ impl<'a> FrameReader<'a> {
 
     /// Takes a string that comes next: its text, borrowed where nothing is escaped.
     fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
-        self.expect("\"", "expected a string")?;
-        let bytes = self.rest.as_bytes();
-        let mut length = plain_length(bytes);
-        if bytes.get(length) == Some(&b'"') {
-            let (text, rest) = (&self.rest[..length], &self.rest[length + 1..]);
-            self.rest = rest;
-            return Ok(Cow::Borrowed(text));
+        self.blank();
+        let inside = self.rest.strip_prefix('"').ok_or(Malformed("expected a string"))?;
+        let length = plain_length(inside.as_bytes());
+        if inside.as_bytes().get(length) == Some(&b'"') {
+            self.rest = &inside[length + 1..];
+            return Ok(Cow::Borrowed(&inside[..length]));
         }
-        while bytes.get(length) == Some(&b'\\') {
-            length = (length + 2).min(bytes.len());
-            length += plain_length(&bytes[length..]);
-        }
-        if bytes.get(length) != Some(&b'"') {
-            return Err(Malformed("a string without an end, or with a bare control character"));
-        }
-        let (escaped, rest) = (&bytes[..length], &self.rest[length + 1..]);
-        self.rest = rest;
-        let quoted = [b"\"", escaped, b"\""].concat();
-        serde_json::from_slice(&quoted).map(Cow::Owned).map_err(|_| Malformed("a string with a wrong escape"))
+        self.parse().map(Cow::Owned).ok_or(Malformed("a string with a wrong escape, or without an end"))
     }
 
     /// Takes a string that comes next, sharing the bytes of the frame where nothing is escaped.
@@ -102,13 +93,18 @@ impl<'a> FrameReader<'a> {
 
     /// Passes over the value that comes next, whatever it is.
     fn skip(&mut self) -> Result<(), Malformed> {
-        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<IgnoredAny>();
-        if !matches!(values.next(), Some(Ok(_))) {
-            return Err(Malformed("not JSON"));
-        }
-        let (skipped, rest) = self.rest.split_at(values.byte_offset());
-        self.rest = rest;
+        let before = self.rest;
+        let IgnoredAny = self.parse().ok_or(Malformed("not JSON"))?;
+        let skipped = &before[..before.len() - self.rest.len()];
         if depth(skipped) > DEPTH_MAX { Err(Malformed("nested too deep")) } else { Ok(()) }
+    }
+
+    /// Takes the value that comes next, as `serde_json` reads it.
+    fn parse<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter();
+        let value = values.next()?.ok()?;
+        self.rest = &self.rest[values.byte_offset()..];
+        Some(value)
     }
 }
 
