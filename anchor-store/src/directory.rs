@@ -5,24 +5,30 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use anchor_core::environment::Environment;
 use redb::{Database, DatabaseError, StorageBackend, StorageError};
 
+use crate::database::{OpenDatabase, contained};
 use crate::disk::{FileDisk, sync_directory};
 use crate::error::OpenError;
 use crate::options::{JOURNAL_CACHE_BYTES, Options};
-use crate::shared::{Databases, panic_message};
+use crate::shared::Databases;
 use crate::tables::{
     FORMAT, JOURNAL_FILE, PAGES_FILE, PairId, Role, check_format, initialise, is_unused, pair_of,
 };
 
 /// Holds the operating system's lock on a directory for as long as it lives, which is at most as long as the process.
 #[derive(Debug)]
-pub(crate) struct DirectoryLock {
-    _file: File,
+pub(crate) struct DirectoryLock(File);
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child process that is just being started shares the open file until it runs
+        // its program, and would hold the lock until then. Where this fails, closing is all there is.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Opens the databases of a directory, making what is missing of a new one.
@@ -44,10 +50,9 @@ pub(crate) fn open(dir: &Path, env: &dyn Environment, options: &Options) -> Resu
     }
     let journal = open_file(&paths[0], Role::Journal, options)?;
     if !pages_is_there {
-        match is_unused(&journal, Role::Journal) {
-            Ok(true) => create(dir, Role::Pages, pair)?,
-            Ok(false) => return Err(OpenError::Missing { file: PAGES_FILE }),
-            Err(error) => return Err(OpenError::damaged(JOURNAL_FILE, error)),
+        match is_unused(&journal, Role::Journal)? {
+            true => create(dir, Role::Pages, pair)?,
+            false => return Err(OpenError::Missing { file: PAGES_FILE }),
         }
     }
     let pages = open_file(&paths[1], Role::Pages, options)?;
@@ -81,13 +86,12 @@ pub(crate) fn open_backends(
         (one, other) => {
             let (made, new) = if one.is_some() { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
             let pair = one.or(other).expect("one of them has a pair id");
-            match is_unused(made.0, made.1) {
-                Ok(true) => {
+            match is_unused(made.0, made.1)? {
+                true => {
                     initialise(new.0, new.1, pair)
                         .map_err(|error| OpenError::damaged(new.1.file(), error))?;
                 }
-                Ok(false) => return Err(OpenError::Missing { file: new.1.file() }),
-                Err(error) => return Err(OpenError::damaged(made.1.file(), error)),
+                false => return Err(OpenError::Missing { file: new.1.file() }),
             }
         }
     }
@@ -95,23 +99,27 @@ pub(crate) fn open_backends(
 }
 
 /// Opens a database on `backend`. What redb makes of a damaged file, an error or a panic, is an error here.
-fn open_backend(backend: impl StorageBackend, role: Role, options: &Options) -> Result<Database, OpenError> {
+fn open_backend(
+    backend: impl StorageBackend,
+    role: Role,
+    options: &Options,
+) -> Result<OpenDatabase, OpenError> {
     let cache = match role {
         Role::Journal => JOURNAL_CACHE_BYTES,
         Role::Pages => options.pages_cache_bytes,
     };
-    let open = || Database::builder().set_cache_size(cache).create_with_backend(backend);
-    match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(database)) => Ok(database),
+    let open = || Ok(Database::builder().set_cache_size(cache).create_with_backend(backend));
+    match contained(open) {
+        Ok(Ok(database)) => Ok(OpenDatabase::new(database)),
         Ok(Err(DatabaseError::Storage(StorageError::Io(error)))) if is_of_the_system(&error) => {
             Err(OpenError::Io { during: "opening a database", source: error.into() })
         }
         Ok(Err(error)) => Err(OpenError::damaged(role.file(), error)),
-        Err(panic) => Err(OpenError::damaged(role.file(), panic_message(&*panic))),
+        Err(error) => Err(OpenError::damaged(role.file(), error)),
     }
 }
 
-fn open_file(path: &Path, role: Role, options: &Options) -> Result<Database, OpenError> {
+fn open_file(path: &Path, role: Role, options: &Options) -> Result<OpenDatabase, OpenError> {
     let disk = FileDisk::open(path).map_err(|source| not_writable(path, source))?;
     if disk.len().map_err(|source| not_writable(path, source))? == 0 {
         return Err(OpenError::damaged(role.file(), "it is empty"));
@@ -154,7 +162,7 @@ fn lock(dir: &Path) -> Result<DirectoryLock, OpenError> {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(|source| not_writable(&path, source))?;
     match file.try_lock() {
-        Ok(()) => Ok(DirectoryLock { _file: file }),
+        Ok(()) => Ok(DirectoryLock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Held { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(not_writable(&path, source)),
     }

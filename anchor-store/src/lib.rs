@@ -28,6 +28,7 @@
 mod cache;
 mod check;
 mod codec;
+mod database;
 mod directory;
 mod disk;
 mod error;

@@ -5,8 +5,6 @@
 //! boundaries. Reads are done in place, on the thread that polls: a page from the cache costs about 10 µs (measured
 //! with the layout), less than handing the call to another thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Epoch, Mark, Offset, Ordinal};
@@ -14,8 +12,9 @@ use anchor_core::run::Run;
 use anchor_core::store::{Direction, Place, Read, RoomState, StoreError};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
 
+use crate::database::contained;
 use crate::pages::{Page, Row};
-use crate::shared::{Shared, panic_message};
+use crate::shared::Shared;
 use crate::tables::{PAGES, ROOMS};
 
 impl Shared {
@@ -23,10 +22,9 @@ impl Shared {
     pub(crate) fn guard_read<T>(&self, read: impl FnOnce() -> Result<T, BoxError>) -> Result<T, StoreError> {
         // Also what memory alone could answer: a closed store answers nothing.
         self.databases()?;
-        let error = match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => error,
-            Err(panic) => panic_message(&*panic).into(),
+        let error = match contained(read) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
         };
         match error.downcast::<StoreError>() {
             Ok(error) => Err(*error),

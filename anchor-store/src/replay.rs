@@ -1,6 +1,5 @@
 //! Opening: what the journal holds beyond the pages is taken into memory again, and the two are checked against each other.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anchor_core::environment::Environment;
@@ -8,10 +7,11 @@ use anchor_core::error::BoxError;
 use bytes::Bytes;
 use redb::{ReadableDatabase, ReadableTable};
 
+use crate::database::contained;
 use crate::error::OpenError;
 use crate::journal::Commit;
 use crate::options::Options;
-use crate::shared::{Databases, Shared, panic_message};
+use crate::shared::{Databases, Shared};
 use crate::tables::{APPLIED, COMMITS, JOURNAL_FILE, META, PAGES_FILE, read_number};
 use crate::writer::Writer;
 
@@ -71,9 +71,5 @@ fn replay(shared: &Shared, applied: u64, last: u64) -> Result<(), BoxError> {
 
 /// Runs a part of opening; an error or a panic in it says that `file` is damaged.
 fn guarded<T>(file: &'static str, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, OpenError> {
-    match catch_unwind(AssertUnwindSafe(part)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(OpenError::damaged(file, error)),
-        Err(panic) => Err(OpenError::damaged(file, panic_message(&*panic))),
-    }
+    contained(part).map_err(|error| OpenError::damaged(file, error))
 }

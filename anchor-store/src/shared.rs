@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -13,9 +12,10 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, RoomId};
 use anchor_core::store::{CommitObserver, StoreError};
 use anchor_core::window::Window;
-use redb::{Database, ReadableDatabase};
+use redb::ReadableDatabase;
 
 use crate::cache::Cache;
+use crate::database::{OpenDatabase, contained};
 use crate::directory::DirectoryLock;
 use crate::journal::{Stored, Trimmed};
 use crate::options::{IDLE, Options};
@@ -45,8 +45,8 @@ pub(crate) struct Shared {
 /// Both databases, and the lock on their directory, which goes last.
 #[derive(Debug)]
 pub(crate) struct Databases {
-    pub(crate) journal: Database,
-    pub(crate) pages: Database,
+    pub(crate) journal: OpenDatabase,
+    pub(crate) pages: OpenDatabase,
     pub(crate) _lock: Option<DirectoryLock>,
 }
 
@@ -151,13 +151,12 @@ impl Shared {
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }
-        let error = match catch_unwind(AssertUnwindSafe(step)) {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => match error.downcast::<StoreError>() {
+        let error = match contained(step) {
+            Ok(value) => return Ok(value),
+            Err(error) => match error.downcast::<StoreError>() {
                 Ok(error) => return Err(*error),
                 Err(error) => error,
             },
-            Err(panic) => panic_message(&*panic).into(),
         };
         tracing::error!(%error, "the store has failed");
         let failed = StoreError::Failed { backend: BACKEND, source: Arc::new(error) };
@@ -286,13 +285,6 @@ impl fmt::Debug for Shared {
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("panicked: {}", text.as_deref().unwrap_or("no message"))
 }
 
 /// The name in this crate's errors.

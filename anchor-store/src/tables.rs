@@ -1,8 +1,10 @@
 //! The tables of both databases, and what stands in `meta`. `docs/format.md` tells the same; the two change together.
 
 use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
 
+use crate::database::contained;
 use crate::error::OpenError;
 
 /// The format that this version writes. Version 1 may still change until 0.1.0 is tagged.
@@ -88,33 +90,28 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
 
 /// The pair that a database says it belongs to; `None` if nothing was ever written to it.
 pub(crate) fn pair_of(db: &Database, role: Role) -> Result<Option<PairId>, OpenError> {
-    let damaged = |error: redb::Error| OpenError::damaged(role.file(), error);
-    let transaction = db.begin_read().map_err(|error| damaged(error.into()))?;
+    let damaged = |error: BoxError| OpenError::damaged(role.file(), error);
+    let Some((format, pair)) = contained(|| read_identity(db)).map_err(damaged)? else { return Ok(None) };
+    check_format(format, role.file())?;
+    Ok(Some(pair))
+}
+
+fn read_identity(db: &Database) -> Result<Option<(u32, PairId)>, BoxError> {
+    let transaction = db.begin_read()?;
     let meta = match transaction.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::TableDoesNotExist(_)) => {
-            let mut others = transaction.list_tables().map_err(|error| damaged(error.into()))?;
-            return match others.next() {
+            return match transaction.list_tables()?.next() {
                 None => Ok(None),
-                Some(_) => Err(OpenError::damaged(role.file(), "it is a database of something else")),
+                Some(_) => Err("it is a database of something else".into()),
             };
         }
-        Err(error) => return Err(damaged(error.into())),
+        Err(error) => return Err(error.into()),
     };
-    let value = |key: &str| {
-        meta.get(key)
-            .map_err(|error| damaged(error.into()))?
-            .map(|value| value.value().to_vec())
-            .ok_or_else(|| OpenError::damaged(role.file(), format!("it has no {key}")))
-    };
-    let format: [u8; 4] = value(FORMAT_KEY)?
-        .try_into()
-        .map_err(|_| OpenError::damaged(role.file(), "its format is no number"))?;
-    check_format(u32::from_be_bytes(format), role.file())?;
-    let pair: [u8; 16] = value(PAIR)?
-        .try_into()
-        .map_err(|_| OpenError::damaged(role.file(), "its pair id is not 16 bytes"))?;
-    Ok(Some(PairId(pair)))
+    let format = meta.get(FORMAT_KEY)?.and_then(|value| value.value().try_into().ok());
+    let pair = meta.get(PAIR)?.and_then(|value| value.value().try_into().ok());
+    let format = format.map(u32::from_be_bytes).ok_or("it names no format")?;
+    Ok(Some((format, pair.map(PairId).ok_or("it names no pair")?)))
 }
 
 /// Refuses what this version cannot read. An older format is migrated here once there is one.
@@ -127,12 +124,15 @@ pub(crate) fn check_format(found: u32, file: &'static str) -> Result<(), OpenErr
 }
 
 /// True if nothing was ever committed to this database.
-pub(crate) fn is_unused(db: &Database, role: Role) -> Result<bool, redb::Error> {
-    let transaction = db.begin_read()?;
-    match role {
-        Role::Journal => Ok(transaction.open_table(COMMITS)?.is_empty()?),
-        Role::Pages => Ok(read_number(&transaction.open_table(META)?, APPLIED)? == Some(0)),
-    }
+pub(crate) fn is_unused(db: &Database, role: Role) -> Result<bool, OpenError> {
+    let look = || -> Result<bool, BoxError> {
+        let transaction = db.begin_read()?;
+        Ok(match role {
+            Role::Journal => transaction.open_table(COMMITS)?.is_empty()?,
+            Role::Pages => read_number(&transaction.open_table(META)?, APPLIED)? == Some(0),
+        })
+    };
+    contained(look).map_err(|error| OpenError::damaged(role.file(), error))
 }
 
 /// A number of `meta`.

@@ -110,13 +110,16 @@ impl Writer {
 
     /// Takes everything that waits, up to a bound, and makes one commit of it.
     ///
-    /// While appends must wait, openings of clients are answered nevertheless, for reading goes on: what such a client
+    /// While the disk is full, openings of clients are answered nevertheless, for reading goes on: what such a client
     /// has in the line belongs to older sessions and is fenced by the opening, so its `highest` stands.
     pub(crate) fn step(&mut self, shared: &Shared) -> Result<Step, BoxError> {
         if shared.queue.is_empty() {
             return Ok(Step::Idle);
         }
-        let waits = self.waits_for_pager(shared) || self.waits_for_disk(shared);
+        if self.waits_for_pager(shared) {
+            return Ok(Step::Waiting);
+        }
+        let waits = self.waits_for_disk(shared);
         let requests = match waits {
             true => shared.queue.take_openings(),
             false => shared.queue.take(BATCH_PUBLISHES_MAX, BATCH_BYTES_MAX),

@@ -90,8 +90,8 @@ async fn a_restore_begins_new_histories() {
 
 #[tokio::test]
 async fn it_does_what_a_trivial_store_does() {
-    for seed in 0..4 {
-        model::check(&Directories::new(hurried()), seed, 300).await;
-        model::check_reopening(&Directories::new(usual()), seed, 300).await;
+    for seed in 0..2 {
+        model::check(&Directories::new(hurried()), seed, 120).await;
+        model::check_reopening(&Directories::new(usual()), seed, 120).await;
     }
 }

@@ -1,0 +1,148 @@
+//! Loss of power at every sync: what was acknowledged is there, and nothing is there twice.
+
+use anchor::System;
+use anchor_core::publish::{Ack, Outcome, Publish};
+use anchor_core::store::{Store, StoreError, StoreExt};
+use anchor_store::RedbStore;
+use futures::executor::block_on;
+
+use crate::support::{World, acked, append_stepped, client, next, publish, room, text, waiting_from};
+
+/// Publishes of three clients into three rooms, in batches.
+fn script() -> Vec<Vec<Publish>> {
+    let rooms = [room("a"), room("b"), room("c")];
+    let mut seqs = [0_u64; 3];
+    (0..24_usize)
+        .map(|batch| {
+            (0..1 + batch % 4)
+                .map(|at| {
+                    let who = (batch + at) % 3;
+                    seqs[who] += 1;
+                    let text = format!("{who}/{}/{}", seqs[who], "x".repeat(300 * at));
+                    let number = u8::try_from(who).unwrap();
+                    let publish = publish(&client(number), seqs[who], &rooms[(batch * 3 + at) % 3], &text);
+                    waiting_from(seqs[who].saturating_sub(8).max(1), publish)
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Runs the script from its beginning, as clients do that resend everything; what was acked before must be acked alike.
+/// Ends at the first error.
+fn run(store: &RedbStore, acks: &mut [Vec<Option<Ack>>], from: usize) -> Result<(), StoreError> {
+    for (number, batch) in script().into_iter().enumerate().skip(from) {
+        // Resent in order, all of them: as the outbox of a client whose acks were lost.
+        for (at, outcome) in append_stepped(store, batch)?.iter().enumerate() {
+            let ack = acked(outcome);
+            match &acks[number][at] {
+                Some(first) => {
+                    assert_eq!(
+                        (first.mark, first.epoch, first.ts),
+                        (ack.mark, ack.epoch, ack.ts),
+                        "batch {number}"
+                    );
+                    assert!(ack.duplicate, "batch {number} was appended again");
+                }
+                None => acks[number][at] = Some(ack.clone()),
+            }
+        }
+        if number % 3 == 2 {
+            store.step_pager()?;
+        }
+    }
+    Ok(())
+}
+
+fn check(store: &RedbStore, acks: &[Vec<Option<Ack>>], complete: bool) {
+    let script = script();
+    let mut places = 0;
+    for (publish, ack) in script.iter().flatten().zip(acks.iter().flatten()) {
+        let events = block_on(store.read_all(&publish.room)).unwrap();
+        let same: Vec<_> =
+            events.iter().filter(|event| text(event) == publish.draft.body.as_text().unwrap()).collect();
+        assert!(same.len() <= 1, "an event is in the log twice");
+        if let Some(ack) = ack {
+            assert_eq!(same.len(), 1, "an acknowledged event is lost");
+            assert_eq!(same[0].mark(), ack.mark);
+        }
+        places += same.len();
+    }
+    let rooms = block_on(store.rooms(None, 10)).unwrap();
+    let heads: u64 = rooms.iter().map(|(_, state)| state.head.offset.0).sum();
+    assert_eq!(heads, places as u64, "the log has nothing else");
+    assert!(!complete || places == script.iter().flatten().count());
+}
+
+/// A store whose power goes at its `sync`-th sync, then again while that is repaired, then stays.
+fn survive(sync: u64, seed: u64) -> bool {
+    let mut acks: Vec<Vec<Option<Ack>>> = script().iter().map(|batch| vec![None; batch.len()]).collect();
+    let mut random = seed ^ sync;
+    let (mut images, mut went_off) = (fresh(), false);
+    for fails_at in [Some(sync), Some(1 + next(&mut random) % 12), None] {
+        let world = World::failing_at(fails_at, next(&mut random));
+        let (journal, pages) = (world.disk(images.0), world.disk(images.1));
+        match RedbStore::with_backends(journal.clone(), pages.clone(), System) {
+            Ok(store) => {
+                check(&store, &acks, false);
+                // The windows keep eight outcomes: what is older was settled.
+                let oldest = acks.iter().position(|batch| batch.contains(&None)).unwrap_or(acks.len());
+                let ended = run(&store, &mut acks, oldest.saturating_sub(2));
+                if ended.is_ok() {
+                    check(&store, &acks, true);
+                } else {
+                    assert!(matches!(ended, Err(StoreError::Failed { .. })));
+                    assert!(matches!(store.step_writer(), Err(StoreError::Failed { .. })));
+                }
+                went_off |= ended.is_err();
+                world.turn_off();
+            }
+            Err(error) => assert!(fails_at.is_some(), "a sound disk does not open: {error}"),
+        }
+        images = (journal.image(), pages.image());
+    }
+    went_off
+}
+
+/// Two disks with an empty store: making one is done by renaming, see `directory.rs`.
+fn fresh() -> (Vec<u8>, Vec<u8>) {
+    let world = World::failing_at(None, 0);
+    let (journal, pages) = (world.disk(Vec::new()), world.disk(Vec::new()));
+    RedbStore::with_backends(journal.clone(), pages.clone(), System).unwrap().close();
+    (journal.image(), pages.image())
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_at_any_sync() {
+    for seed in 0..4 {
+        let mut sync = 1;
+        while survive(sync, seed) || sync < 10 {
+            sync += 1;
+        }
+        assert!(sync > 25, "the script has more syncs than {sync}");
+    }
+}
+
+#[test]
+fn a_store_that_failed_answers_nothing_and_tells_its_observer_once() {
+    use crate::support::{Notes, lock};
+    use std::sync::Arc;
+    let (journal, pages) = fresh();
+    let world = World::failing_at(None, 0);
+    let store = RedbStore::with_backends(world.disk(journal), world.disk(pages), System).unwrap();
+    let notes = Arc::new(Notes::default());
+    store.observe(notes.clone());
+    let lobby = room("lobby");
+    let first = append_stepped(&store, vec![publish(&client(1), 1, &lobby, "a")]).unwrap();
+    assert!(matches!(first[0], Outcome::Acked(_)));
+    world.turn_off();
+    let waiting = store.append(vec![publish(&client(1), 2, &lobby, "b")]);
+    assert!(store.step_writer().is_err());
+    assert!(matches!(block_on(waiting), Err(StoreError::Failed { .. })));
+    assert!(matches!(block_on(store.append(Vec::new())), Err(StoreError::Failed { .. })));
+    assert!(matches!(block_on(store.room(&lobby)), Err(StoreError::Failed { .. })));
+    assert_eq!(store.readiness(), anchor_core::store::Readiness::Failed);
+    assert_eq!(*lock(&notes.failures), 1);
+    assert_eq!(lock(&notes.rooms)[&lobby].len(), 1, "nothing is told that did not commit");
+    store.close();
+}

@@ -1,0 +1,182 @@
+//! Files that are cut, overwritten, swapped or newer: an error with a name, never a panic, and nothing made worse.
+
+use std::fs;
+use std::path::Path;
+
+use anchor::System;
+use anchor_core::id::Seq;
+use anchor_core::store::{Direction, Read, Store};
+use anchor_store::{OpenError, RedbStore};
+use futures::executor::block_on;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::support::{client, next, publish, room};
+
+/// A directory with some rooms, closed.
+fn written() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1);
+    dir
+}
+
+fn write(dir: &Path, from: u64) {
+    let store = RedbStore::open(dir, System).unwrap();
+    for seq in from..from + 20 {
+        let batch = vec![publish(&client(1), seq, &room(&format!("r{}", seq % 4)), "text")];
+        block_on(store.append(batch)).unwrap();
+    }
+    store.close();
+}
+
+fn copy(from: &Path) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for file in FILES {
+        fs::copy(from.join(file), dir.path().join(file)).unwrap();
+    }
+    dir
+}
+
+/// Opens and reads all that there is; everything may fail and nothing may panic.
+fn use_it(dir: &Path) -> Result<(), OpenError> {
+    let store = RedbStore::open(dir, System)?;
+    for number in 0..4 {
+        let room = room(&format!("r{number}"));
+        let _ = block_on(store.room(&room));
+        let read = Read {
+            room: room.clone(),
+            from: Direction::Before(anchor_core::position::Offset(9)),
+            events_max: 99,
+            bytes_max: 9999,
+        };
+        let _ = block_on(store.read(read));
+    }
+    let _ = block_on(store.open_client(&client(1), Seq::FIRST));
+    let _ = block_on(store.append(vec![publish(&client(1), 21, &room("r1"), "more")]));
+    store.close();
+    Ok(())
+}
+
+#[test]
+fn a_newer_format_is_refused_with_both_numbers() {
+    let dir = written();
+    let format = fs::read_to_string(dir.path().join("FORMAT")).unwrap();
+    assert!(format.starts_with("anchor-store format 1\npair "), "{format}");
+    fs::write(dir.path().join("FORMAT"), format.replace("format 1", "format 7")).unwrap();
+    let error = RedbStore::open(dir.path(), System).unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 1 }));
+    assert!(error.to_string().contains('7') && error.to_string().contains('1'));
+    for broken in [
+        "",
+        "anchor-store format x\n",
+        "anchor-store format 1\npair 12\n",
+        "anchor-store format 0\n",
+        "\u{ff}",
+    ] {
+        fs::write(dir.path().join("FORMAT"), broken).unwrap();
+        assert!(
+            matches!(RedbStore::open(dir.path(), System), Err(OpenError::Damaged { file: "FORMAT", .. })),
+            "{broken}"
+        );
+    }
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_refused() {
+    let (one, other) = (written(), written());
+    for file in FILES {
+        let mixed = copy(one.path());
+        fs::copy(other.path().join(file), mixed.path().join(file)).unwrap();
+        assert!(
+            matches!(RedbStore::open(mixed.path(), System), Err(OpenError::PairMismatch { .. })),
+            "{file}"
+        );
+        fs::remove_file(mixed.path().join(file)).unwrap();
+        let error = RedbStore::open(mixed.path(), System).unwrap_err();
+        assert!(matches!(error, OpenError::Missing { file: missing } if missing == file), "{error}");
+    }
+}
+
+#[test]
+fn a_journal_that_begins_beyond_the_pages_is_refused() {
+    let dir = written();
+    let old = copy(dir.path());
+    // The journal goes on and is trimmed; the pages stay what they were.
+    for round in 0..4 {
+        write(dir.path(), 21 + 20 * round);
+    }
+    fs::copy(old.path().join("pages.redb"), dir.path().join("pages.redb")).unwrap();
+    let error = RedbStore::open(dir.path(), System).unwrap_err();
+    assert!(matches!(error, OpenError::JournalAhead { applied: 20, .. }), "{error}");
+}
+
+#[test]
+fn an_older_journal_beside_newer_pages_goes_on_behind_them() {
+    let dir = written();
+    let old = copy(dir.path());
+    write(dir.path(), 21);
+    fs::copy(old.path().join("journal.redb"), dir.path().join("journal.redb")).unwrap();
+    write(dir.path(), 41);
+    let report = anchor_store::check(dir.path(), System).unwrap();
+    assert_eq!((report.events, report.problems), (60, vec![]));
+}
+
+#[test]
+fn a_file_that_was_cut_is_an_error_and_no_panic() {
+    let dir = written();
+    for file in ["journal.redb", "pages.redb"] {
+        let length = fs::metadata(dir.path().join(file)).unwrap().len();
+        for cut in [0, 1, 100, 512, 4096, 5000, length / 2, length - 4096, length - 1] {
+            let cut_dir = copy(dir.path());
+            fs::File::options().write(true).open(cut_dir.path().join(file)).unwrap().set_len(cut).unwrap();
+            let result = use_it(cut_dir.path());
+            assert!(
+                cut > 5000 || matches!(result, Err(OpenError::Damaged { .. })),
+                "{file} cut at {cut}: {result:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_overwritten_never_makes_a_panic() {
+    let dir = written();
+    let mut random = 7;
+    for file in ["journal.redb", "pages.redb"] {
+        for _ in 0..20 {
+            let broken = copy(dir.path());
+            let path = broken.path().join(file);
+            let mut bytes = fs::read(&path).unwrap();
+            for _ in 0..1 + next(&mut random) % 20 {
+                let at = usize::try_from(next(&mut random)).unwrap() % bytes.len().min(60_000);
+                bytes[at] = u8::try_from(next(&mut random) % 256).unwrap();
+            }
+            fs::write(&path, bytes).unwrap();
+            let _ = use_it(broken.path());
+            let _ = anchor_store::check(broken.path(), System);
+        }
+    }
+}
+
+#[test]
+fn a_check_finds_what_was_changed() {
+    let dir = written();
+    assert_eq!(anchor_store::check(dir.path(), System).unwrap().problems, Vec::<String>::new());
+    {
+        let pages = Database::open(dir.path().join("pages.redb")).unwrap();
+        let table = TableDefinition::<(u64, u64), &[u8]>::new("pages");
+        let (key, mut value) = {
+            let table = pages.begin_read().unwrap().open_table(table).unwrap();
+            let (key, value) = table.first().unwrap().unwrap();
+            (key.value(), value.value().to_vec())
+        };
+        let at = value.windows(4).position(|bytes| bytes == b"text").unwrap();
+        value[at] = b'T';
+        let transaction = pages.begin_write().unwrap();
+        transaction.open_table(table).unwrap().insert(key, value.as_slice()).unwrap();
+        transaction.commit().unwrap();
+    }
+    let report = anchor_store::check(dir.path(), System).unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+}
+
+const FILES: [&str; 3] = ["FORMAT", "journal.redb", "pages.redb"];

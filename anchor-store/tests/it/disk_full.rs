@@ -1,0 +1,78 @@
+//! A disk that runs low: appends wait, reading and opening go on, and so do appends once there is room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anchor::System;
+use anchor_core::id::Seq;
+use anchor_core::publish::Outcome;
+use anchor_core::store::{Readiness, Store, StoreError, StoreExt};
+use anchor_store::{RedbStore, Step};
+use futures::FutureExt;
+
+use crate::support::{World, acked, append_stepped, client, in_session, publish, room, run_steps};
+
+#[tokio::test]
+async fn appends_wait_for_room_on_the_disk() {
+    let free = Arc::new(AtomicU64::new(1 << 40));
+    let told = free.clone();
+    let world = World::failing_at(None, 0);
+    let options = RedbStore::options().free_bytes(move || Ok(told.load(Ordering::Relaxed)));
+    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let (lobby, ada) = (room("lobby"), client(1));
+    append_stepped(&store, vec![publish(&ada, 1, &lobby, "one")]).unwrap();
+    assert_eq!(store.readiness(), Readiness::Ready);
+
+    free.store((256 << 20) - 1, Ordering::Relaxed);
+    assert_eq!(store.readiness(), Readiness::DiskFull);
+    let syncs = world.syncs();
+    let opened = store.open_client(&ada, Seq::FIRST);
+    assert_eq!(store.step_writer().unwrap(), Step::Idle, "an async fn begins when it is polled");
+    let mut opened = Box::pin(opened);
+    assert!(opened.as_mut().now_or_never().is_none());
+    let mut waiting = store.append(vec![publish(&ada, 2, &lobby, "two")]);
+    assert_eq!(store.step_writer().unwrap(), Step::Waiting);
+    let session = opened.await.unwrap();
+    assert_eq!(session.highest, Seq::FIRST, "who connects is let in");
+    assert!((&mut waiting).now_or_never().is_none());
+    assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
+    assert_eq!(world.syncs(), syncs, "nothing was written");
+
+    // A client that reconnects meanwhile: what its older session has in the line is fenced by that.
+    let eve = client(2);
+    let mut opened = Box::pin(store.open_client(&eve, Seq::FIRST));
+    assert!(opened.as_mut().now_or_never().is_none());
+    assert_eq!(store.step_writer().unwrap(), Step::Waiting);
+    let older = opened.await.unwrap().session;
+    let fenced = store.append(vec![in_session(older, publish(&eve, 1, &lobby, "three"))]);
+    let mut opened = Box::pin(store.open_client(&eve, Seq::FIRST));
+    assert!(opened.as_mut().now_or_never().is_none());
+    assert_eq!(store.step_writer().unwrap(), Step::Waiting);
+    assert_eq!(opened.await.unwrap().highest, Seq::ZERO);
+
+    free.store(256 << 20, Ordering::Relaxed);
+    run_steps(&store).unwrap();
+    assert_eq!(acked(&waiting.await.unwrap()[0]).mark.offset.0, 2);
+    assert_eq!(fenced.await.unwrap()[0], Outcome::Fenced);
+    assert_eq!(store.readiness(), Readiness::Ready);
+}
+
+#[tokio::test]
+async fn threads_go_on_by_themselves_and_a_close_does_not_wait_for_room() {
+    let free = Arc::new(AtomicU64::new(0));
+    let told = free.clone();
+    let dir = tempfile::tempdir().unwrap();
+    let options = RedbStore::options().free_bytes(move || Ok(told.load(Ordering::Relaxed)));
+    let store = options.open(dir.path(), System).unwrap();
+    let lobby = room("lobby");
+    let mut waiting = store.append(vec![publish(&client(1), 1, &lobby, "one")]);
+    assert!((&mut waiting).now_or_never().is_none());
+    free.store(u64::MAX, Ordering::Relaxed);
+    acked(&waiting.await.unwrap()[0]);
+    free.store(0, Ordering::Relaxed);
+    let never = store.append(vec![publish(&client(1), 2, &lobby, "two")]);
+    store.close();
+    assert!(matches!(never.await, Err(StoreError::Closed)));
+    let store = RedbStore::open(dir.path(), System).unwrap();
+    assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
+}
