@@ -75,7 +75,7 @@ impl Factory for Held {
     async fn create(&self, env: &TestEnvironment) -> SlowStore<MemoryStore> {
         let store = SlowStore::new(MemoryStore::new(env.clone()));
         store.hold();
-        *self.0.lock().unwrap() = vec![store.clone()];
+        *self.0.lock().expect("no test panics while it holds the lock") = vec![store.clone()];
         store
     }
 }
@@ -85,7 +85,7 @@ impl Held {
     pub(crate) async fn releasing(&self, test: impl Future<Output = ()>) {
         let release = async {
             loop {
-                let stores = self.0.lock().unwrap().clone();
+                let stores = self.0.lock().expect("no test panics while it holds the lock").clone();
                 for store in stores {
                     store.release_one();
                 }

@@ -19,7 +19,10 @@ struct Listener(Mutex<Vec<(RoomId, Offset)>>);
 
 impl CommitObserver for Listener {
     fn committed(&self, runs: &[Run]) {
-        self.0.lock().unwrap().extend(runs.iter().map(|run| (run.room().clone(), run.last())));
+        self.0
+            .lock()
+            .expect("no test panics while it holds the lock")
+            .extend(runs.iter().map(|run| (run.room().clone(), run.last())));
     }
 
     fn failed(&self) {}

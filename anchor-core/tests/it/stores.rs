@@ -38,20 +38,20 @@ fn slow() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn memory_does_what_the_model_does(seed: u64, steps in 1..150usize) {
+    fn memory_does_what_the_model_does(seed: u64, steps in 1..100usize) {
         block_on(model::check(&InMemory, seed, steps));
     }
 
     #[test]
-    fn memory_opened_anew_does_what_the_model_does(seed: u64, steps in 1..150usize) {
+    fn memory_opened_anew_does_what_the_model_does(seed: u64, steps in 1..100usize) {
         block_on(model::check_reopening(&InMemory, seed, steps));
     }
 
     #[test]
-    fn a_slow_store_does_what_the_model_does(seed: u64, steps in 1..80usize) {
+    fn a_slow_store_does_what_the_model_does(seed: u64, steps in 1..60usize) {
         let held = Held::default();
         block_on(held.releasing(model::check(&held, seed, steps)));
     }
