@@ -19,7 +19,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from bytes that are shared: [`Reader::bytes`] then gives slices of them without copying.
+    /// Reads from bytes that are shared: [`Reader::to_bytes`] then gives slices of them without copying.
     #[must_use]
     pub fn new(bytes: &'a Bytes) -> Self {
         Self { shared: Some(bytes), rest: bytes }

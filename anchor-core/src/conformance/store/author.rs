@@ -126,5 +126,5 @@ pub fn refusal_of(outcome: Outcome) -> Refusal {
     }
 }
 
-/// Publishes in one batch of [`write`]. Source: chosen, so that batches and pages do not end at the same places.
+/// Publishes in one batch of [`write()`]. Source: chosen, so that batches and pages do not end at the same places.
 pub const WRITE_BATCH: usize = 27;
