@@ -41,6 +41,7 @@ mod error;
 mod handle;
 mod machine;
 mod notice;
+mod notices;
 mod outbox;
 mod subscription;
 

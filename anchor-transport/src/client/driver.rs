@@ -13,16 +13,16 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anchor_core::environment::{Environment, Monotonic};
-use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{Command, SubscriptionId};
 use super::config::{ClientConfig, ServerAddress, State};
 use super::error::OpenError;
-use super::handle::{Notices, Shared};
+use super::handle::Shared;
 use super::machine::{Action, Machine, Options, Reading};
 use super::notice::ConnectionState;
+use super::notices::Notices;
 use super::outbox::Saved;
 use super::outbox::directory::Directory;
 use super::outbox::keeper::Keeper;
@@ -84,6 +84,7 @@ pub(super) fn start(
         notices,
         subscription_buffer: config.subscription_buffer,
         next_subscription: AtomicU64::new(1),
+        line: Mutex::new(()),
     };
     Ok((shared, commands))
 }
@@ -323,13 +324,10 @@ impl Alarm {
 
     async fn wait(&mut self, deadline: Option<Monotonic>) {
         let Some(deadline) = deadline else { return std::future::pending().await };
-        let mut timer = match self.set.take() {
+        let timer = match self.set.take() {
             Some((set, timer)) if set == deadline => timer,
             _ => self.env.sleep_until(deadline),
         };
-        if (&mut timer).now_or_never().is_some() {
-            return;
-        }
         let (_, timer) = self.set.insert((deadline, timer));
         timer.await;
         self.set = None;

@@ -1,9 +1,8 @@
 //! The handle that applications hold: cheap to clone, each method one command to the driver.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use anchor_core::environment::Environment;
@@ -14,13 +13,14 @@ use anchor_core::position::Position;
 use anchor_core::publish::{Ack, Refusal};
 use anchor_core::session::frame::{From, HistoryRange, Page, RoomEntry};
 use futures::Stream;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{Answer, Command, Request, SubscriptionId};
 use super::config::ClientConfig;
 use super::driver;
 use super::error::{OpenError, PublishError, RequestError};
 use super::notice::{ConnectionState, Notice, Undecided, UndecidedId};
+use super::notices::Notices;
 use super::subscription::Subscription;
 
 /// A client of a server, which connects, resumes and resends by itself for as long as a handle of it lives.
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) notices: Arc<Notices>,
     pub(super) subscription_buffer: usize,
     pub(super) next_subscription: AtomicU64,
+    /// Held by one publish at a time on its way to the driver, so that they arrive in the order of their calls.
+    pub(super) line: tokio::sync::Mutex<()>,
 }
 
 impl Client {
@@ -72,8 +74,9 @@ impl Client {
 
     /// Puts a publish into the outbox and returns once it is on disk there (at once where the state is in memory).
     ///
-    /// It is sent in the order of the calls, now or whenever there is a server, and appended exactly once. Waits while
-    /// the outbox is full. The future that it returns resolves with the ack.
+    /// It is sent in the order of the calls (in which they are first polled, where several run at once), now or whenever
+    /// there is a server, and appended exactly once. Waits while the outbox is full. The future that it returns resolves
+    /// with the ack. Calls that run at once share a commit: many lines want many calls in flight.
     ///
     /// # Errors
     /// - [`PublishError::Refused`]: the body is larger than any server takes.
@@ -263,10 +266,13 @@ impl Client {
         &self,
         command: impl FnOnce(OwnedSemaphorePermit, QueuedSender, SettledSender) -> Command,
     ) -> Result<Publishing, PublishError> {
-        let place = self.shared.places.clone().acquire_owned().await.map_err(|_| self.ended())?;
         let (queued, queued_at) = oneshot::channel();
         let (settled, outcome) = oneshot::channel();
-        self.commands.send(command(place, queued, settled)).await.map_err(|_| self.ended())?;
+        {
+            let _first_in_line = self.shared.line.lock().await;
+            let place = self.shared.places.clone().acquire_owned().await.map_err(|_| self.ended())?;
+            self.commands.send(command(place, queued, settled)).await.map_err(|_| self.ended())?;
+        }
         let seq = queued_at.await.map_err(|_| self.ended())??;
         Ok(Publishing { seq, outcome, client: self.clone() })
     }
@@ -365,61 +371,3 @@ pub struct Presence {
     /// How many there are.
     pub total: u64,
 }
-
-/// Notices until somebody takes them, at most [`NOTICES_MAX`]: beyond, the oldest goes.
-#[derive(Debug, Default)]
-pub(super) struct Notices {
-    queue: Mutex<NoticeQueue>,
-    arrived: Notify,
-}
-
-#[derive(Debug, Default)]
-struct NoticeQueue {
-    notices: VecDeque<Notice>,
-    is_closed: bool,
-}
-
-impl Notices {
-    /// Adds one.
-    pub(super) fn push(&self, notice: Notice) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.notices.len() >= NOTICES_MAX {
-            queue.notices.pop_front();
-            tracing::warn!("nobody takes this client's notices; the oldest was dropped");
-        }
-        queue.notices.push_back(notice);
-        drop(queue);
-        self.arrived.notify_one();
-    }
-
-    /// Ends the streams once they are empty.
-    pub(super) fn close(&self) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
-        self.arrived.notify_waiters();
-        self.arrived.notify_one();
-    }
-
-    async fn next(&self) -> Option<Notice> {
-        loop {
-            let arrived = self.arrived.notified();
-            {
-                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(notice) = queue.notices.pop_front() {
-                    if !queue.notices.is_empty() {
-                        self.arrived.notify_one();
-                    }
-                    return Some(notice);
-                }
-                if queue.is_closed {
-                    self.arrived.notify_one();
-                    return None;
-                }
-            }
-            arrived.await;
-        }
-    }
-}
-
-/// Notices that wait to be taken. Source: chosen; above the entries that an earlier process can leave (twice `WINDOW`
-/// by default).
-const NOTICES_MAX: usize = 4_096;

@@ -13,12 +13,13 @@
 //!
 //! No socket, no clock, no randomness: `now` comes with every call and a seed at the start, so the same inputs give the
 //! same actions. Call one `handle_…`, then [`Machine::poll_action`] until it gives `None`, then the next; call
-//! [`Machine::handle_tick`] when [`Machine::poll_deadline`] has come. The parts: `sending` and `settling` (publishes),
-//! `subscriptions`, `requests`, `backoff`.
+//! [`Machine::handle_tick`] when [`Machine::poll_deadline`] has come. The parts: `frames` (what each frame means),
+//! `sending` and `settling` (publishes), `subscriptions`, `requests`, `backoff`.
 
 mod action;
 mod backoff;
 mod dice;
+mod frames;
 mod requests;
 mod sending;
 mod settling;
@@ -27,28 +28,25 @@ mod subscriptions;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use anchor_core::code::{Class, Code};
+use anchor_core::code::Code;
 use anchor_core::environment::Monotonic;
 use anchor_core::event::Draft;
 use anchor_core::id::{RoomId, UserId};
-use anchor_core::limits::{HEARTBEAT, HEARTBEATS_MISSED_MAX, HELLO_WITHIN, HISTORY_EVENTS_MAX};
+use anchor_core::limits::{HEARTBEATS_MISSED_MAX, HELLO_WITHIN};
 use anchor_core::position::Position;
-use anchor_core::publish::Refusal;
-use anchor_core::session::frame::{ClientFrame, From, Hello, RequestId, ServerFrame, Welcome};
+use anchor_core::session::frame::{ClientFrame, From, Hello, ServerFrame};
 
 pub(super) use action::Action;
 
 use action::{Learnt, Output};
 use backoff::Backoff;
 use dice::Dice;
-use requests::{Failure, Origin, Requests};
+use requests::Requests;
 use sending::Sending;
-use settling::Verdict;
 use subscriptions::Subscriptions;
 
-use super::command::{Answer, Request, SubscriptionId, Waiter};
+use super::command::{Request, SubscriptionId, Waiter};
 use super::error::{PublishError, RequestError};
-use super::handle::Presence;
 use super::notice::{ConnectionState, Undecided, UndecidedId};
 use super::outbox::{Change, Identity, Saved};
 
@@ -149,8 +147,7 @@ impl Machine {
 
     /// Queues a publish: [`Action::Queued`] once it is durable, [`Action::Settled`] once it is answered.
     pub(super) fn handle_publish(&mut self, room: RoomId, draft: Draft, waiter: Waiter) {
-        if let Link::Stopped { code, message } = &self.link {
-            let error = PublishError::Stopped { code: *code, message: message.clone() };
+        if let Some(error) = self.stopped() {
             return self.out.act(Action::Queued(waiter, Err(error)));
         }
         let nonce = self.dice.nonce();
@@ -159,6 +156,9 @@ impl Machine {
 
     /// Queues an undecided publish anew, as [`Machine::handle_publish`].
     pub(super) fn handle_resend(&mut self, id: UndecidedId, waiter: Waiter) {
+        if let Some(error) = self.stopped() {
+            return self.out.act(Action::Queued(waiter, Err(error)));
+        }
         let nonce = self.dice.nonce();
         if !self.sending.resend(id, nonce, waiter, &mut self.out) {
             self.out.act(Action::Queued(waiter, Err(PublishError::Unconfirmed)));
@@ -264,9 +264,9 @@ impl Machine {
     /// The server broke the protocol, here or in the bytes of its frames.
     pub(super) fn handle_broken(&mut self, now: Monotonic, what: String) {
         tracing::warn!(what, "the server broke the protocol; connecting anew");
-        self.backoff.faulted();
         self.out.act(Action::HangUp);
         self.handle_disconnected(now, format!("the server broke the protocol: {what}"));
+        self.backoff.faulted();
     }
 
     /// Bytes came that are no frame: a sign of life.
@@ -301,7 +301,8 @@ impl Machine {
         match self.link {
             Link::Waiting { until } if until <= now => {
                 self.link = Link::Dialling { late: now + DIAL_WITHIN };
-                self.out.act(Action::State(ConnectionState::Connecting { attempt: self.backoff.attempt() }));
+                let attempt = self.backoff.dialled();
+                self.out.act(Action::State(ConnectionState::Connecting { attempt }));
                 self.out.act(Action::Dial);
             }
             Link::Dialling { late } if late <= now => {
@@ -371,129 +372,6 @@ impl Machine {
         self.sending.undecided.values().cloned().collect()
     }
 
-    fn welcome(&mut self, now: Monotonic, welcome: Welcome) {
-        if let Some(user) = self.user.clone().filter(|user| *user != welcome.user) {
-            let message =
-                format!("the server takes this client for {}, its state belongs to {user}", welcome.user);
-            self.out.act(Action::HangUp);
-            return self.stop(Code::Denied, message);
-        }
-        if self.user.is_none() {
-            self.user = Some(welcome.user.clone());
-            self.out.change(Change::User(welcome.user.clone()));
-        }
-        self.backoff.welcomed();
-        let generation = self.sending.generation();
-        if self.sending.identities.get(&generation).is_some_and(|identity| welcome.seq > identity.highest) {
-            // Somebody else used this id after this state was copied.
-            return self.renew(now);
-        }
-        self.sending.check_lost(welcome.seq, &mut self.out);
-        self.sending.welcomed(&welcome.limits);
-        let heartbeat = Duration::from_millis(welcome.heartbeat_ms).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX);
-        let history_events = welcome.limits.history_events.clamp(1, HISTORY_EVENTS_MAX as u64);
-        self.link =
-            Link::Live(Live { heartbeat, began_at: now, heard_at: now, sent_at: now, history_events });
-        self.out.act(Action::State(ConnectionState::Connected {
-            session: welcome.session,
-            user: welcome.user,
-            client: welcome.client,
-            limits: welcome.limits,
-        }));
-        self.subscriptions.welcomed(&mut self.requests, &mut self.out);
-    }
-
-    fn take(&mut self, now: Monotonic, frame: ServerFrame) -> Result<(), Fault> {
-        match frame {
-            ServerFrame::Welcome(_) => return Err(Fault("a second welcome")),
-            ServerFrame::Resumed { id, .. } => self.subscriptions.resumed(id),
-            ServerFrame::Subscribed { id, position, head, horizon, .. } => {
-                let learnt = self.subscriptions.subscribed(id, position, head, horizon, &mut self.out);
-                self.learn(learnt);
-            }
-            ServerFrame::Unsubscribed { id, .. } => {
-                self.subscriptions.unsubscribed(id, &mut self.requests, &mut self.out);
-            }
-            ServerFrame::Ack(ack) => self.sending.acked(ack, &mut self.out)?,
-            ServerFrame::Refused { seq, code, message } => {
-                let refusal = Refusal::new(code, message);
-                let new_id = self.dice.client_id();
-                if self.sending.refused(seq, refusal, new_id, &mut self.out) == Verdict::Cloned {
-                    self.reconnect(now);
-                }
-            }
-            ServerFrame::Events(events) => {
-                let learnt = self.subscriptions.events(events, &mut self.out)?;
-                self.learn(learnt);
-            }
-            ServerFrame::Gap { room, gap } => {
-                if let Some(learnt) = self.subscriptions.gap(&room, gap, &mut self.out)? {
-                    self.sending.relearn(learnt);
-                }
-            }
-            ServerFrame::Page(page) => match (self.requests.answered(page.id), &self.user) {
-                (Some(Origin::Application(waiter)), _) => {
-                    requests::answer(waiter, Answer::Page(page), &mut self.out);
-                }
-                (Some(Origin::Search), Some(user)) => {
-                    let limit = self.history_events();
-                    if let Some(request) = self.sending.searched(page, user, limit, &mut self.out)? {
-                        self.requests.search(request);
-                    }
-                }
-                (Some(Origin::Search), None) | (None, _) => {}
-            },
-            ServerFrame::RoomList { id, rooms, next } => {
-                self.answer(id, Answer::Rooms { rooms, next });
-            }
-            ServerFrame::Present { id, users, total, .. } => {
-                self.answer(id, Answer::Presence(Presence { users, total }));
-            }
-            ServerFrame::Error { id, code, message, retry_after_ms } => {
-                let retry_after = retry_after_ms.map(Duration::from_millis);
-                match id {
-                    Some(id) => self.failed(now, &Failure { id, code, message, retry_after }),
-                    None => tracing::warn!(%code, message, "the server reports an error"),
-                }
-            }
-            ServerFrame::Beat { .. } => {}
-            ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
-                self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
-            }
-        }
-        Ok(())
-    }
-
-    fn failed(&mut self, now: Monotonic, failure: &Failure) {
-        if self.subscriptions.failed(failure, now, &mut self.requests, &mut self.out) {
-            return;
-        }
-        match self.requests.failed(failure, now) {
-            Some(Origin::Application(waiter)) => {
-                let error = RequestError::Refused { code: failure.code, message: failure.message.clone() };
-                self.out.act(Action::Answer(waiter, Err(error)));
-            }
-            Some(Origin::Search) => self.sending.search_refused(&mut self.out),
-            None => {}
-        }
-    }
-
-    fn answer(&mut self, id: RequestId, answer: Answer) {
-        if let Some(Origin::Application(waiter)) = self.requests.answered(id) {
-            requests::answer(waiter, answer, &mut self.out);
-        }
-    }
-
-    fn goodbye(&mut self, now: Monotonic, code: Code, message: String, slot: Option<Duration>) {
-        self.out.act(Action::HangUp);
-        match (code.class(), slot) {
-            (Class::Renew, _) if code == Code::Replaced => self.renew(now),
-            (Class::Renew | Class::Stop, _) => self.stop(code, message),
-            (Class::Retry | Class::Final, Some(slot)) => self.wait(now + slot, message),
-            (Class::Retry | Class::Final, None) => self.handle_disconnected(now, message),
-        }
-    }
-
     /// Another copy of this client's state is in use: goes on under a new id.
     fn renew(&mut self, now: Monotonic) {
         let new_id = self.dice.client_id();
@@ -553,6 +431,11 @@ impl Machine {
         if let Link::Live(live) = &self.link { live.history_events } else { 1 }
     }
 
+    fn stopped(&self) -> Option<PublishError> {
+        let Link::Stopped { code, message } = &self.link else { return None };
+        Some(PublishError::Stopped { code: *code, message: message.clone() })
+    }
+
     const fn is_live(&self) -> bool {
         matches!(self.link, Link::Live(_))
     }
@@ -567,10 +450,6 @@ impl Live {
 
 /// How long a connection may take to come about. Source: chosen; as long as the server waits for `hello`.
 const DIAL_WITHIN: Duration = HELLO_WITHIN;
-
-/// Bounds of what a server may ask for. Source: chosen; a broken `welcome` must neither flood nor disarm.
-const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
-const HEARTBEAT_MAX: Duration = HEARTBEAT.saturating_mul(30);
 
 #[cfg(test)]
 mod tests;

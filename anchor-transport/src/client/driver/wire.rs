@@ -65,7 +65,7 @@ impl Wire {
     pub(super) fn send(&mut self, frame: &ClientFrame) {
         let bytes = self.encoding.encode_client(frame);
         self.outgoing.push_back(match self.encoding.is_text() {
-            true => Utf8Bytes::try_from(bytes).map_or_else(|_| Message::Binary(Bytes::new()), Message::Text),
+            true => Message::Text(Utf8Bytes::try_from(bytes).expect("JSON is UTF-8")),
             false => Message::Binary(bytes),
         });
     }

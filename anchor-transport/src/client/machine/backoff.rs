@@ -6,6 +6,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     /// Attempts since the last welcome.
+    attempts: u32,
+    /// Waits since the last welcome.
     failures: u32,
     /// Sessions in a row that a fault of the protocol ended soon after their welcome.
     faults: u32,
@@ -23,6 +25,7 @@ impl Backoff {
     /// A session began: the next wait is short again, unless sessions keep ending by faults.
     pub(super) const fn welcomed(&mut self) {
         self.failures = 0;
+        self.attempts = 0;
     }
 
     /// A session ended because the server broke the protocol.
@@ -35,9 +38,10 @@ impl Backoff {
         self.faults = 0;
     }
 
-    /// The number of the next attempt since the last success, from 1.
-    pub(super) const fn attempt(&self) -> u32 {
-        self.failures.saturating_add(1)
+    /// An attempt begins: its number since the last welcome, from 1.
+    pub(super) const fn dialled(&mut self) -> u32 {
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
     }
 }
 

@@ -46,7 +46,9 @@ impl Directory {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(!is_new);
         let database = builder.create(&file).map_err(|error| match error {
-            redb::DatabaseError::Storage(redb::StorageError::Io(error)) => unusable(error.into()),
+            redb::DatabaseError::Storage(redb::StorageError::Io(error)) if !is_damage(&error) => {
+                unusable(error.into())
+            }
             error => damaged(error.to_string()),
         })?;
         if is_new {
@@ -213,6 +215,11 @@ fn has_slots(saved: &Saved, key: &EntryKey, entry: &Entry) -> bool {
     let Some(later) = newest.checked_sub(key.generation.0) else { return false };
     let is_known = |generation| saved.identities.contains_key(&Generation(generation));
     (key.generation.0..=newest).all(is_known) && entry.slots.len() == later as usize
+}
+
+/// True for errors of the file's content, not of the system.
+fn is_damage(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof)
 }
 
 /// Takes the lock of the directory.

@@ -77,10 +77,6 @@ impl World {
         self.0.lock().unwrap().store.clone().unwrap()
     }
 
-    pub(crate) fn anchor(&self) -> Anchor {
-        self.0.lock().unwrap().anchor.clone().unwrap()
-    }
-
     /// How often a client dialled.
     pub(crate) fn dialled(&self) -> usize {
         self.0.lock().unwrap().dialled
@@ -121,6 +117,7 @@ impl Dial for World {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let connection = tokio::spawn(async move {
             let mut encoding = Encoding::MessagePack;
+            #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
             let choose = |request: &Request, mut response: Response| {
                 let asked = request.headers()["sec-websocket-protocol"].clone();
                 encoding = Encoding::from_subprotocol(asked.to_str().unwrap()).unwrap();

@@ -1,0 +1,153 @@
+//! What each frame of the server means.
+
+use std::time::Duration;
+
+use anchor_core::code::{Class, Code};
+use anchor_core::environment::Monotonic;
+use anchor_core::limits::{HEARTBEAT, HISTORY_EVENTS_MAX};
+use anchor_core::publish::Refusal;
+use anchor_core::session::frame::{RequestId, ServerFrame, Welcome};
+
+use super::action::Action;
+use super::requests::{self, Failure, Origin};
+use super::settling::Verdict;
+use super::{Fault, Link, Live, Machine};
+use crate::client::command::Answer;
+use crate::client::error::RequestError;
+use crate::client::handle::Presence;
+use crate::client::notice::ConnectionState;
+use crate::client::outbox::Change;
+
+impl Machine {
+    /// The session begins.
+    pub(super) fn welcome(&mut self, now: Monotonic, welcome: Welcome) {
+        if let Some(user) = self.user.clone().filter(|user| *user != welcome.user) {
+            let message =
+                format!("the server takes this client for {}, its state belongs to {user}", welcome.user);
+            self.out.act(Action::HangUp);
+            return self.stop(Code::Denied, message);
+        }
+        if self.user.is_none() {
+            self.user = Some(welcome.user.clone());
+            self.out.change(Change::User(welcome.user.clone()));
+        }
+        self.backoff.welcomed();
+        let generation = self.sending.generation();
+        if self.sending.identities.get(&generation).is_some_and(|identity| welcome.seq > identity.highest) {
+            // Somebody else used this id after this state was copied.
+            return self.renew(now);
+        }
+        self.sending.check_lost(welcome.seq, &mut self.out);
+        self.sending.welcomed(&welcome.limits);
+        let heartbeat = Duration::from_millis(welcome.heartbeat_ms).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX);
+        let history_events = welcome.limits.history_events.clamp(1, HISTORY_EVENTS_MAX as u64);
+        self.link =
+            Link::Live(Live { heartbeat, began_at: now, heard_at: now, sent_at: now, history_events });
+        self.out.act(Action::State(ConnectionState::Connected {
+            session: welcome.session,
+            user: welcome.user,
+            client: welcome.client,
+            limits: welcome.limits,
+        }));
+        self.subscriptions.welcomed(&mut self.requests, &mut self.out);
+    }
+
+    /// A frame within the session.
+    pub(super) fn take(&mut self, now: Monotonic, frame: ServerFrame) -> Result<(), Fault> {
+        match frame {
+            ServerFrame::Welcome(_) => return Err(Fault("a second welcome")),
+            ServerFrame::Resumed { id, .. } => self.subscriptions.resumed(id),
+            ServerFrame::Subscribed { id, position, head, horizon, .. } => {
+                let learnt = self.subscriptions.subscribed(id, position, head, horizon, &mut self.out);
+                self.learn(learnt);
+            }
+            ServerFrame::Unsubscribed { id, .. } => {
+                self.subscriptions.unsubscribed(id, &mut self.requests, &mut self.out);
+            }
+            ServerFrame::Ack(ack) => self.sending.acked(ack, &mut self.out)?,
+            ServerFrame::Refused { seq, code, message } => {
+                let refusal = Refusal::new(code, message);
+                let new_id = self.dice.client_id();
+                if self.sending.refused(seq, refusal, new_id, &mut self.out) == Verdict::Cloned {
+                    self.reconnect(now);
+                }
+            }
+            ServerFrame::Events(events) => {
+                let learnt = self.subscriptions.events(events, &mut self.out)?;
+                self.learn(learnt);
+            }
+            ServerFrame::Gap { room, gap } => {
+                if let Some(learnt) = self.subscriptions.gap(&room, gap, &mut self.out)? {
+                    self.sending.relearn(learnt);
+                }
+            }
+            ServerFrame::Page(page) => match (self.requests.answered(page.id), &self.user) {
+                (Some(Origin::Application(waiter)), _) => {
+                    requests::answer(waiter, Answer::Page(page), &mut self.out);
+                }
+                (Some(Origin::Search), Some(user)) => {
+                    let limit = self.history_events();
+                    if let Some(request) = self.sending.searched(page, user, limit, &mut self.out)? {
+                        self.requests.search(request);
+                    }
+                }
+                (Some(Origin::Search), None) | (None, _) => {}
+            },
+            ServerFrame::RoomList { id, rooms, next } => {
+                self.answer(id, Answer::Rooms { rooms, next });
+            }
+            ServerFrame::Present { id, users, total, .. } => {
+                self.answer(id, Answer::Presence(Presence { users, total }));
+            }
+            ServerFrame::Error { id, code, message, retry_after_ms } => {
+                let retry_after = retry_after_ms.map(Duration::from_millis);
+                match id {
+                    Some(id) => self.failed(now, &Failure { id, code, message, retry_after }),
+                    None => tracing::warn!(%code, message, "the server reports an error"),
+                }
+            }
+            ServerFrame::Beat { .. } => {}
+            ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
+                self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, now: Monotonic, failure: &Failure) {
+        if self.subscriptions.failed(failure, now, &mut self.requests, &mut self.out) {
+            return;
+        }
+        match self.requests.failed(failure, now) {
+            Some(Origin::Application(waiter)) => {
+                let error = RequestError::Refused { code: failure.code, message: failure.message.clone() };
+                self.out.act(Action::Answer(waiter, Err(error)));
+            }
+            Some(Origin::Search) => self.sending.search_refused(&mut self.out),
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, id: RequestId, answer: Answer) {
+        if let Some(Origin::Application(waiter)) = self.requests.answered(id) {
+            requests::answer(waiter, answer, &mut self.out);
+        }
+    }
+
+    /// The session ends by the server's word: its code says what comes next.
+    pub(super) fn goodbye(&mut self, now: Monotonic, code: Code, message: String, slot: Option<Duration>) {
+        if code == Code::Replaced {
+            return self.renew(now);
+        }
+        self.out.act(Action::HangUp);
+        match (code.class(), slot) {
+            (Class::Renew | Class::Stop, _) => self.stop(code, message),
+            (Class::Retry | Class::Final, Some(slot)) => self.wait(now + slot, message),
+            (Class::Retry | Class::Final, None) => self.handle_disconnected(now, message),
+        }
+    }
+}
+
+/// Bounds of what a server may ask for. Source: chosen; a broken `welcome` must neither flood nor disarm.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
+const HEARTBEAT_MAX: Duration = HEARTBEAT.saturating_mul(30);

@@ -1,0 +1,82 @@
+//! Questions: a few at once, again after a disconnect, not for ever.
+
+use anchor_core::code::Code;
+
+use super::*;
+
+fn newest() -> Request {
+    Request::History { room: lobby(), range: HistoryRange::Newest, limit: 10 }
+}
+
+#[test]
+fn four_are_open_at_once_and_the_rest_wait() {
+    check(
+        |script| {
+            script.live();
+            for _ in 0..4 {
+                script.ask(newest());
+            }
+            let last = script.request_id();
+            script.ask(Request::Who { room: lobby() });
+            script.lines.push("-- an answer".to_owned());
+            script.frame(ServerFrame::Page(page(last, Vec::new(), 0, None)));
+        },
+        &["history", "history", "history", "history", "-- an answer", "page for 4 of 0", "who"],
+    );
+}
+
+#[test]
+fn what_was_not_answered_is_asked_again_until_its_time_is_over() {
+    check(
+        |script| {
+            script.ask(newest());
+            script.live();
+            script.reconnect(0);
+            script.tick_after(28_999);
+            script.tick_after(1_000);
+            let late = script.request_id();
+            script.lines.retain(|line| line != "beat");
+            script.frame(ServerFrame::Page(page(late, Vec::new(), 0, None)));
+        },
+        &[
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1",
+            "connected",
+            "history",
+            "no answer for 1: no answer came in time",
+        ],
+    );
+}
+
+#[test]
+fn a_server_that_cannot_answer_now_is_asked_again_and_a_refusal_is_told() {
+    check(
+        |script| {
+            script.live();
+            script.ask(newest());
+            let id = script.request_id();
+            script.frame(error(id, Code::TooManyReads));
+            assert_eq!(script.machine.poll_deadline(), Some(script.now + Duration::from_millis(250)));
+            script.tick_after(250);
+            let id = script.request_id();
+            script.frame(error(id, Code::Denied));
+        },
+        &["history", "history", "no answer for 1: no (denied)"],
+    );
+}
+
+#[test]
+fn answers_to_nobody_are_ignored() {
+    check(
+        |script| {
+            script.live();
+            script.frame(ServerFrame::Page(page(77, Vec::new(), 0, None)));
+            script.frame(error(78, Code::Invalid));
+            script.frame(ack(5, 5));
+            script.frame(refused(6, Code::SeqConflict));
+        },
+        &[],
+    );
+}

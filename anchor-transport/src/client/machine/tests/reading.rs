@@ -1,0 +1,268 @@
+//! Rooms: barriers, cursors, gaps, and what is a fault.
+
+use anchor_core::code::Code;
+use anchor_core::position::Position;
+use anchor_core::resume::GapReason;
+use anchor_core::session::frame::{From, ServerFrame};
+
+use super::*;
+
+#[test]
+fn a_room_is_subscribed_once_there_is_a_session_and_resumed_at_its_cursor() {
+    check(
+        |script| {
+            script.subscribe(1, From::Last(3));
+            script.greet();
+            script.frame(welcome(0));
+            script.lines.clear();
+            let id = script.request_id();
+            script.frame(subscribed(id, at(1, 4)));
+            script.frame(events(1, 5, 6));
+            script.reconnect(0);
+            script.frame(events(1, 7, 7));
+        },
+        &[
+            "deliver 1 started e1:4",
+            "deliver 1 events 5 6",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1 resume e1:6",
+            "connected",
+            "deliver 1 events 7",
+        ],
+    );
+}
+
+#[test]
+fn a_subscribe_that_was_not_answered_is_asked_again() {
+    check(
+        |script| {
+            script.live();
+            script.subscribe(1, From::Now);
+            script.reconnect(0);
+        },
+        &[
+            "subscribe now",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1",
+            "connected",
+            "subscribe now",
+        ],
+    );
+}
+
+#[test]
+fn events_at_or_below_the_cursor_are_ignored() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.frame(events(1, 1, 3));
+            script.frame(events(1, 2, 5));
+        },
+        &["deliver 1 events 1 2 3", "deliver 1 events 4 5"],
+    );
+}
+
+#[test]
+fn a_new_epoch_right_behind_the_cursor_is_learnt() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.frame(events(2, 4, 4));
+            script.reconnect(0);
+        },
+        &[
+            "deliver 1 events 1 2 3",
+            "deliver 1 events 4",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1 resume e2:4",
+            "connected",
+        ],
+    );
+}
+
+#[test]
+fn a_hole_or_another_log_is_a_fault_and_never_a_silent_gap() {
+    let other_chain = {
+        let ServerFrame::Events(mut events) = events(1, 2, 4) else { unreachable!("these are events") };
+        events.events[1].chain = chain(77);
+        ServerFrame::Events(events)
+    };
+    let not_dense = {
+        let ServerFrame::Events(mut events) = events(1, 4, 6) else { unreachable!("these are events") };
+        events.events.remove(1);
+        ServerFrame::Events(events)
+    };
+    for frame in [events(1, 5, 5), events(2, 3, 4), other_chain, not_dense] {
+        check(
+            |script| {
+                script.live();
+                script.subscribed();
+                script.frame(events(1, 1, 3));
+                script.frame(frame);
+                script.tick_after(2_000);
+                script.machine.handle_connected(script.now);
+                script.drain();
+            },
+            &[
+                "deliver 1 events 1 2 3",
+                "hang up",
+                "waiting",
+                "connecting 1",
+                "dial",
+                "hello id0 waits 1 resume e1:3",
+            ],
+        );
+    }
+}
+
+#[test]
+fn after_a_gap_the_cursor_is_its_position_before_or_behind() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(gap(GapReason::Trimmed, 1, 9, Some(at(1, 9))));
+            script.frame(events(1, 10, 12));
+            script.frame(gap(GapReason::Restored, 11, 12, Some(at(1, 10))));
+            script.frame(events(2, 11, 11));
+            script.frame(gap(GapReason::History, 1, 11, Some(Position::START)));
+            script.frame(events(3, 1, 2));
+        },
+        &[
+            "deliver 1 gap trimmed 1-9",
+            "deliver 1 events 10 11 12",
+            "deliver 1 gap restored 11-12",
+            "deliver 1 events 11",
+            "deliver 1 gap history 1-11",
+            "deliver 1 events 1 2",
+        ],
+    );
+}
+
+#[test]
+fn a_deleted_room_ends_its_subscription() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(gap(GapReason::Deleted, 1, 3, None));
+            script.frame(events(1, 1, 1));
+            script.subscribe(2, From::Start);
+        },
+        &["deliver 1 gap deleted 1-3", "deliver 1 ended room_unknown", "end 1", "subscribe start"],
+    );
+}
+
+#[test]
+fn a_gap_without_a_position_is_a_fault() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(gap(GapReason::Trimmed, 1, 3, None));
+        },
+        &["hang up", "waiting"],
+    );
+}
+
+#[test]
+fn between_asking_and_answer_events_belong_to_nobody() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.unsubscribe(1);
+            let unsubscribe = script.request_id();
+            script.frame(events(1, 1, 1));
+            script.subscribe(2, From::Now);
+            script.frame(events(1, 2, 2));
+            script.frame(ServerFrame::Unsubscribed { id: RequestId(unsubscribe), room: lobby() });
+            let subscribe = script.request_id();
+            script.frame(events(1, 3, 3));
+            script.frame(subscribed(subscribe, at(1, 3)));
+            script.frame(events(1, 4, 4));
+        },
+        &["end 1", "unsubscribe", "subscribe now", "deliver 2 started e1:3", "deliver 2 events 4"],
+    );
+}
+
+#[test]
+fn a_disconnect_lets_the_next_reader_in() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.unsubscribe(1);
+            script.subscribe(2, From::Start);
+            script.lines.clear();
+            script.reconnect(0);
+        },
+        &["waiting", "connecting 1", "dial", "hello id0 waits 1", "connected", "subscribe start"],
+    );
+}
+
+#[test]
+fn a_second_reader_of_a_room_is_told_so() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.subscribe(2, From::Start);
+        },
+        &["deliver 2 ended already_subscribed", "end 2"],
+    );
+}
+
+#[test]
+fn a_subscribe_that_is_refused_ends_and_one_that_cannot_be_answered_is_asked_again() {
+    check(
+        |script| {
+            script.live();
+            script.subscribe(1, From::Start);
+            let id = script.request_id();
+            script.frame(error(id, Code::StoreUnavailable));
+            script.tick_after(999);
+            script.tick_after(1);
+            let id = script.request_id();
+            script.frame(error(id, Code::Denied));
+        },
+        &["subscribe start", "subscribe start", "deliver 1 ended denied", "end 1"],
+    );
+}
+
+#[test]
+fn more_rooms_than_hello_takes_are_resumed_behind_it() {
+    check(
+        |script| {
+            script.live();
+            for room in 0..1_500_u64 {
+                let name = RoomId::new(format!("room-{room}")).unwrap();
+                script.machine.handle_subscribe(script.now, SubscriptionId(room), name.clone(), From::Start);
+                script.drain();
+                let id = RequestId(script.request_id());
+                let (position, head, horizon) = (at(1, 1), Offset(1), Offset(1));
+                script.frame(ServerFrame::Subscribed { id, room: name, position, head, horizon });
+            }
+            script.lines.clear();
+            script.disconnect();
+            script.tick_after(1_000);
+            script.machine.handle_connected(script.now);
+            script.drain();
+            let hello = script.lines.pop().unwrap();
+            assert_eq!(hello.matches("e1:1").count(), 1_000);
+            script.lines.clear();
+            script.frame(welcome(0));
+        },
+        &["connected", "resume 500 rooms"],
+    );
+}
