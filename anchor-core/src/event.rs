@@ -104,6 +104,12 @@ impl Body {
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
+
+    /// The same body in memory of its own, where its bytes may be a small part of something larger.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self { content_type: self.content_type.clone(), bytes: Bytes::copy_from_slice(&self.bytes) }
+    }
 }
 
 impl From<&str> for Body {

@@ -2,7 +2,7 @@
 
 use anchor_core::code::Code;
 use anchor_core::limits::{FRAME_IN_BYTES_MAX, RESUME_ROOMS_MAX};
-use anchor_core::session::frame::RequestId;
+use anchor_core::session::frame::{ClientFrame, RequestId};
 use anchor_transport::codec::Encoding;
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -139,6 +139,25 @@ fn lists_of_the_cheapest_entries_are_cut_off() {
     assert!(Encoding::Json.decode_client(&resume(RESUME_ROOMS_MAX).into()).is_ok());
     let error = Encoding::Json.decode_client(&resume(RESUME_ROOMS_MAX + 1).into()).expect_err("too many");
     assert_eq!((error.code, error.id), (Code::TooManyRooms, Some(RequestId(7))));
+}
+
+#[test]
+fn a_small_body_does_not_keep_a_large_frame() {
+    let padding = "x".repeat(FRAME_IN_BYTES_MAX - 100);
+    let json = format!(r#"["publish",1,7,1,"lobby",[1,null,null,"hello"],null,"{padding}"]"#);
+    let mut msgpack =
+        b"\x98\x05\x01\x07\x01\xa5lobby\x94\x01\xc0\xc0\xa5hello\xc0\xdb\x00\x07\xff\x9c".to_vec();
+    msgpack.extend(padding.as_bytes());
+    for (encoding, bytes) in
+        [(Encoding::Json, Bytes::from(json)), (Encoding::MessagePack, Bytes::from(msgpack))]
+    {
+        let Ok(ClientFrame::Publish(publish)) = encoding.decode_client(&bytes) else {
+            panic!("{encoding:?}")
+        };
+        assert_eq!(publish.draft.body.as_text(), Some("hello"));
+        let shared = bytes.as_ptr_range().contains(&publish.draft.body.bytes().as_ptr());
+        assert!(!shared, "{encoding:?}: five bytes keep half a megabyte");
+    }
 }
 
 #[test]
