@@ -3,7 +3,7 @@
 use super::program::Program;
 use super::server::Server;
 use super::world::{
-    Acked, Entry, ROOM, World, acks, assert_acked, assert_log, assert_once_in_order, numbered, size,
+    Acked, Entry, ROOM, World, acks, assert_acked, assert_log, assert_once_in_order, entries, numbered, size,
 };
 
 /// How often each party is killed. Source: the promise that is tested, in the words of its issue.
@@ -12,8 +12,8 @@ const KILLS: usize = 5;
 #[test]
 fn lines_survive_a_server_that_is_killed() {
     let mut world = World::new("lines_survive_a_server_that_is_killed");
-    let lines = numbered("line", size(20_000, 3_000));
-    let moments = world.moments(KILLS, lines.len());
+    let lines = numbered("line", size(20_000, 5_000));
+    let moments = world.random.moments(KILLS, lines.len());
     let mut server = world.server("data");
     let mut command = world.cli(&server, "ada", "ada");
     command.args(["send", ROOM]);
@@ -34,11 +34,11 @@ fn lines_survive_a_server_that_is_killed() {
 #[test]
 fn lines_survive_a_sender_that_is_killed() {
     let mut world = World::new("lines_survive_a_sender_that_is_killed");
-    let lines = numbered("line", size(20_000, 3_000));
+    let lines = numbered("line", size(20_000, 5_000));
     let server = world.server("data");
     let mut taken = 0;
     let mut printed = Vec::new();
-    for moment in world.moments(KILLS, lines.len()) {
+    for moment in world.random.moments(KILLS, lines.len()) {
         let run = &lines[taken..];
         let mut sender = world.send(&server, "ada", "ada", run);
         sender.wait_for_lines(moment.saturating_sub(taken));
@@ -63,7 +63,7 @@ fn lines_survive_a_sender_that_is_killed() {
 fn lines_survive_when_both_are_killed() {
     let mut world = World::new("lines_survive_when_both_are_killed");
     let runs: Vec<Vec<String>> = (0..=KILLS)
-        .map(|run| numbered(&format!("run {run} line"), size(20_000, 3_000) / (KILLS + 1)))
+        .map(|run| numbered(&format!("run {run} line"), size(20_000, 5_000) / (KILLS + 1)))
         .collect();
     let mut server = world.server("data");
     let mut printed = Vec::new();
@@ -96,6 +96,42 @@ fn lines_survive_when_both_are_killed() {
     assert_once_in_order(&log, last);
     check_acks(&log, &printed);
     server.stop();
+}
+
+/// What a killed reader had printed and not yet saved is printed again; nothing is left out.
+#[test]
+fn a_reader_that_is_killed_goes_on() {
+    let mut world = World::new("a_reader_that_is_killed_goes_on");
+    let lines = numbered("line", size(20_000, 5_000));
+    let moments = world.random.moments(KILLS, lines.len() / KILLS);
+    let server = world.server("data");
+    let sender = world.send(&server, "ada", "ada", &lines);
+    let read = |follow: &[&str]| {
+        let mut command = world.cli(&server, "bob", "bob");
+        command.args(["tail", ROOM, "--resume", "--json"]).args(follow);
+        Program::start(command, Vec::new())
+    };
+    let mut runs = Vec::new();
+    for moment in moments {
+        let mut reader = read(&["--follow"]);
+        reader.wait_for_lines(moment);
+        reader.kill();
+        runs.push(entries(&reader.lines()));
+    }
+    sender.succeed();
+    runs.push(entries(&read(&[]).succeed()));
+
+    let mut taken = 0;
+    for run in runs {
+        let first = run.first().map_or(taken + 1, |entry| entry.offset);
+        assert!(first <= taken + 1, "offset {first} follows {taken}");
+        for (offset, entry) in (first..).zip(run) {
+            assert_eq!(entry.offset, offset, "offsets are not dense");
+            assert_eq!(Some(&entry.body), lines.get(usize::try_from(offset).expect("an index") - 1));
+            taken = taken.max(offset);
+        }
+    }
+    assert_eq!(taken, lines.len() as u64);
 }
 
 /// A sender that finds no server waits for it, and says so.

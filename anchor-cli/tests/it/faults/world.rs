@@ -95,15 +95,6 @@ impl World {
         entries(&Program::start(command, Vec::new()).succeed())
     }
 
-    /// So many different numbers below `below`, in rising order.
-    pub(crate) fn moments(&mut self, count: usize, below: usize) -> Vec<usize> {
-        let mut moments = BTreeSet::new();
-        while moments.len() < count {
-            moments.insert(self.random.below(below));
-        }
-        moments.into_iter().collect()
-    }
-
     /// Copies the directory `from` to the directory `to`, which is replaced.
     pub(crate) fn copy(&self, from: &str, to: &str) {
         let _ = fs::remove_dir_all(self.path(to));
@@ -220,6 +211,15 @@ pub(crate) fn numbered(prefix: &str, count: usize) -> Vec<String> {
 pub(crate) struct Random(u64);
 
 impl Random {
+    /// So many different numbers below `below`, in rising order.
+    pub(crate) fn moments(&mut self, count: usize, below: usize) -> Vec<usize> {
+        let mut moments = BTreeSet::new();
+        while moments.len() < count {
+            moments.insert(self.below(below));
+        }
+        moments.into_iter().collect()
+    }
+
     /// A number below `below`, which is not zero.
     pub(crate) fn below(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
