@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::thread;
 
 use anchor_core::code::Code;
-use anchor_core::limits::FRAME_IN_BYTES_MAX;
+use anchor_core::limits::{BODY_BYTES_MAX, WINDOW};
 use anchor_core::publish::Refusal;
 use tokio::sync::mpsc;
 
@@ -68,7 +68,7 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Result<String, Refus
         return Ok(None);
     }
     if bytes > line.len() {
-        let message = format!("the line has {bytes} bytes, more than any message may have");
+        let message = format!("the line has {bytes} bytes, and a message at most {BODY_BYTES_MAX}");
         return Ok(Some(Err(Refusal::new(Code::BodyTooLarge, message))));
     }
     if line.ends_with(b"\n") {
@@ -80,12 +80,11 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Result<String, Refus
     Ok(Some(String::from_utf8(line).map_err(|_| Refusal::new(Code::Invalid, "the line is not valid UTF-8"))))
 }
 
-/// Lines read before they are wanted. Source: chosen; four windows of publishes.
-const LINES_AHEAD: usize = 1024;
+/// Lines read before they are wanted. Source: chosen; one window of publishes, 16 MiB of the longest lines.
+const LINES_AHEAD: usize = WINDOW;
 
-/// Longest line that is handed on, in bytes with its end; the server then says what is too large for it. Source: half
-/// of the longest frame, so that any encoding of it fits.
-const LINE_BYTES_MAX: usize = FRAME_IN_BYTES_MAX / 2;
+/// Longest line that is handed on, in bytes with its end (`\r\n`). Source: the longest body.
+const LINE_BYTES_MAX: usize = BODY_BYTES_MAX + 2;
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use anchor_core::event::{Event, EventKind};
 use anchor_core::limits::HISTORY_EVENTS_MAX;
-use anchor_core::position::Epoch;
-use anchor_core::resume::Gap;
+use anchor_core::position::{Epoch, Offset, Ordinal};
+use anchor_core::resume::{Gap, GapReason};
 use anchor_core::session::frame::HistoryRange;
 use anchor_transport::client::Client;
 
@@ -54,7 +54,7 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
     let mut range = arguments.before.map_or(HistoryRange::Newest, HistoryRange::BeforeOffset);
     loop {
         let page = client.history(&arguments.room, range, page_limit).await?;
-        past.gap = page.gap;
+        past.gap = page.gap.or_else(|| trimmed(page.horizon));
         let Some(epoch) = page.epoch else { return Ok(past) };
         for event in page.events.into_iter().rev() {
             if arguments.events || event.kind == EventKind::MESSAGE {
@@ -70,4 +70,16 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
             None => return Ok(past),
         }
     }
+}
+
+/// What lies before the oldest event that is kept.
+fn trimmed(horizon: Offset) -> Option<Gap> {
+    let to = horizon.previous();
+    (to > Offset::ZERO).then_some(Gap {
+        from: Offset(1),
+        to,
+        reason: GapReason::Trimmed,
+        position: None,
+        ordinal: Ordinal::default(),
+    })
 }

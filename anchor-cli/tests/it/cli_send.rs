@@ -145,3 +145,22 @@ fn messages_that_the_server_lost_are_offered_again() {
     world.cli("ada", "send lobby").run().succeed();
     assert_eq!(world.bodies("lobby"), ["kept", "new", "lost 1", "lost 2"]);
 }
+
+#[test]
+fn without_a_state_each_server_and_user_have_a_slot() {
+    let world = World::new();
+    let home = tempfile::tempdir().unwrap();
+    let states = home.path().join("states");
+    let send = |user: &str| {
+        let command = world.cli_without_state("send lobby hello").env("ANCHOR_USER", user);
+        command.env("HOME", home.path().to_str().unwrap()).env("XDG_STATE_HOME", states.to_str().unwrap())
+    };
+    send("ada").run().succeed();
+    send("Ada").run().succeed();
+    let server = std::fs::read_dir(states.join("anchor")).unwrap().next().unwrap().unwrap();
+    assert!(server.file_name().to_str().unwrap().starts_with("ws%3a%2f%2f127.0.0.1%3a"), "{server:?}");
+    for slot in ["ada", "%41da"] {
+        assert!(server.path().join(slot).is_dir(), "{slot}");
+    }
+    assert_eq!(world.bodies("lobby"), ["hello", "hello"]);
+}

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use anchor_core::event::EventKind;
+use anchor_core::position::Offset;
 use serde_json::json;
 
 use crate::cli_world::World;
@@ -36,6 +38,55 @@ fn a_range_says_what_is_printed() {
     assert_eq!(tail(&world, "bob", "--after 20 --count 2 --follow"), "m21 m22");
     assert_eq!(tail(&world, "bob", "--from-start --count 0"), "");
     assert_eq!(world.cli("bob", "tail empty --from-start").run().succeed().out, "");
+}
+
+#[test]
+fn counts_are_of_what_is_printed() {
+    let world = lobby(3);
+    for n in 1..=3 {
+        world.append("lobby", EventKind::EDIT, Some(Offset(n)), &format!("better m{n}"));
+    }
+    world.append("lobby", EventKind(999), None, "from the future");
+    assert_eq!(tail(&world, "bob", "--last 2"), "m2 m3");
+    assert_eq!(tail(&world, "bob", "--from-start --count 5"), "m1 m2 m3");
+    assert_eq!(tail(&world, "bob", "--last 2 --events"), "better m3 from the future");
+    assert_eq!(tail(&world, "bob", "--after 2 --count 2 --events"), "m3 better m1");
+    assert_eq!(tail(&world, "bob", "--after 3"), "");
+    assert_eq!(tail(&world, "bob", "--resume --last 2"), "m2 m3");
+    assert_eq!(tail(&world, "bob", "--resume --events"), "");
+    let shown = world.cli("bob", "tail lobby --events --last 3").run().succeed().lines();
+    assert!(shown[0].ends_with("#5 store [edit of #2]: better m2"), "{shown:?}");
+    assert!(shown[2].ends_with("#7 store [kind 999]: from the future"), "{shown:?}");
+    let line = &world.cli("bob", "tail lobby --events --count 1 --after 4 --json").run().succeed().json()[0];
+    assert_eq!((&line["kind"], &line["target"], &line["ordinal"]), (&json!("edit"), &json!(2), &json!(3)));
+
+    let past = world.cli("bob", "history lobby --limit 2 --json").run().succeed().json();
+    assert_eq!((past.len(), &past[1]["body"]), (2, &json!("m3")));
+    let past = world.cli("bob", "history lobby --limit 2 --json --events").run().succeed().json();
+    assert_eq!((past.len(), &past[1]["kind"]), (2, &json!("999")));
+}
+
+#[test]
+fn what_retention_took_away_is_told() {
+    let world = lobby(9);
+    assert_eq!(tail(&world, "bob", "--resume --count 2"), "m1 m2");
+    world.trim("lobby", 6);
+    let shown = world.cli("cid", "tail lobby --from-start").run();
+    assert_eq!((shown.code, shown.lines().len()), (Some(0), 4), "{shown:?}");
+    assert!(shown.err.contains("-- lobby: events 1 to 5 can no longer be had"), "{shown:?}");
+
+    for (user, arguments, from) in
+        [("cid", "--from-start", 1), ("cid", "--after 1", 2), ("bob", "--resume", 3)]
+    {
+        let printed = world.cli(user, "tail lobby --json").arguments(arguments).run().succeed().json();
+        let gap = &printed[0]["gap"];
+        assert_eq!((&gap["from"], &gap["to"], &gap["reason"]), (&json!(from), &json!(5), &json!("trimmed")));
+        assert_eq!((printed.len(), &printed[1]["body"]), (5, &json!("m6")), "{arguments}");
+    }
+    let past = world.cli("cid", "history lobby --limit 4 --json").run().succeed().json();
+    assert_eq!((past.len(), &past[0]["body"]), (4, &json!("m6")));
+    let past = world.cli("cid", "history lobby --json").run().succeed().json();
+    assert_eq!((past.len(), &past[0]["gap"]["to"]), (5, &json!(5)));
 }
 
 #[test]

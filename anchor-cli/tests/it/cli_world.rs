@@ -10,7 +10,11 @@ use std::thread;
 
 use anchor::System;
 use anchor_core::engine::Anchor;
+use anchor_core::event::{Draft, EventKind};
+use anchor_core::id::{ClientId, ClientKey, Nonce, RoomId, Seq, UserId};
 use anchor_core::memory::MemoryStore;
+use anchor_core::position::Offset;
+use anchor_core::publish::{MissingRoom, Outcome, Publish, Verdict};
 use anchor_core::session::{Credentials, Denied, Identify, Identity};
 use anchor_server::{Config, Server};
 use async_trait::async_trait;
@@ -80,6 +84,33 @@ impl World {
         self.start(|config| config);
     }
 
+    /// Appends an event of any kind, which no client may, through the store.
+    pub(crate) fn append(&self, room: &str, kind: EventKind, target: Option<Offset>, body: &str) {
+        let store = self.server.as_ref().unwrap().anchor().store().clone();
+        let client = ClientKey { user: UserId::new("store").unwrap(), id: ClientId::from_bytes([1; 16]) };
+        self.runtime.block_on(async {
+            let seq = store.open_client(&client, Seq::FIRST).await.unwrap().highest.next();
+            let publish = Publish {
+                client,
+                session: None,
+                seq,
+                nonce: Nonce(0),
+                waits: seq,
+                room: RoomId::new(room).unwrap(),
+                draft: Draft { kind, target, body: body.into() },
+                verdict: Verdict::Append { room: MissingRoom::Create },
+            };
+            let outcome = store.append(vec![publish]).await.unwrap().remove(0);
+            assert!(matches!(outcome, Outcome::Acked(_)), "{outcome:?}");
+        });
+    }
+
+    /// Takes the events before `horizon` away.
+    pub(crate) fn trim(&self, room: &str, horizon: u64) {
+        let anchor = self.server.as_ref().unwrap().anchor();
+        self.runtime.block_on(anchor.trim(&RoomId::new(room).unwrap(), Offset(horizon))).unwrap();
+    }
+
     /// Copies the data of a server that has ended.
     pub(crate) fn copy_data_to(&self, copy: &Path) {
         copy_files(&self.directory.path().join("data"), copy);
@@ -107,9 +138,16 @@ impl World {
 
     /// As [`World::cli`], told by environment variables.
     pub(crate) fn cli_from_environment(&self, user: &str, arguments: &str) -> Cli {
+        let state = self.state(user);
+        self.cli_without_state(arguments)
+            .env("ANCHOR_USER", user)
+            .env("ANCHOR_STATE", state.to_str().unwrap())
+    }
+
+    /// `anchor-cli` with the server as an environment variable, and nothing else.
+    pub(crate) fn cli_without_state(&self, arguments: &str) -> Cli {
         let mut command = cli();
         command.env("ANCHOR_SERVER", format!("http://{}", self.address));
-        command.env("ANCHOR_USER", user).env("ANCHOR_STATE", self.state(user));
         Cli(command).arguments(arguments)
     }
 

@@ -8,6 +8,7 @@ mod cli_exit;
 mod cli_send;
 mod cli_tail;
 mod cli_talk;
+mod cli_terminal;
 mod cli_world;
 
 mod faults;
