@@ -11,7 +11,17 @@ const KILLS: usize = 5;
 
 #[test]
 fn lines_survive_a_server_that_is_killed() {
-    let mut world = World::new("lines_survive_a_server_that_is_killed");
+    lines_survive("lines_survive_a_server_that_is_killed", Server::kill);
+}
+
+/// SIGTERM: goodbye with a slot for the return, commits finished, exit 0.
+#[test]
+fn lines_survive_a_server_that_is_stopped() {
+    lines_survive("lines_survive_a_server_that_is_stopped", Server::stop);
+}
+
+fn lines_survive(test: &str, end: fn(&mut Server)) {
+    let mut world = World::new(test);
     let lines = numbered("line", size(20_000, 5_000));
     let moments = world.random.moments(KILLS, lines.len());
     let mut server = world.server("data");
@@ -20,7 +30,7 @@ fn lines_survive_a_server_that_is_killed() {
     let sender = Program::start(command, lines.clone());
     for moment in moments {
         sender.wait_for_lines(moment);
-        server.kill();
+        end(&mut server);
         server.restart();
     }
     let printed = sender.succeed();
