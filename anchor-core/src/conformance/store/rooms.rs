@@ -26,6 +26,10 @@ pub async fn rooms_are_listed_in_order_and_by_pages(factory: &impl Factory) {
         loop {
             let page = list(&store, paged.last(), limit).await;
             assert!(page.len() <= limit);
+            assert!(
+                page.first() > paged.last() || page.is_empty(),
+                "a page begins behind the id it was asked after"
+            );
             if page.is_empty() {
                 break;
             }
