@@ -32,7 +32,7 @@ pub enum Step {
     Wait,
     /// Do this read, and hand its runs to [`Feed::loaded`].
     Read(Read),
-    /// Have the cursor verified by [`super::Anchor::verify`], and hand the result to [`Feed::verified`].
+    /// Have the cursor verified by [`super::Anchor::verify`], and hand the result to [`Feed::resume`].
     Verify,
     /// The store vouches for a position and cannot read on from it, again and again: its data is damaged.
     Broken,

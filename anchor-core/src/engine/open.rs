@@ -23,7 +23,7 @@ pub struct Opened {
     pub gaps: Vec<Gap>,
 }
 
-/// A position that was verified anew, for [`Anchor::resume_feed`].
+/// A position that was verified anew, for [`Feed::resume`].
 #[derive(Debug)]
 pub struct Verified {
     generation: Generation,

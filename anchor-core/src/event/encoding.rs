@@ -37,7 +37,8 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event) {
 /// [`Malformed`] says in what the bytes are no event.
 pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
     let elements = reader.array()?;
-    let further = elements.checked_sub(ELEMENTS as usize).ok_or(Malformed("an event of fewer than 12 elements"))?;
+    let further =
+        elements.checked_sub(ELEMENTS as usize).ok_or(Malformed("an event of fewer than 12 elements"))?;
     let event = Event {
         offset: Offset(number(reader)?),
         ordinal: Ordinal(number(reader)?),
