@@ -55,6 +55,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// Who read our output has gone, as in `tail … | head -1`. Nothing to say, and no failure.
     OutputClosed,
+    /// Ctrl-C. Who pressed it knows why.
+    Interrupted,
     /// Something to say.
     Said {
         /// The code.
@@ -82,6 +84,7 @@ impl Failure {
     pub(crate) fn report(&self) -> Exit {
         match self {
             Self::OutputClosed => Exit::Done,
+            Self::Interrupted => Exit::Interrupted,
             Self::Said { exit, sentence } => {
                 say::note(&format!("anchor-cli: {}", escape::line(sentence)));
                 *exit

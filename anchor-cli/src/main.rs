@@ -66,7 +66,7 @@ async fn run(arguments: Arguments) -> Exit {
     let ended = tokio::select! {
         ended = &mut command => ended.unwrap_or_else(|_| Err(Failure::new(Exit::Failure, "this is a defect; report it"))),
         failure = time_over => Err(failure),
-        () = interrupted() => Err(Failure::new(Exit::Interrupted, "stopped")),
+        () = interrupted() => Err(Failure::Interrupted),
     };
     command.abort();
     say::clear();

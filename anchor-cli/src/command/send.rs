@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use self::queue::Queue;
 use self::report::Report;
-use crate::args::{Send, WithUndecided};
+use crate::args::{self, WithUndecided};
 use crate::connection::{self, Changes};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -32,7 +32,7 @@ use crate::say;
 ///
 /// # Errors
 /// A sentence. What was taken into the outbox stays there.
-pub(crate) async fn run(context: &Context, arguments: Send) -> Result<Exit, Failure> {
+pub(crate) async fn run(context: &Context, arguments: args::Send) -> Result<Exit, Failure> {
     let client = context.writer()?;
     let left = client.pending();
     if left > 0 {
@@ -60,7 +60,7 @@ pub(crate) async fn run(context: &Context, arguments: Send) -> Result<Exit, Fail
 type Answer = (Option<u64>, Result<Ack, PublishError>);
 
 struct Sender {
-    arguments: Send,
+    arguments: args::Send,
     client: Client,
     changes: Changes,
     report: Report,
@@ -78,13 +78,11 @@ impl Sender {
             self.report.notice(notice)?;
         }
         match self.arguments.undecided {
-            Some(WithUndecided::Discard) => {
-                for entry in &undecided {
-                    self.client.discard(entry.id).await?;
-                }
-            }
-            Some(WithUndecided::Resend) => self.resend(undecided).await?,
             None => self.report.undecided(&undecided),
+            Some(decision) => {
+                self.decide(decision, undecided).await?;
+                self.report.undecided(&self.client.undecided().await?);
+            }
         }
         self.report.flush()?;
         Ok(self.report.exit())
@@ -172,18 +170,23 @@ impl Sender {
         self.queue.push(line.number, call);
     }
 
-    async fn resend(&mut self, undecided: Vec<Undecided>) -> Result<(), Failure> {
+    async fn decide(&mut self, decision: WithUndecided, undecided: Vec<Undecided>) -> Result<(), Failure> {
         for entry in undecided {
-            let publishing = self.client.resend(entry.id).await.map_err(report::failure)?;
-            let answer = publishing.await;
-            self.report.answer(None, answer)?;
-            self.report.flush()?;
+            match decision {
+                WithUndecided::Discard => self.client.discard(entry.id).await?,
+                WithUndecided::Resend => {
+                    let publishing = self.client.resend(entry.id).await.map_err(report::failure)?;
+                    let answer = publishing.await;
+                    self.report.answer(None, answer)?;
+                    self.report.flush()?;
+                }
+            }
         }
         Ok(())
     }
 }
 
-type Notices = Pin<Box<dyn Stream<Item = Notice> + std::marker::Send>>;
+type Notices = Pin<Box<dyn Stream<Item = Notice> + Send>>;
 
 /// What comes in from outside.
 struct Incoming<'a> {

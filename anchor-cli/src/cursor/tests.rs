@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 fn exit(failure: Failure) -> Exit {
     match failure {
         Failure::Said { exit, .. } => exit,
-        Failure::OutputClosed => Exit::Done,
+        Failure::OutputClosed | Failure::Interrupted => Exit::Done,
     }
 }
 

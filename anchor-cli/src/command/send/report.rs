@@ -37,9 +37,9 @@ impl Report {
         }
     }
 
-    /// True once the server has answered anything.
+    /// True once the server has acknowledged anything.
     pub(super) const fn has_answers(&self) -> bool {
-        self.acked > 0 || matches!(self.exit, Exit::Unconfirmed)
+        self.acked > 0
     }
 
     /// The code of the worst that happened.
@@ -66,11 +66,11 @@ impl Report {
                 self.refused(line, &room, &refusal)
             }
             Err(PublishError::Unconfirmed) => {
-                let which = self.which(line);
-                self.trouble(
-                    &format!("{which}: it cannot be told whether it stands in the room"),
-                    Exit::Unconfirmed,
-                );
+                // The end of the run says how to go on.
+                say::note(&format!(
+                    "-- {}: it cannot be told whether it stands in the log",
+                    self.which(line)
+                ));
                 Ok(())
             }
             Err(error) => Err(failure(error)),
@@ -82,7 +82,7 @@ impl Report {
         match notice {
             Notice::Settled { ack, .. } => self.acked(None, &ack)?,
             Notice::Refused { room, refusal, .. } => self.refused(None, &room, &refusal)?,
-            // Listed at the end, with what else is undecided.
+            // Counted at the end, with what else is undecided.
             Notice::Unconfirmed { .. } => {}
             Notice::LostAcks { offered, older } => say::note(&format!(
                 "-- the server was restored to an earlier day: it lost messages of yours, of which {} are kept here; \
