@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use redb::StorageBackend;
-use rustix::fs::{Advice, fadvise, statvfs};
+use rustix::fs::statvfs;
 
 /// A file. A read beyond its end is an error, never zeros.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ impl FileDisk {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::options().read(true).write(true).open(path)?;
         file.sync_data()?;
-        fadvise(&file, 0, None, Advice::DontNeed)?;
+        #[cfg(not(target_vendor = "apple"))]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         Ok(Self(file))
     }
 

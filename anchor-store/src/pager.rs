@@ -28,7 +28,7 @@ struct Changed<'c> {
     runs: Vec<&'c Stored>,
 }
 
-/// Moves the oldest cut, if there is one; else removes some pages below a horizon, if there are any.
+/// Moves the oldest cut, if there is one, and removes some pages below a horizon, if there are any.
 pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     let databases = shared.databases()?;
     let Some(cut) = shared.cuts.front() else {
@@ -44,6 +44,7 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     shared.paged(&cut, changed);
     shared.cuts.done(&cut);
     shared.queue.nudge();
+    remove_trimmed(&databases.pages)?;
     Ok(Step::Worked)
 }
 

@@ -29,7 +29,15 @@ pub(crate) fn open(
         return Err(OpenError::JournalAhead { first, applied });
     }
     let last = ends.map_or(applied, |(_, last)| last.max(applied));
-    let oldest = ends.map_or(last + 1, |(first, _)| first);
+    let oldest = match ends {
+        // The pages hold all of the journal and more: it begins anew, lest its numbers have a hole.
+        Some((_, end)) if end < applied => {
+            guarded(JOURNAL_FILE, || clear(&databases))?;
+            last + 1
+        }
+        Some((first, _)) => first,
+        None => last + 1,
+    };
     let writer = Writer::new(&options, last + 1, oldest);
     let shared = Arc::new(Shared::new(env, options, databases, writer, applied));
     guarded(JOURNAL_FILE, || replay(&shared, applied, last))?;
@@ -45,6 +53,13 @@ fn journal_ends(databases: &Databases) -> Result<Option<(u64, u64)>, BoxError> {
     let commits = databases.journal.begin_read()?.open_table(COMMITS)?;
     let ends = commits.first()?.zip(commits.last()?);
     Ok(ends.map(|((first, _), (last, _))| (first.value(), last.value())))
+}
+
+fn clear(databases: &Databases) -> Result<(), BoxError> {
+    let transaction = databases.journal.begin_write()?;
+    transaction.delete_table(COMMITS)?;
+    transaction.open_table(COMMITS)?;
+    Ok(transaction.commit()?)
 }
 
 fn replay(shared: &Shared, applied: u64, last: u64) -> Result<(), BoxError> {

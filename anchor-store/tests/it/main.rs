@@ -1,5 +1,7 @@
 //! Tests of the store at its boundary: what it promises, and what it does when the disk or somebody else fails.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 mod basics;
 mod concurrency;
 mod conformance;
@@ -7,5 +9,6 @@ mod crash;
 mod damaged;
 mod directory;
 mod disk_full;
+mod paging;
 mod slow;
 mod support;

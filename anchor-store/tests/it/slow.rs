@@ -99,7 +99,7 @@ async fn nothing_of_a_commit_is_seen_before_it_is_durable() {
     assert!(opening.as_mut().now_or_never().is_none());
     assert_eq!(store.room(&lobby).await.unwrap().unwrap().head.offset.0, 1);
     assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
-    assert_eq!(store.heads(&[lobby.clone()]).await.unwrap()[0].unwrap().1.offset.0, 1);
+    assert_eq!(store.heads(std::slice::from_ref(&lobby)).await.unwrap()[0].unwrap().1.offset.0, 1);
     assert_eq!(store.rooms(None, 10).await.unwrap().len(), 1);
     assert_eq!(lock(&notes.rooms)[&lobby].len(), 1);
 

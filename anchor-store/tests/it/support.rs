@@ -153,7 +153,7 @@ impl Disk {
                 (Write::Data { offset, data }, _) => {
                     // Torn: each sector is there or not.
                     for (number, sector) in data.chunks(SECTOR).enumerate() {
-                        if next(&mut random) % 2 == 0 {
+                        if next(&mut random).is_multiple_of(2) {
                             let write =
                                 Write::Data { offset: offset + number * SECTOR, data: sector.to_vec() };
                             write.apply(&mut image);
