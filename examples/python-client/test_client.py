@@ -42,7 +42,8 @@ class Server:
 
 
 def client(server, user, count):
-    command = [sys.executable, HERE / "client.py", "--server", f"ws://{server.address}", "--user", user, "--count", str(count)]
+    options = ["--server", f"ws://{server.address}", "--user", user, "--count", str(count)]
+    command = [sys.executable, HERE / "client.py", *options]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, text=True, bufsize=1, **pipes)
     deadline = threading.Timer(WITHIN, process.kill)

@@ -37,9 +37,21 @@ function locksOfOneBrowser() {
 async function tab({ storage = memoryStorage(), locks = locksOfOneBrowser(), room = "lobby" } = {}) {
   const sessions = [];
   const told = [];
-  const view = new Proxy({}, { get: (_, name) => (...details) => void told.push([name, ...details]) });
+  const view = new Proxy(
+    {},
+    {
+      get:
+        (_, name) =>
+        (...details) =>
+          void told.push([name, ...details]),
+    },
+  );
   const dial = () => {
-    const socket = { sent: [], send: (text) => socket.sent.push(JSON.parse(text)), close: () => (socket.closed = true) };
+    const socket = {
+      sent: [],
+      send: (text) => socket.sent.push(JSON.parse(text)),
+      close: () => (socket.closed = true),
+    };
     sessions.push(socket);
     return socket;
   };
@@ -65,7 +77,15 @@ async function tab({ storage = memoryStorage(), locks = locksOfOneBrowser(), roo
       self.socket.onopen();
       await self.receive(["welcome", "5".repeat(32), "ada", TAG, seq, 20_000, LIMITS, [], []]);
       const subscribe = self.frames("subscribe").at(-1);
-      if (subscribe) await self.receive(["subscribed", subscribe[1], subscribe[2], [head ? EPOCH : null, head, CHAIN(head)], head, 1]);
+      if (subscribe)
+        await self.receive([
+          "subscribed",
+          subscribe[1],
+          subscribe[2],
+          [head ? EPOCH : null, head, CHAIN(head)],
+          head,
+          1,
+        ]);
     },
     async lose() {
       self.socket.onclose();
@@ -80,8 +100,27 @@ async function tab({ storage = memoryStorage(), locks = locksOfOneBrowser(), roo
 }
 
 const ack = (seq, offset = seq) => ["ack", seq, "lobby", EPOCH, offset, CHAIN(offset), offset, 1_000, false, "disk"];
-const event = (offset, body, { client = "0".repeat(16), seq = offset, nonce = 7 } = {}) => [offset, offset, CHAIN(offset), 1_000, "bob", client, seq, nonce, 1, null, null, body];
-const events = (first, ...bodies) => ["events", "lobby", EPOCH, first, bodies.map((body, i) => event(first + i, body))];
+const event = (offset, body, { client = "0".repeat(16), seq = offset, nonce = 7 } = {}) => [
+  offset,
+  offset,
+  CHAIN(offset),
+  1_000,
+  "bob",
+  client,
+  seq,
+  nonce,
+  1,
+  null,
+  null,
+  body,
+];
+const events = (first, ...bodies) => [
+  "events",
+  "lobby",
+  EPOCH,
+  first,
+  bodies.map((body, i) => event(first + i, body)),
+];
 
 test("an entry is stored first, sent after welcome, and sent again as it was until it is decided", async () => {
   const storage = memoryStorage();
@@ -92,16 +131,22 @@ test("an entry is stored first, sent after welcome, and sent again as it was unt
   await one.welcome();
   const [hello] = one.frames("hello");
   assert.deepEqual([hello[2], hello[4]], ["ada", 1], "user and waits");
-  assert.deepEqual(one.frames("publish").map(([, seq, , waits, room, draft]) => [seq, waits, room, draft]), [
-    [1, 1, "lobby", [1, null, null, "a"]],
-    [2, 1, "lobby", [1, null, null, "b"]],
-  ]);
+  assert.deepEqual(
+    one.frames("publish").map(([, seq, , waits, room, draft]) => [seq, waits, room, draft]),
+    [
+      [1, 1, "lobby", [1, null, null, "a"]],
+      [2, 1, "lobby", [1, null, null, "b"]],
+    ],
+  );
   const nonces = one.frames("publish").map(([, , nonce]) => nonce);
   await one.receive(ack(1));
   await one.lose();
   await one.welcome({ seq: 2 });
   assert.equal(one.frames("hello")[0][4], 2, "waits follows what is settled on disk");
-  assert.deepEqual(one.frames("publish").map(([, seq, nonce]) => [seq, nonce]), [[2, nonces[1]]]);
+  assert.deepEqual(
+    one.frames("publish").map(([, seq, nonce]) => [seq, nonce]),
+    [[2, nonces[1]]],
+  );
   await one.receive(ack(2));
   assert.deepEqual(await storage.step(({ outbox }) => outbox.all()), []);
   await one.lose();
@@ -143,7 +188,10 @@ test("events at or below the cursor are ignored, and every reconnect resumes fro
   const one = await tab();
   await one.welcome({ head: 3 });
   await one.receive(events(1, "old", "old", "old", "four"), events(4, "four", "five"));
-  assert.deepEqual(one.heard("events").map(([, list]) => list.map(({ body }) => body)), [["four"], ["five"]]);
+  assert.deepEqual(
+    one.heard("events").map(([, list]) => list.map(({ body }) => body)),
+    [["four"], ["five"]],
+  );
   await one.lose();
   one.socket.onopen();
   assert.deepEqual(one.frames("hello")[0][6], [["lobby", [EPOCH, 5, CHAIN(5)]]]);
@@ -187,22 +235,36 @@ test("a clone takes a new id, and settles the old one's entries under their own"
   await one.welcome();
   const hello = one.frames("hello")[0];
   assert.notEqual(hello[3], old);
-  assert.deepEqual(one.frames("publish").map(([, seq, , , , [, , , body], id]) => [seq, body, id]), [[1, "queued", old]]);
+  assert.deepEqual(
+    one.frames("publish").map(([, seq, , , , [, , , body], id]) => [seq, body, id]),
+    [[1, "queued", old]],
+  );
   await one.receive(["refused", 1, "seq_conflict", "used for another publish"]);
   assert.deepEqual(
-    one.frames("publish").slice(1).map(([, seq, , , , [, , , body], id]) => [seq, body, id]),
+    one
+      .frames("publish")
+      .slice(1)
+      .map(([, seq, , , , [, , , body], id]) => [seq, body, id]),
     [
-      [1, "new", undefined],
-      [2, "queued", undefined],
+      [1, "new", null],
+      [2, "queued", null],
     ],
     "never appended under the old id: it goes out under the new one",
   );
 });
 
 for (const [what, page, outcome] of [
-  ["finds it", (nonce) => [EPOCH, 1, [event(1, "x"), event(2, "queued", { client: TAG, seq: 1, nonce })], 2, 1, null, null], "acked"],
+  [
+    "finds it",
+    (nonce) => [EPOCH, 1, [event(1, "x"), event(2, "queued", { client: TAG, seq: 1, nonce })], 2, 1, null, null],
+    "acked",
+  ],
   ["does not have it", () => [EPOCH, 1, [event(1, "x"), event(2, "y")], 2, 1, null, null], "again"],
-  ["has a gap", () => [null, 0, [], 9, 9, [1, 8, "trimmed", [EPOCH, 8, CHAIN(8)], 8], [EPOCH, 8, CHAIN(8)]], "unconfirmed"],
+  [
+    "has a gap",
+    () => [null, 0, [], 9, 9, [1, 8, "trimmed", [EPOCH, 8, CHAIN(8)], 8], [EPOCH, 8, CHAIN(8)]],
+    "unconfirmed",
+  ],
 ]) {
   test(`the log decides about a forgotten seq: it ${what}`, async () => {
     const one = await tab();
@@ -225,6 +287,21 @@ for (const [what, page, outcome] of [
     assert.equal(one.heard("entry").at(-1)[0].state, outcome === "unconfirmed" ? "unconfirmed" : "sending");
   });
 }
+
+test("a clone finds its own events in the log although it never got to work under that id", async () => {
+  const one = await tab();
+  await one.client.publish("lobby", "queued");
+  const [{ nonce }] = await one.outbox.entries();
+  await one.welcome({ seq: 8 });
+  mock.timers.tick(1_000);
+  await idle();
+  await one.welcome();
+  await one.receive(["refused", 1, "seq_forgotten", "below the floor"]);
+  const [, id] = one.frames("history")[0];
+  const own = event(1, "queued", { client: TAG, seq: 1, nonce });
+  await one.receive(["page", id, "lobby", EPOCH, 1, [own], 1, 1, null, null]);
+  assert.deepEqual([one.frames("publish").length, one.heard("acked").length], [1, 1]);
+});
 
 test("replaced: goes on under another id; stop: does not come back; a slot: comes back in it", async () => {
   const one = await tab();
@@ -259,7 +336,10 @@ test("each tab of a browser has its own id; what a closed tab left is settled by
   await two.client.close();
   await one.lose();
   await one.welcome();
-  assert.deepEqual(one.frames("publish").map(([, , , , , [, , , body], id]) => [body, id]), [["left", second]]);
+  assert.deepEqual(
+    one.frames("publish").map(([, , , , , [, , , body], id]) => [body, id]),
+    [["left", second]],
+  );
   await one.receive(ack(1));
   const three = await tab({ storage, locks });
   assert.equal(three.outbox.current.record.client_id, second, "a free id is used again");
@@ -284,6 +364,12 @@ test("codes have the classes of docs/protocol.md; an unknown one is worth anothe
 });
 
 test("back-off is full jitter over 1 s, doubling to 30 s", () => {
-  assert.deepEqual([0, 1, 4, 5, 50].map((n) => backoff(n, () => 1)), [1_000, 2_000, 16_000, 30_000, 30_000]);
-  assert.equal(backoff(50, () => 0), 0);
+  assert.deepEqual(
+    [0, 1, 4, 5, 50].map((n) => backoff(n, () => 1)),
+    [1_000, 2_000, 16_000, 30_000, 30_000],
+  );
+  assert.equal(
+    backoff(50, () => 0),
+    0,
+  );
 });

@@ -9,9 +9,15 @@ import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
 import { Server } from "./server.mjs";
 
-const EXECUTABLE = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((file) => file && existsSync(file));
+const EXECUTABLE = [
+  process.env.CHROMIUM,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+].find((file) => file && existsSync(file));
 const WITHIN = 30_000; // milliseconds; a deadline for what takes a few seconds
-const reason = EXECUTABLE || process.env.CI === "true" ? false : "no Chromium found: install it, or name it in CHROMIUM";
+const reason =
+  EXECUTABLE || process.env.CI === "true" ? false : "no Chromium found: install it, or name it in CHROMIUM";
 
 describe("the chat page", { skip: reason }, () => {
   let browser;
@@ -36,7 +42,8 @@ describe("the chat page", { skip: reason }, () => {
     page.setDefaultTimeout(WITHIN);
     page.on("pageerror", (error) => complaints.push(`${error}`));
     page.on("console", (message) => {
-      if (message.type() === "error" && !message.text().includes("ERR_CONNECTION_REFUSED")) complaints.push(message.text());
+      if (message.type() === "error" && !message.text().includes("ERR_CONNECTION_REFUSED"))
+        complaints.push(message.text());
     });
     await page.goto(`${server.url}#${room}`);
     if ((await page.inputValue("#name")) === "") {
@@ -57,7 +64,9 @@ describe("the chat page", { skip: reason }, () => {
 
   /** Waits until the log shows `count` messages and nothing is under way, and returns them. */
   async function settled(page, count) {
-    const done = (count) => document.querySelectorAll("#log li:not([hidden]) .text").length >= count && document.querySelectorAll("#outbox li").length === 0;
+    const done = (count) =>
+      document.querySelectorAll("#log li:not([hidden]) .text").length >= count &&
+      document.querySelectorAll("#outbox li").length === 0;
     await page.waitForFunction(done, count);
     return texts(page);
   }
@@ -69,7 +78,10 @@ describe("the chat page", { skip: reason }, () => {
     const said = { ada: [], bob: [] };
     const both = async (from, to) => {
       for (let n = from; n <= to; n += 1) {
-        for (const [name, page] of [["ada", ada], ["bob", bob]]) {
+        for (const [name, page] of [
+          ["ada", ada],
+          ["bob", bob],
+        ]) {
           said[name].push(`${name} ${n}`);
           await say(page, `${name} ${n}`);
         }
@@ -86,7 +98,12 @@ describe("the chat page", { skip: reason }, () => {
     await both(31, 40);
     const [seen, other] = [await settled(ada, 80), await settled(bob, 80)];
     assert.deepEqual(seen, other, "one order");
-    for (const name of ["ada", "bob"]) assert.deepEqual(seen.filter((text) => text.startsWith(name)), said[name], "once each, in order");
+    for (const name of ["ada", "bob"])
+      assert.deepEqual(
+        seen.filter((text) => text.startsWith(name)),
+        said[name],
+        "once each, in order",
+      );
     const marks = await ada.locator("#log li:has(.who:text-is('ada')) .mark").allTextContents();
     assert.deepEqual(new Set(marks), new Set(["on disk"]));
     for (const page of [ada, bob]) assert.equal(await page.evaluate(() => window.notReloaded), true);
@@ -115,6 +132,42 @@ describe("the chat page", { skip: reason }, () => {
     const [seen, other] = [await settled(one, 20), await settled(two, 20)];
     assert.deepEqual(seen, other);
     assert.equal(new Set(seen).size, 20);
+  });
+
+  test("two copies of one profile: what was queued before the copy is sent once, what each says afterwards once each", async () => {
+    const original = await profile();
+    const one = await tab(original, "ada", "clones");
+    await say(one, "before");
+    await settled(one, 1);
+    await server.kill();
+    for (const text of ["queued a", "queued b"]) await say(one, text);
+    await one.locator("#outbox .mark", { hasText: "sending" }).nth(1).waitFor();
+    const copy = await browser.newContext({ storageState: await original.storageState({ indexedDB: true }) });
+    await server.revive();
+    const two = await tab(copy, "ada", "clones");
+    await one.waitForSelector("html[data-phase=connected]");
+    await Promise.all([say(one, "mine"), say(two, "mine")]);
+    const [seen, other] = [await settled(one, 5), await settled(two, 5)];
+    assert.deepEqual(seen, other);
+    assert.deepEqual(seen.toSorted(), ["before", "mine", "mine", "queued a", "queued b"]);
+  });
+
+  test("a server whose data was replaced by an older copy: the page says what is gone, and shows what is there", async () => {
+    const page = await tab(await profile(), "ada", "replaced");
+    await say(page, "kept");
+    await settled(page, 1);
+    await server.kill();
+    await server.keepCopy();
+    await server.revive();
+    for (const text of ["lost 1", "lost 2"]) await say(page, text);
+    await settled(page, 3);
+    await server.kill();
+    await server.putCopyBack();
+    await server.revive();
+    await page.locator("#log .notice", { hasText: "no longer available" }).waitFor();
+    await page.locator("#log .notice", { hasText: "set back" }).waitFor();
+    await say(page, "new");
+    assert.deepEqual(await settled(page, 2), ["kept", "new"]);
   });
 
   test("shows the newest messages of a room, older ones on request, and other rooms on demand", async () => {

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -50,6 +50,17 @@ export class Server {
       return;
     }
     throw new Error("the server ended before it was ready");
+  }
+
+  /** Keeps a copy of the data of a server that was killed. */
+  async keepCopy() {
+    await cp(path.join(this.#data, "data"), path.join(this.#data, "copy"), { recursive: true });
+  }
+
+  /** Puts that copy in place of the data, as if nothing had happened since: a restore as it should not be done. */
+  async putCopyBack() {
+    await rm(path.join(this.#data, "data"), { recursive: true });
+    await cp(path.join(this.#data, "copy"), path.join(this.#data, "data"), { recursive: true });
   }
 
   async end() {

@@ -142,17 +142,17 @@ class Line {
     return this.entries[0]?.seq ?? this.record.next_seq;
   }
 
-  remove(entry) {
-    this.entries = this.entries.filter((other) => other !== entry);
+  remove({ seq }) {
+    this.entries = this.entries.filter((entry) => entry.seq !== seq);
   }
 }
 
 /**
  * Everything that one person has sent from this browser and that is not settled, kept in storage.
  *
- * An entry is `{client_id, seq, nonce, user, room, body, bytes, after, state, reason}`: `after` the newest position of its room
- * that was known when it was queued; `state` is `sending` until decided, then gone, or `refused` or `unconfirmed` until
- * the person decides.
+ * An entry is `{client_id, seq, nonce, user, room, body, bytes, after, state, reason}`: `after` the newest position of
+ * its room that was known when it was queued; `state` is `sending` until decided, then gone, or `refused` or
+ * `unconfirmed` until the person decides.
  *
  * Each open tab holds a `client_id` of its own under a Web Lock, so that a duplicated tab takes another one. What a
  * closed tab left behind is taken over by the next tab that connects, and settled under the id it was queued with.
@@ -288,8 +288,8 @@ export class Outbox {
     const { client_id } = line.record;
     const record = await clients.get(client_id);
     const [nonce] = crypto.getRandomValues(new Uint32Array(1));
-    const decided = { state: "sending", reason: null };
-    const entry = { client_id, seq: record.next_seq, nonce, user: this.user, room, body, bytes: byteLength(body), after, ...decided };
+    const content = { user: this.user, room, body, bytes: byteLength(body), after };
+    const entry = { client_id, seq: record.next_seq, nonce, ...content, state: "sending", reason: null };
     await clients.put({ ...record, next_seq: entry.seq + 1 });
     await outbox.put(entry);
     return entry;
@@ -303,8 +303,7 @@ export class Outbox {
   /** Takes a decided entry out of its line, and an older line that is empty out of the way. */
   async #forget(entry) {
     const line = this.#lines.find(({ record }) => record.client_id === entry.client_id);
-    const waiting = line?.entries.find(({ seq }) => seq === entry.seq);
-    if (waiting) line.remove(waiting);
+    line?.remove(entry);
     if (!line || line === this.current || line.entries.length > 0) return;
     this.#lines = this.#lines.filter((other) => other !== line);
     if (line.record.retired) await this.#storage.step(({ clients }) => clients.delete(line.record.client_id));
@@ -315,10 +314,12 @@ export class Outbox {
   async #claim(client_id) {
     const release = await this.#lock(client_id);
     if (!release) return null;
-    const [record, entries] = await this.#storage.step(async ({ clients, outbox }) => [await clients.get(client_id), await outbox.all()]);
+    const read = async ({ clients, outbox }) => [await clients.get(client_id), await outbox.all()];
+    const [record, entries] = await this.#storage.step(read);
     if (!record) return release(), null;
     const line = new Line(record, release);
-    line.entries = entries.filter((entry) => entry.client_id === client_id && entry.state === "sending").sort((a, b) => a.seq - b.seq);
+    const own = (entry) => entry.client_id === client_id && entry.state === "sending";
+    line.entries = entries.filter(own).sort((a, b) => a.seq - b.seq);
     return line;
   }
 
@@ -429,7 +430,8 @@ export class Client {
       this.#request("history", [name, range, limit], (failure, fields) => {
         if (failure) return reject(failure);
         const [, , epoch, , events, head, horizon, gap, next] = fields;
-        resolve({ events: events.map((event) => fromEvent(event, epoch)), gap: gap ? fromGap(gap) : null, head, horizon, next: next && fromPosition(next) });
+        const page = { gap: gap ? fromGap(gap) : null, head, horizon, next: next ? fromPosition(next) : null };
+        resolve({ events: events.map((event) => fromEvent(event, epoch)), ...page });
       });
     });
   }
@@ -442,8 +444,9 @@ export class Client {
     this.#view.state("connecting", "Connecting…");
     const socket = this.#dial(SUBPROTOCOL);
     const now = performance.now();
+    const life = { heard: now, spoke: now, patience: OPEN_WITHIN, heartbeat: null };
     const sending = { line: null, inFlight: new Map(), lookups: Promise.resolve() };
-    const session = { socket, limits: null, heard: now, spoke: now, patience: OPEN_WITHIN, requests: new Map(), ...sending };
+    const session = { socket, ...life, limits: null, requests: new Map(), ...sending }; // `limits` from welcome on
     this.#session = session;
     const current = (handle) => (event) => this.#session === session && handle(event);
     socket.onopen = current(() => this.#hello());
@@ -457,7 +460,8 @@ export class Client {
     const { record, waits } = this.#outbox.current;
     const rooms = [...this.#rooms.values()].filter((room) => room.position);
     for (const room of rooms) room.live = true;
-    this.#send("hello", null, this.#outbox.user, record.client_id, waits, [], rooms.map((room) => [room.name, toPosition(room.position)]));
+    const resume = rooms.map(({ name, position }) => [name, toPosition(position)]);
+    this.#send("hello", null, this.#outbox.user, record.client_id, waits, [], resume);
   }
 
   #received(data) {
@@ -487,19 +491,23 @@ export class Client {
 
   async #welcome([, , tag, seq, heartbeat, limits]) {
     const session = this.#session;
-    const { record } = this.#outbox.current;
-    if (seq >= record.next_seq) return this.#renew(); // decided, but never stored here: somebody else uses this id
     const [bodyBytes, , , , window, inFlightBytes] = limits;
-    if (seq < record.acked) {
-      this.#view.notice(`The server was set back to an earlier day: ${record.acked - seq} or fewer of your latest messages are missing from its rooms.`);
-    }
-    await this.#outbox.note({ tag, acked: Math.min(record.acked, seq) });
+    const { acked, next_seq } = this.#outbox.current.record;
+    await this.#outbox.note({ tag, acked: Math.min(acked, seq) }); // the tag first: the log is searched for it
+    if (this.#session !== session) return;
+    if (seq >= next_seq) return this.#renew(); // decided, but never stored here: somebody else uses this id
     await this.#outbox.adopt();
     const entries = await this.#outbox.entries();
     if (this.#session !== session) return;
     for (const entry of entries) this.#view.entry(entry);
+    const missing = acked - seq;
+    if (missing > 0) {
+      this.#view.notice(`The server was set back to an earlier day. Of your latest messages, up to ${missing} are gone.`);
+    }
     this.#outbox.startSession();
-    Object.assign(session, { heartbeat, patience: HEARTBEATS_MISSED_MAX * heartbeat, limits: { bodyBytes, window, inFlightBytes } });
+    session.limits = { bodyBytes, window, inFlightBytes };
+    session.heartbeat = heartbeat;
+    session.patience = HEARTBEATS_MISSED_MAX * heartbeat;
     this.#failures = 0;
     this.#view.state("connected", "Connected.", session.limits);
     for (const room of this.#rooms.values()) if (!room.live) this.#subscribe(room);
@@ -563,7 +571,7 @@ export class Client {
     if (code === "replaced") return this.#renew();
     if (classOf(code) !== "retry") {
       this.#drop();
-      return this.#view.state("stopped", `The server ended the connection: ${message} (${code}). Enter again to retry.`);
+      return this.#view.state("stopped", `The server ended the connection: ${message} (${code}). Enter to try again.`);
     }
     if (reconnectAfter == null) return this.#lost();
     this.#drop();
@@ -628,7 +636,7 @@ export class Client {
 
   // -- publishing
 
-  /** Sends what may be sent: one line at a time, in rising seq, within the window and the bytes that the server takes. */
+  /** Sends what may be sent: one line at a time, in rising seq, within the window and the bytes of the server. */
   #pump() {
     const session = this.#session;
     if (!session?.limits) return;
@@ -639,8 +647,9 @@ export class Client {
       if (entry.seq <= line.sent) continue;
       bytes += entry.bytes;
       if (entry.seq >= line.waits + limits.window || (inFlight.size > 0 && bytes > limits.inFlightBytes)) break;
-      const older = line === this.#outbox.current ? [] : [line.record.client_id];
-      this.#send("publish", entry.seq, entry.nonce, line.waits, entry.room, [MESSAGE, null, null, entry.body], ...older);
+      const olderId = line === this.#outbox.current ? null : line.record.client_id;
+      const event = [MESSAGE, null, null, entry.body];
+      this.#send("publish", entry.seq, entry.nonce, line.waits, entry.room, event, olderId);
       inFlight.set(entry.seq, entry);
       line.sent = entry.seq;
     }
@@ -675,9 +684,11 @@ export class Client {
   /** Lets the log decide about an entry whose outcome the server no longer knows; one after the other. */
   #lookUp(line, entry) {
     const session = this.#session;
-    session.lookups = session.lookups.then(() => this.#search(line, entry)).catch((failure) => {
-      if (this.#session === session && failure.code !== "closed") setTimeout(() => this.#lookUp(line, entry), failure.retryAfter ?? 1_000);
-    });
+    const later = (failure) => {
+      const again = () => this.#session === session && this.#lookUp(line, entry);
+      if (this.#session === session) setTimeout(again, failure.retryAfter ?? 1_000);
+    };
+    session.lookups = session.lookups.then(() => this.#search(line, entry)).catch(later);
   }
 
   async #search(line, entry) {
@@ -733,7 +744,7 @@ class View {
   #document;
   #room = null;
   #shown = []; // {event, element} in rising offset
-  #under_way = new Map(); // key -> {entry, element, mark, acked}
+  #underWay = new Map(); // key -> {entry, element, mark, acked}
   #unmarked = new Map(); // key -> mark of an own event that was seen before its ack
   #bodyBytesMax = Infinity;
 
@@ -775,6 +786,7 @@ class View {
     const dropped = reason === "trimmed" ? () => false : ({ event }) => reason !== "restored" || event.offset >= from;
     for (const item of this.#shown.filter(dropped)) item.element.remove();
     this.#shown = this.#shown.filter((item) => !dropped(item));
+    if (this.#shown.length === 0) this.#id("older").hidden = true; // all that there is follows
     this.notice(`Some messages are no longer available (${from}–${to}): ${GAPS[reason] ?? reason}.`);
     this.#passed(to);
   }
@@ -785,20 +797,21 @@ class View {
   }
 
   entry(entry) {
-    const known = this.#under_way.get(keyOf(entry));
+    const known = this.#underWay.get(keyOf(entry));
     if (known?.acked) return;
     const parts = known ?? { element: this.#make("li"), mark: this.#make("span", "mark") };
     const failed = entry.state !== "sending";
     const where = entry.room === this.#room ? "" : ` in ${entry.room}`;
     parts.entry = entry;
-    parts.mark.textContent = { sending: "sending", refused: `failed: ${entry.reason}`, unconfirmed: `unconfirmed: ${entry.reason}` }[entry.state] + where;
+    const state = { sending: "sending", refused: `failed: ${entry.reason}`, unconfirmed: `unconfirmed: ${entry.reason}` };
+    parts.mark.textContent = state[entry.state] + where;
     parts.element.classList.toggle("failed", failed);
     parts.element.replaceChildren(this.#who(entry.user), " ", parts.mark, this.#text(entry.body));
     if (failed) {
       const again = this.#button("Send again", () => this.client.again(entry));
       parts.element.append(again, " ", this.#button("Discard", () => this.client.discard(entry)));
     }
-    this.#under_way.set(keyOf(entry), parts);
+    this.#underWay.set(keyOf(entry), parts);
     if (!known) this.#stickToEnd(() => this.#id("outbox").append(parts.element), true);
   }
 
@@ -807,7 +820,7 @@ class View {
     const unmarked = this.#unmarked.get(keyOf(entry));
     if (unmarked) unmarked.textContent = text;
     this.#unmarked.delete(keyOf(entry));
-    const parts = this.#under_way.get(keyOf(entry));
+    const parts = this.#underWay.get(keyOf(entry));
     if (!parts) return;
     if (passed || entry.room !== this.#room) return this.gone(entry);
     parts.acked = offset; // its event follows, and takes its place
@@ -815,8 +828,8 @@ class View {
   }
 
   gone(entry) {
-    this.#under_way.get(keyOf(entry))?.element.remove();
-    this.#under_way.delete(keyOf(entry));
+    this.#underWay.get(keyOf(entry))?.element.remove();
+    this.#underWay.delete(keyOf(entry));
   }
 
   notice(text) {
@@ -834,13 +847,19 @@ class View {
     this.#unmarked.clear();
     this.#id("log").replaceChildren();
     this.#id("older").hidden = true;
-    for (const { entry } of [...this.#under_way.values()]) this.entry(entry);
+    for (const { entry, acked } of [...this.#underWay.values()]) acked ? this.gone(entry) : this.entry(entry);
     for (const field of ["text", "send"]) this.#id(field).disabled = false;
+  }
+
+  /** Forgets what one person had under way, for another. */
+  forget() {
+    for (const { entry } of [...this.#underWay.values()]) this.gone(entry);
   }
 
   /** What is wrong with a text that is to be sent; empty if nothing is. */
   problemWith(text) {
-    return byteLength(text) > this.#bodyBytesMax ? `A message may have ${this.#bodyBytesMax} bytes; this one has ${byteLength(text)}.` : "";
+    const [bytes, max] = [byteLength(text), this.#bodyBytesMax];
+    return bytes > max ? `A message may have ${max} bytes; this one has ${bytes}.` : "";
   }
 
   problem(text) {
@@ -863,7 +882,7 @@ class View {
       log.prepend(...added.map(({ element }) => element));
       scroll.scrollTop += scroll.scrollHeight - height;
       button.hidden = !next;
-      if (gap) this.notice(`Some older messages are no longer available (${gap.from}–${gap.to}): ${GAPS[gap.reason] ?? gap.reason}.`);
+      if (gap) this.notice(`Some older messages are no longer available (${gap.from}–${gap.to}): ${GAPS[gap.reason]}.`);
     } catch (failure) {
       this.problem(`Older messages cannot be had now: ${failure.message}.`);
     } finally {
@@ -903,10 +922,11 @@ class View {
     const time = Object.assign(this.#make("time"), { textContent: new Date(event.ts).toLocaleTimeString() });
     time.dateTime = new Date(event.ts).toISOString();
     const mark = this.#make("span", "mark");
-    const bytes = event.body === null ? "(taken away)" : `(a body of type ${event.type})`;
-    element.append(this.#who(event.user), " ", time, " ", mark, this.#text(typeof event.body === "string" ? event.body : bytes));
+    const opaque = event.body === null ? "(taken away)" : `(a body of type ${event.type})`;
+    const text = typeof event.body === "string" ? event.body : opaque;
+    element.append(this.#who(event.user), " ", time, " ", mark, this.#text(text));
     element.hidden = event.kind !== MESSAGE;
-    const own = this.#under_way.get(keyOf(event));
+    const own = this.#underWay.get(keyOf(event));
     if (own?.entry.user === event.user) {
       if (own.acked) mark.textContent = own.mark.textContent;
       else this.#unmarked.set(keyOf(event), mark);
@@ -917,7 +937,7 @@ class View {
 
   /** The room was followed up to `offset`: what was acknowledged up to there is in the log, or announced as gone. */
   #passed(offset) {
-    for (const { entry, acked } of [...this.#under_way.values()]) {
+    for (const { entry, acked } of [...this.#underWay.values()]) {
       if (acked <= offset && entry.room === this.#room) this.gone(entry);
     }
   }
@@ -957,10 +977,11 @@ function problemWithName(name) {
 
 /** Joins view, outbox and client in `document`. The room stands in the address, the name is remembered. */
 async function run(document) {
-  const [enter, name, room, compose, text] = ["enter", "name", "room", "compose", "text"].map((id) => document.getElementById(id));
+  const ids = ["enter", "name", "room", "compose", "text"];
+  const [enter, name, room, compose, text] = ids.map((id) => document.getElementById(id));
   const view = new View(document);
   const storage = await openStorage().catch((failure) => {
-    view.notice(`This browser stores nothing for this page (${failure.message}): what is not sent yet is lost when it is closed.`);
+    view.problem(`This browser stores nothing for this page (${failure.message}): close it only when all is sent.`);
     return memoryStorage();
   });
   const url = new URL("v1/ws", document.baseURI.replace(/^http/, "ws"));
@@ -980,6 +1001,7 @@ async function run(document) {
     if (stays) view.client.leave(left.room);
     else {
       await view.client?.close();
+      view.forget();
       view.client = new Client(await Outbox.open(next.user, storage), view, (protocol) => new WebSocket(url, protocol));
     }
     view.client.follow(next.room, FIRST_MESSAGES);
@@ -1012,7 +1034,7 @@ async function run(document) {
   };
   document.getElementById("older").onclick = () => view.older();
   addEventListener("online", () => view.client?.nudge());
-  addEventListener("unhandledrejection", ({ reason }) => view.problem(`This page has a problem: ${reason?.message ?? reason}.`));
+  addEventListener("unhandledrejection", ({ reason }) => view.problem(`This page failed: ${reason?.message ?? reason}.`));
 
   name.value = remembered("name") ?? "";
   if (location.hash.length > 1) room.value = decodeURIComponent(location.hash.slice(1));
