@@ -64,14 +64,9 @@ pub(crate) enum Command {
 /// the state directory, and `send` keeps trying.
 ///
 /// After a kill, `send` with the same --state first delivers what was left, once, and prints that too. Lines are taken
-/// into the state directory in their order, so what was taken is a beginning of the input. A script that was killed in
-/// the middle of its input goes on so, where nobody else writes into the room:
-///
-///     anchor-cli send ROOM </dev/null
-///     n=$(anchor-cli tail ROOM --from-start --json | wc -l)
-///     tail -n +$((n + 1)) INPUT | anchor-cli send ROOM
+/// into the state directory in their order, so what was taken is a beginning of the input.
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = "Exit codes: see `anchor-cli --help`.")]
+#[command(after_long_help = SEND_AGAIN)]
 pub(crate) struct Send {
     /// The room: a-z 0-9 . _ -
     #[arg(value_parser = room)]
@@ -208,6 +203,15 @@ impl Arguments {
         self.user.clone().or_else(login).unwrap_or_else(guest)
     }
 }
+
+/// What stands at the end of the long help of `send`.
+const SEND_AGAIN: &str = "\
+A script that was killed in the middle of INPUT goes on so, where nobody else writes into the room and no line was refused:
+    anchor-cli send ROOM </dev/null
+    n=$(anchor-cli tail ROOM --from-start --json | wc -l)
+    tail -n +$((n + 1)) INPUT | anchor-cli send ROOM
+
+Exit codes: see `anchor-cli --help`";
 
 /// Above the options that all commands have.
 const EVERYWHERE: &str = "Options of every command";
