@@ -40,6 +40,40 @@ fn lines_survive(test: &str, end: fn(&mut Server)) {
     assert_eq!(printed, expected, "each line's ack, in the order of the lines");
 }
 
+/// Several senders at once, two who read along, one who comes afterwards: the lines of each sender once and in order, and
+/// all of them in one order for everybody.
+#[test]
+fn everybody_reads_one_order() {
+    let mut world = World::new("everybody_reads_one_order");
+    let users = ["ada", "bob", "cy"];
+    let lines = users.map(|user| numbered(user, size(20_000, 4_500) / users.len()));
+    let all = lines.iter().map(Vec::len).sum::<usize>();
+    let moments = world.random.moments(KILLS, all);
+    let mut server = world.server("data");
+    let readers = ["dee", "eve"].map(|user| {
+        let mut command = world.cli(&server, user, user);
+        command.args(["tail", ROOM, "--from-start", "--follow", "--json", "--count", &all.to_string()]);
+        Program::start(command, Vec::new())
+    });
+    let senders: Vec<_> =
+        users.iter().zip(&lines).map(|(user, lines)| world.send(&server, user, user, lines)).collect();
+    for moment in moments {
+        readers[0].wait_for_lines(moment);
+        server.kill();
+        server.restart();
+    }
+    let acks: Vec<_> = senders.into_iter().map(|sender| acks(&sender.succeed())).collect();
+    let log = world.log(&server);
+    assert_eq!(log.len(), all);
+    for (lines, acks) in lines.iter().zip(&acks) {
+        assert_once_in_order(&log, lines);
+        assert_acked(&log, acks, lines);
+    }
+    for reader in readers {
+        assert_eq!(entries(&reader.succeed()), log, "a reader saw another order");
+    }
+}
+
 /// After each kill `send` with an empty input delivers what was left, as its help says; the log then tells where to go on.
 #[test]
 fn lines_survive_a_sender_that_is_killed() {
