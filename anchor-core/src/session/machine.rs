@@ -182,7 +182,7 @@ impl Session {
         if let Some(batch) = self.publishing.take_batch() {
             return Some(batch);
         }
-        let beat = std::mem::take(&mut self.beat_due).then(|| self.beat(heads_known_at)).flatten();
+        let beat = std::mem::take(&mut self.beat_due).then(|| self.beat(heads_known_at));
         let action = self.out.pop_front().or(beat)?;
         if matches!(action, Action::Send(_)) {
             self.sent_at = now;
@@ -349,10 +349,11 @@ impl Session {
         self.rooms.release(&mut self.out);
     }
 
-    /// What this node knows, unless the client lags in so many rooms that events are the better sign of life.
-    fn beat(&self, heads_known_at: u64) -> Option<Action> {
+    /// What this node knows. Where more rooms lag than a beat names it claims nothing: as of the year 1970.
+    fn beat(&self, heads_known_at: u64) -> Action {
         let lag = self.rooms.lag();
-        (lag.len() <= BEAT_LAG_MAX).then_some(Action::Send(ServerFrame::Beat { at: heads_known_at, lag }))
+        let (at, lag) = if lag.len() <= BEAT_LAG_MAX { (heads_known_at, lag) } else { (0, Vec::new()) };
+        Action::Send(ServerFrame::Beat { at, lag })
     }
 
     fn error(&mut self, id: Option<RequestId>, refusal: Refusal) {

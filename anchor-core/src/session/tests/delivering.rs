@@ -118,6 +118,21 @@ fn a_beat_names_every_room_of_which_something_is_missing() {
 }
 
 #[test]
+fn a_beat_that_cannot_name_every_room_claims_nothing() {
+    let house = House::new();
+    let names: Vec<_> = (0..1001).map(|n| format!("room-{n}")).collect();
+    let mut peer = house.session("ada", &[]);
+    peer.writable = false;
+    for (id, room) in names.iter().enumerate() {
+        peer.subscribe(id as u64, room, From::Start);
+        house.write(room, numbers(1..=1));
+    }
+    peer.frames();
+    peer.advance(HEARTBEAT);
+    assert_eq!(peer.frames(), [ServerFrame::Beat { at: 0, lag: vec![] }]);
+}
+
+#[test]
 fn history_pages_backwards_and_forwards_without_a_hole() {
     let house = House::new();
     house.write("lobby", numbers(1..=230));
