@@ -16,9 +16,18 @@ use anchor_core::position::Position;
 
 use super::notice::{Undecided, UndecidedId};
 
-/// Which of the ids that this installation has had: a client that finds itself copied takes a new one.
+/// One of the ids that this installation publishes under.
+///
+/// A client that finds itself copied *takes* a new random one for what is new. What turns out never to have been appended
+/// under an id goes out, with its seq, under one that is *derived* from that: two copies that settle the same publish come
+/// to the same key, so it is appended once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Generation(pub u32);
+pub(super) struct Generation {
+    /// How many ids were taken before.
+    pub taken: u32,
+    /// How many derivations lie between the id that was taken and this one.
+    pub derived: u32,
+}
 
 /// Names an entry: in the order in which entries are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,12 +49,9 @@ pub(super) struct Entry {
     pub draft: Draft,
     /// The newest position of the room that was known when it was queued: the log before it cannot hold this publish.
     pub known: Position,
-    /// The seqs that are reserved for it in the generations after its own, should it turn out never to have been
-    /// appended there. They are drawn before anything else of those generations, which keeps the order.
-    pub slots: Vec<Seq>,
 }
 
-/// One of the client's ids and how far its seqs went.
+/// An id that was taken and how far its seqs went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     /// The secret.
@@ -72,7 +78,7 @@ pub(super) struct Kept {
 pub(super) struct Saved {
     /// Whose client it is, once a server has said so.
     pub user: Option<UserId>,
-    /// The client's ids; the newest is the one in use.
+    /// The ids that were taken; the newest is the one in use.
     pub identities: BTreeMap<Generation, Identity>,
     /// The outbox.
     pub entries: BTreeMap<EntryKey, Entry>,
@@ -93,7 +99,7 @@ pub(super) enum Change {
     Identity(Generation, Identity),
     /// Nothing is left of an id.
     ForgetIdentity(Generation),
-    /// An entry came, or its slots changed. Raises the highest seq of its identity.
+    /// An entry came. Raises the highest seq of its identity.
     Put(EntryKey, Entry),
     /// An entry was decided other than by an ack.
     Remove(EntryKey),
@@ -109,12 +115,44 @@ pub(super) enum Change {
     Cursor(String, RoomId, Position),
 }
 
+impl Generation {
+    /// The first id of an installation.
+    pub(super) const FIRST: Self = Self { taken: 0, derived: 0 };
+
+    /// The id that is taken after this one.
+    pub(super) const fn next_taken(self) -> Self {
+        Self { taken: self.taken + 1, derived: 0 }
+    }
+
+    /// The id under which goes out what was never appended under this one.
+    pub(super) const fn next_derived(self) -> Self {
+        Self { derived: self.derived + 1, ..self }
+    }
+
+    /// The id that was taken and that this one is derived from, if it is not the same.
+    pub(super) const fn root(self) -> Self {
+        Self { derived: 0, ..self }
+    }
+}
+
 impl Identity {
     /// An id that was never used.
     pub(super) const fn new(id: ClientId) -> Self {
         Self { id, highest: Seq::ZERO, highest_acked: Seq::ZERO }
     }
+
+    /// The id of `generation`, of which this is the root. As secret as that: nobody else can derive it.
+    pub(super) fn id_of(&self, generation: Generation) -> ClientId {
+        (0..generation.derived).fold(self.id, |id, _| {
+            let mut derived = [0; 16];
+            derived.copy_from_slice(&blake3::derive_key(DERIVED, id.as_bytes())[..16]);
+            ClientId::from_bytes(derived)
+        })
+    }
 }
 
+/// What a derived id is derived for.
+const DERIVED: &str = "anchor.v1 client_id for publishes that were never appended";
+
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

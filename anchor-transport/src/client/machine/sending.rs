@@ -8,14 +8,14 @@
 //! ```
 //!
 //! Entries are keyed by the generation of the client's ids and their seq there, and sent in that order: entries of an
-//! older generation are settled under their own `client_id` before anything of a newer one goes out. Invariants: an entry
+//! older id are settled under that before anything of a newer one goes out. Invariants: an entry
 //! is sent only once it is durable; nothing is sent before what stands in front of it; an answered entry counts as waiting
 //! until its removal is durable, because a crash would bring it back.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use anchor_core::event::Draft;
-use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
+use anchor_core::id::{ClientId, Nonce, RoomId, Seq};
 use anchor_core::limits::{IN_FLIGHT_BYTES_MAX, ROOMS_MAX, WINDOW};
 use anchor_core::position::Position;
 use anchor_core::publish::{Ack, Refusal};
@@ -85,7 +85,7 @@ pub(super) enum Stage {
     Forgotten,
     /// Answered; stands on disk until its removal is durable.
     Answered,
-    /// Never appended, and goes out in a later generation; stands on disk until that is durable.
+    /// Never appended, and goes out under a derived id; stands on disk until that is durable.
     Moved,
 }
 
@@ -130,7 +130,7 @@ impl Sending {
 
     /// The generation in use.
     pub(super) fn generation(&self) -> Generation {
-        self.identities.last_key_value().map_or(Generation(0), |(generation, _)| *generation)
+        self.identities.last_key_value().map_or(Generation::FIRST, |(generation, _)| *generation)
     }
 
     /// The id in use.
@@ -156,7 +156,7 @@ impl Sending {
         out: &mut Output,
     ) {
         let known = self.known.get(&room).copied().unwrap_or(Position::START);
-        let entry = Entry { nonce, room, draft, known, slots: Vec::new() };
+        let entry = Entry { nonce, room, draft, known };
         let generation = self.generation();
         let Some(identity) = self.identities.get_mut(&generation) else { return };
         identity.highest = identity.highest.next();
@@ -212,9 +212,7 @@ impl Sending {
     pub(super) fn pump(&mut self, out: &mut Output) {
         let Some((&active, _)) = self.unanswered.first_key_value() else { return };
         let waits = self.waits(active);
-        let client_id = (active != self.generation())
-            .then(|| self.identities.get(&active).map(|identity| identity.id))
-            .flatten();
+        let client_id = if active == self.generation() { None } else { self.id_of(active) };
         let from = self.sent_up_to.map_or(EntryKey { generation: active, seq: Seq::ZERO }, |sent| EntryKey {
             seq: sent.seq.next(),
             ..sent
@@ -252,16 +250,14 @@ impl Sending {
         }
     }
 
-    /// The lowest seq of `generation` that stands on disk, or may come to stand there; the next one if none does.
+    /// The lowest seq that stands on disk under `generation`, or may come to stand there; the next one if none does.
     pub(super) fn waits(&self, generation: Generation) -> Seq {
-        let own = EntryKey { generation, seq: Seq::ZERO };
-        let lowest = self.entries.range(own..).next().map(|(key, _)| *key);
-        let stored = lowest.filter(|key| key.generation == generation).map(|key| key.seq);
-        let reserved = self.entries.range(..own).filter_map(|(key, pending)| {
-            pending.entry.slots.get((generation.0 - key.generation.0 - 1) as usize).copied()
-        });
-        let next = self.identities.get(&generation).map_or(Seq::FIRST, |identity| identity.highest.next());
-        stored.into_iter().chain(reserved).min().unwrap_or(next)
+        // What waits under an id that this one is derived from may come here, with its seq.
+        let root = EntryKey { generation: generation.root(), seq: Seq::ZERO };
+        let end = EntryKey { generation: generation.next_derived(), seq: Seq::ZERO };
+        let lowest = self.entries.range(root..end).map(|(key, _)| key.seq).min();
+        let next = || self.identities.get(&generation).map_or(Seq::FIRST, |identity| identity.highest.next());
+        lowest.unwrap_or_else(next)
     }
 
     /// An ack of the server.
@@ -351,14 +347,11 @@ impl Sending {
         self.entries.insert(key, Pending { entry, stage: Stage::Storing(write), origin, queued });
     }
 
-    /// Puts an unanswered entry that was never appended into the generation after its own, at its reserved seq.
+    /// Puts an unanswered entry that was never appended under the id that is derived from its own, at the same seq.
     pub(super) fn move_on(&mut self, key: EntryKey, out: &mut Output) {
         let Some(pending) = self.entries.get_mut(&key) else { return };
-        let mut entry = pending.entry.clone();
-        if entry.slots.is_empty() {
-            return;
-        }
-        let moved = EntryKey { generation: Generation(key.generation.0 + 1), seq: entry.slots.remove(0) };
+        let entry = pending.entry.clone();
+        let moved = EntryKey { generation: key.generation.next_derived(), ..key };
         let (origin, queued) = (pending.origin, pending.queued.take());
         if pending.stage == Stage::Sent {
             self.in_flight_bytes = self.in_flight_bytes.saturating_sub(entry.draft.body.bytes().len());
@@ -412,10 +405,9 @@ impl Sending {
         self.fail_all(error, out);
     }
 
-    /// The name under which others see entries of `generation`.
-    pub(super) fn key_of(&self, generation: Generation, user: &UserId) -> Option<anchor_core::id::ClientKey> {
-        let id = self.identities.get(&generation)?.id;
-        Some(anchor_core::id::ClientKey { user: user.clone(), id })
+    /// The secret id of `generation`.
+    pub(super) fn id_of(&self, generation: Generation) -> Option<ClientId> {
+        self.identities.get(&generation.root()).map(|identity| identity.id_of(generation))
     }
 
     /// Replaces what is kept of acknowledged publishes by a part of it.

@@ -5,21 +5,22 @@
 //! ```text
 //!   publish under its own (client_id, seq, nonce)
 //!     ack, refused ----------------------------------------------------> settled
-//!     seq_conflict, seq_skipped ------ never appended -----------------> goes out under the next id, at its reserved seq
+//!     seq_conflict, seq_skipped ------ never appended -----------------> goes out under the derived id
 //!     seq_forgotten --> search the log from where it was known to reach when the entry was queued,
 //!                       to a head that was told after that answer
 //!                         found ----------------------------------------> settled: that is its ack
-//!                         end reached ---- never appended --------------> goes out under the next id
+//!                         end reached ---- never appended --------------> goes out under the derived id
 //!                         gap, or the room cannot be read --------------> undecided: a person decides
 //! ```
 //!
-//! The seqs under the next id are reserved, in the order of the entries and before anything new, when that id is taken:
-//! so their order is kept, and a second copy made meanwhile comes to the same keys.
+//! The id that an entry goes out under next is *derived* from the one it had, and it keeps its seq and nonce: whoever else
+//! holds a copy of the same entry comes to the same key, so however often a state was copied, and whenever, the entry is
+//! appended once. Entries of different copies that meet there conflict again, and go one derivation further.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use anchor_core::code::Code;
-use anchor_core::id::{ClientId, ClientTag, Nonce, RoomId, Seq, UserId};
+use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId};
 use anchor_core::position::{Offset, Position};
 use anchor_core::publish::{Ack, Durability, Refusal};
 use anchor_core::session::frame::{Events, HistoryRange, Page};
@@ -31,7 +32,7 @@ use super::subscriptions::follow;
 use crate::client::command::{Request, Waiter};
 use crate::client::error::PublishError;
 use crate::client::notice::{Notice, Undecided, UndecidedId, UndecidedReason};
-use crate::client::outbox::{Change, Entry, EntryKey, Generation, Identity};
+use crate::client::outbox::{Change, Entry, EntryKey, Identity};
 
 /// The log of one room is read forward for entries of one generation.
 #[derive(Debug)]
@@ -86,26 +87,19 @@ impl Sending {
 
     /// Takes `new_id` for what is new; everything unanswered will be settled under its own id first.
     pub(super) fn become_clone(&mut self, new_id: ClientId, out: &mut Output) {
-        let generation = Generation(self.generation().0 + 1);
-        let mut identity = Identity::new(new_id);
-        out.change(Change::Identity(generation, identity.clone()));
-        let mut unsettled = 0;
-        for (key, pending) in self.entries.iter_mut().filter(|(_, pending)| !pending.is_decided()) {
-            identity.highest = identity.highest.next();
-            pending.entry.slots.push(identity.highest);
-            out.change(Change::Put(*key, pending.entry.clone()));
-            unsettled += 1;
-        }
+        let generation = self.generation().next_taken();
+        let identity = Identity::new(new_id);
         out.change(Change::Identity(generation, identity.clone()));
         self.identities.insert(generation, identity);
-        let in_use: BTreeSet<_> = self.entries.keys().map(|key| key.generation).collect();
+        let in_use: BTreeSet<_> = self.entries.keys().map(|key| key.generation.root()).collect();
         self.identities.retain(|old, _| {
-            let stays = *old == generation || in_use.contains(old) || in_use.iter().any(|used| used < old);
+            let stays = *old == generation || in_use.contains(old);
             if !stays {
                 out.change(Change::ForgetIdentity(*old));
             }
             stays
         });
+        let unsettled = self.entries.values().filter(|pending| !pending.is_decided()).count();
         out.act(Action::Notice(Notice::Cloned { unsettled }));
     }
 
@@ -279,7 +273,8 @@ impl Sending {
     }
 
     fn tag(&self, key: EntryKey, user: &UserId) -> Option<ClientTag> {
-        self.key_of(key.generation, user).map(|client| client.tag())
+        let id = self.id_of(key.generation)?;
+        Some(ClientKey { user: user.clone(), id }.tag())
     }
 
     fn next_undecided(&self) -> UndecidedId {

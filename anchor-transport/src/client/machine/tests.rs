@@ -2,6 +2,7 @@
 
 mod asking;
 mod connection;
+mod model;
 mod publishing;
 mod reading;
 mod settling;
@@ -288,7 +289,7 @@ impl Script {
         match change {
             Change::User(user) => format!("user {user}"),
             Change::Identity(_, identity) => self.id(identity.id),
-            Change::ForgetIdentity(Generation(generation)) => format!("forget id{generation}"),
+            Change::ForgetIdentity(Generation { taken, .. }) => format!("forget id{taken}"),
             Change::Put(key, _) => format!("put {}", key_line(key)),
             Change::Remove(key) => format!("remove {}", key_line(key)),
             Change::Acked(key, _) => format!("acked {}", key_line(key)),
@@ -349,7 +350,8 @@ fn publish_error(error: &PublishError) -> String {
 }
 
 fn key_line(key: &EntryKey) -> String {
-    format!("{}.{}", key.generation.0, key.seq)
+    let Generation { taken, derived } = key.generation;
+    format!("{taken}{}.{}", "'".repeat(derived as usize), key.seq)
 }
 
 fn from_line(from: From) -> String {

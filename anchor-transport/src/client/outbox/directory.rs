@@ -12,7 +12,7 @@ use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::msgpack::Malformed;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::{Change, Entry, EntryKey, Generation, Identity, Saved, record};
+use super::{Change, EntryKey, Generation, Identity, Saved, record};
 use crate::client::error::OpenError;
 use crate::client::notice::UndecidedId;
 
@@ -101,7 +101,7 @@ impl Directory {
                     }
                     Change::ForgetIdentity(generation) => {
                         self.identities.remove(generation);
-                        identities.remove(generation.0)?;
+                        identities.remove(generation.taken)?;
                     }
                     Change::Put(key, entry) => {
                         if let Some(identity) = self.identities.get_mut(&key.generation) {
@@ -131,7 +131,7 @@ impl Directory {
                 }
             }
             for (generation, identity) in &self.identities {
-                identities.insert(generation.0, record::write_identity(identity).as_slice())?;
+                identities.insert(generation.taken, record::write_identity(identity).as_slice())?;
             }
         }
         write.commit()?;
@@ -145,9 +145,9 @@ impl Directory {
             let mut meta = write.open_table(META)?;
             meta.insert("format", FORMAT.to_be_bytes().as_slice())?;
             meta.insert("server", server.as_bytes())?;
-            write
-                .open_table(IDENTITIES)?
-                .retain(|generation, _| saved.identities.contains_key(&Generation(generation)))?;
+            write.open_table(IDENTITIES)?.retain(|generation, _| {
+                saved.identities.contains_key(&Generation { taken: generation, derived: 0 })
+            })?;
             if saved.kept.is_empty() {
                 write.open_table(KEPT)?.retain(|_, _| false)?;
             }
@@ -180,7 +180,8 @@ fn load(database: &Database) -> Result<(Saved, Option<String>), LoadError> {
     let server = meta.get("server")?.map(|server| utf8(server.value()).map(str::to_owned)).transpose()?;
     for row in read.open_table(IDENTITIES)?.iter()? {
         let (generation, identity) = row?;
-        saved.identities.insert(Generation(generation.value()), record::read_identity(identity.value())?);
+        let generation = Generation { taken: generation.value(), derived: 0 };
+        saved.identities.insert(generation, record::read_identity(identity.value())?);
     }
     for row in read.open_table(ENTRIES)?.iter()? {
         let (at, entry) = row?;
@@ -203,18 +204,10 @@ fn load(database: &Database) -> Result<(Saved, Option<String>), LoadError> {
         let room = RoomId::new(room).map_err(|_| Malformed("not a room id"))?;
         saved.cursors.insert((name.to_owned(), room), record::parse_position(position.value())?);
     }
-    match saved.entries.iter().all(|(key, entry)| has_slots(&saved, key, entry)) {
+    match saved.entries.keys().all(|key| saved.identities.contains_key(&key.generation.root())) {
         true => Ok((saved, server)),
         false => Err(Malformed("a publish under an id that is not there").into()),
     }
-}
-
-/// An entry has a seq reserved in every generation after its own.
-fn has_slots(saved: &Saved, key: &EntryKey, entry: &Entry) -> bool {
-    let newest = saved.identities.last_key_value().map_or(0, |(generation, _)| generation.0);
-    let Some(later) = newest.checked_sub(key.generation.0) else { return false };
-    let is_known = |generation| saved.identities.contains_key(&Generation(generation));
-    (key.generation.0..=newest).all(is_known) && entry.slots.len() == later as usize
 }
 
 /// True for errors of the file's content, not of the system.
@@ -249,13 +242,13 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-fn row(key: &EntryKey) -> (u32, u64) {
-    (key.generation.0, key.seq.get())
+fn row(key: &EntryKey) -> (u32, u32, u64) {
+    (key.generation.taken, key.generation.derived, key.seq.get())
 }
 
-fn key((generation, seq): (u32, u64)) -> Result<EntryKey, Malformed> {
+fn key((taken, derived, seq): (u32, u32, u64)) -> Result<EntryKey, Malformed> {
     let seq = Seq::new(seq).map_err(|_| Malformed("not a seq"))?;
-    Ok(EntryKey { generation: Generation(generation), seq })
+    Ok(EntryKey { generation: Generation { taken, derived }, seq })
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
@@ -299,12 +292,12 @@ const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// `format`, `server`, `user`.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-/// Generation → id and marks.
+/// How many ids were taken before → id and marks.
 const IDENTITIES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("identities");
-/// Generation and seq → publish.
-const ENTRIES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("entries");
-/// Generation and seq → acknowledged publish.
-const KEPT: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("kept");
+/// Generation (taken, derived) and seq → publish.
+const ENTRIES: TableDefinition<'_, (u32, u32, u64), &[u8]> = TableDefinition::new("entries");
+/// Generation (taken, derived) and seq → acknowledged publish.
+const KEPT: TableDefinition<'_, (u32, u32, u64), &[u8]> = TableDefinition::new("kept");
 /// Number → publish that a person decides about.
 const UNDECIDED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("undecided");
 /// Name and room → position.

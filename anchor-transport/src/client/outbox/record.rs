@@ -10,15 +10,13 @@ use rmp::encode;
 use super::{Entry, Identity, Kept};
 use crate::client::notice::{Undecided, UndecidedId, UndecidedReason};
 
-/// `[nonce, room, draft…, known…, slots]`.
+/// `[nonce, room, draft…, known…]`.
 pub(super) fn write_entry(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + entry.draft.body.bytes().len());
     uint(&mut out, entry.nonce.0.into());
     text(&mut out, entry.room.as_str());
     draft(&mut out, &entry.draft);
     position(&mut out, &entry.known);
-    uint(&mut out, entry.slots.len() as u64);
-    entry.slots.iter().for_each(|slot| uint(&mut out, slot.get()));
     out
 }
 
@@ -29,10 +27,7 @@ pub(super) fn read_entry(bytes: &[u8]) -> Result<Entry, Malformed> {
     let nonce = Nonce(u32::try_from(reader.uint()?).map_err(|_| Malformed("a nonce above 32 bits"))?);
     let room = read_room(&mut reader)?;
     let draft = read_draft(&mut reader)?;
-    let known = read_position(&mut reader)?;
-    let count = reader.uint()?;
-    let slots = (0..count).map(|_| read_seq(&mut reader)).collect::<Result<_, _>>()?;
-    Ok(Entry { nonce, room, draft, known, slots })
+    Ok(Entry { nonce, room, draft, known: read_position(&mut reader)? })
 }
 
 /// `[client_id, highest, highest acked]`.

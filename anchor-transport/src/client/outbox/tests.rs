@@ -23,7 +23,7 @@ fn open(path: &Path) -> (Directory, Saved) {
 }
 
 fn key(generation: u32, seq: u64) -> EntryKey {
-    EntryKey { generation: Generation(generation), seq: Seq::new(seq).unwrap() }
+    EntryKey { generation: Generation { taken: generation, derived: 0 }, seq: Seq::new(seq).unwrap() }
 }
 
 fn identity(number: u8) -> Identity {
@@ -53,7 +53,6 @@ fn entry(number: u64) -> Entry {
             body,
         },
         known: if number.is_multiple_of(5) { Position::START } else { position(number) },
-        slots: Vec::new(),
     }
 }
 
@@ -63,7 +62,7 @@ fn kept(number: u64) -> Kept {
 }
 
 /// What a directory should hold after `change`: the model.
-fn apply(saved: &mut Saved, change: &Change) {
+pub(in crate::client) fn apply(saved: &mut Saved, change: &Change) {
     match change.clone() {
         Change::User(user) => saved.user = Some(user),
         Change::Identity(generation, identity) => drop(saved.identities.insert(generation, identity)),
@@ -114,14 +113,14 @@ fn any_change() -> impl Strategy<Value = Change> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Batches of changes with a new opening after each leave what the model says.
     #[test]
     fn a_directory_holds_what_was_committed(batches in prop::collection::vec(prop::collection::vec(any_change(), 1..12), 1..6)) {
         let home = tempfile::tempdir().unwrap();
         let mut expected = Saved::default();
-        let first = Change::Identity(Generation(0), identity(1));
+        let first = Change::Identity(Generation::FIRST, identity(1));
         apply(&mut expected, &first);
         open(home.path()).0.commit(&[first]).unwrap();
         for batch in &batches {
@@ -140,7 +139,7 @@ fn what_was_committed_survives_a_process_that_never_closes() {
     let copy = tempfile::tempdir().unwrap();
     let (mut directory, saved) = open(home.path());
     assert_eq!(saved, Saved::default());
-    directory.commit(&[Change::Identity(Generation(0), identity(1))]).unwrap();
+    directory.commit(&[Change::Identity(Generation::FIRST, identity(1))]).unwrap();
     for number in 1..=50 {
         directory.commit(&[Change::Put(key(0, number), entry(number))]).unwrap();
     }
@@ -149,7 +148,7 @@ fn what_was_committed_survives_a_process_that_never_closes() {
     let (_, saved) = open(copy.path());
     let keys: Vec<_> = saved.entries.keys().copied().collect();
     assert_eq!(keys, (1..=50).map(|number| key(0, number)).collect::<Vec<_>>());
-    assert_eq!(saved.identities[&Generation(0)].highest, Seq::new(50).unwrap());
+    assert_eq!(saved.identities[&Generation::FIRST].highest, Seq::new(50).unwrap());
     assert!(saved.entries.iter().all(|(key, found)| *found == entry(key.seq.get())));
     drop(directory);
 }
@@ -159,7 +158,7 @@ fn seqs_go_on_above_what_was_ever_stored_even_if_nothing_is_left() {
     let home = tempfile::tempdir().unwrap();
     let (mut directory, _) = open(home.path());
     let changes = [
-        Change::Identity(Generation(0), identity(1)),
+        Change::Identity(Generation::FIRST, identity(1)),
         Change::Put(key(0, 9), entry(9)),
         Change::Acked(key(0, 9), kept(9)),
         Change::Unkeep(key(0, 9)),
@@ -169,7 +168,7 @@ fn seqs_go_on_above_what_was_ever_stored_even_if_nothing_is_left() {
     let (_, saved) = open(home.path());
     let expected =
         Identity { highest: Seq::new(9).unwrap(), highest_acked: Seq::new(9).unwrap(), ..identity(1) };
-    assert_eq!(saved.identities[&Generation(0)], expected);
+    assert_eq!(saved.identities[&Generation::FIRST], expected);
     assert!(saved.entries.is_empty() && saved.kept.is_empty());
 }
 
@@ -211,7 +210,7 @@ fn what_is_no_state_is_refused_by_name() {
 fn a_truncated_file_is_an_error_and_no_panic() {
     let home = tempfile::tempdir().unwrap();
     let (mut directory, _) = open(home.path());
-    directory.commit(&[Change::Identity(Generation(0), identity(1))]).unwrap();
+    directory.commit(&[Change::Identity(Generation::FIRST, identity(1))]).unwrap();
     for number in 1..200 {
         directory.commit(&[Change::Put(key(0, number), entry(number))]).unwrap();
     }
@@ -241,7 +240,7 @@ async fn what_waits_while_a_commit_runs_goes_into_the_next_together() {
     let home = tempfile::tempdir().unwrap();
     let (directory, _) = open(home.path());
     let mut keeper = Keeper::directory(directory).unwrap();
-    keeper.save(1, vec![Change::Identity(Generation(0), identity(1))]);
+    keeper.save(1, vec![Change::Identity(Generation::FIRST, identity(1))]);
     for write in 2..=500 {
         keeper.save(write, vec![Change::Put(key(0, write), entry(write))]);
     }
@@ -274,7 +273,7 @@ fn write_meta(path: &Path, name: &str, value: &[u8]) {
 fn kept_publishes_come_back_oldest_first() {
     let home = tempfile::tempdir().unwrap();
     let (mut directory, _) = open(home.path());
-    let mut changes = vec![Change::Identity(Generation(0), identity(1))];
+    let mut changes = vec![Change::Identity(Generation::FIRST, identity(1))];
     changes.extend([3, 1, 2].map(|number| Change::Acked(key(0, number), kept(number))));
     directory.commit(&changes).unwrap();
     drop(directory);

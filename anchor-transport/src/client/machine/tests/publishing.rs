@@ -237,7 +237,7 @@ fn the_newest_acks_are_kept_and_older_ones_dropped() {
 pub(super) fn left_over(texts: &[&str]) -> Saved {
     let mut first = Script::of_seed(Saved::default(), 8);
     let mut saved = Saved { user: Some(ada()), ..Saved::default() };
-    let generation = Generation(0);
+    let generation = Generation::FIRST;
     for text in texts {
         first.publish_saved(text);
     }

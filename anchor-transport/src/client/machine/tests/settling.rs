@@ -42,16 +42,16 @@ fn replaced_takes_a_new_id_and_settles_under_the_old_one_first() {
             "notice cloned, 1 unsettled",
             "hang up",
             "waiting not at all",
-            "save id1, put 0.1, id1",
-            "save put 1.2",
-            "queued 2 as 2",
+            "save id1",
+            "save put 1.1",
+            "queued 2 as 1",
             "connecting 1",
             "dial",
             "hello id1 waits 1",
             "connected",
             "publish 1 of id0 a, waits 1",
             "acked 1 at 4",
-            "publish 2 new, waits 1",
+            "publish 1 new, waits 1",
             "save acked 0.1",
         ],
     );
@@ -70,7 +70,7 @@ fn a_welcome_above_every_seq_that_was_stored_is_a_clone() {
             "notice cloned, 2 unsettled",
             "hang up",
             "waiting not at all",
-            "save id1, put 0.1, put 0.2, id1",
+            "save id1",
             "connecting 1",
             "dial",
             "hello id1 waits 1",
@@ -108,21 +108,21 @@ fn a_conflict_under_the_own_id_takes_a_new_one_and_sends_that_entry_there() {
             "notice cloned, 2 unsettled",
             "hang up",
             "waiting not at all",
-            "save id1, put 0.1, put 0.2, id1, remove 0.1, put 1.1",
+            "save id1, remove 0.1, put 0'.1",
             "connecting 1",
             "dial",
             "hello id1 waits 1",
             "connected",
             "publish 2 of id0 b, waits 2",
             "acked 2 at 1",
-            "publish 1 a, waits 1",
+            "publish 1 of id2 a, waits 1",
             "save acked 0.2",
         ],
     );
 }
 
 #[test]
-fn never_appended_goes_out_under_the_next_id_in_the_old_order() {
+fn never_appended_goes_out_under_the_derived_id_in_the_old_order_and_what_is_new_behind_it() {
     for (first, second) in [(Code::SeqConflict, Code::SeqSkipped), (Code::SeqSkipped, Code::SeqConflict)] {
         check(
             |script| {
@@ -134,23 +134,43 @@ fn never_appended_goes_out_under_the_next_id_in_the_old_order() {
                 script.save();
                 script.frame(ack(1, 1));
                 script.frame(ack(2, 2));
-                script.frame(ack(3, 3));
+                script.frame(ack(1, 3));
             },
             &[
-                "save remove 0.1, put 1.1",
-                "save remove 0.2, put 1.2",
-                "publish 1 a, waits 1",
-                "publish 2 b, waits 1",
-                "publish 3 new, waits 1",
+                "save remove 0.1, put 0'.1",
+                "save remove 0.2, put 0'.2",
+                "publish 1 of id2 a, waits 1",
+                "publish 2 of id2 b, waits 1",
                 "acked 1 at 1",
-                "save acked 1.1",
+                "save acked 0'.1",
                 "acked 2 at 2",
-                "save acked 1.2",
+                "publish 1 new, waits 1",
+                "save acked 0'.2",
                 "acked 3 at 3",
-                "save acked 1.3",
+                "save acked 1.1",
             ],
         );
     }
+}
+
+#[test]
+fn two_copies_of_an_entry_come_to_the_same_keys() {
+    let settled = |seed| {
+        let mut script = Script::of_seed(left_over(&["a"]), seed);
+        script.greet();
+        script.frame(welcome(9));
+        again(&mut script, 0);
+        for _ in 0..3 {
+            script.frame(refused(1, Code::SeqConflict));
+            script.save();
+        }
+        let hello = script.machine.sending.client_id();
+        (script.sent, hello)
+    };
+    let ((one, own), (two, other)) = (settled(1), settled(2));
+    assert_eq!(one.len(), 4);
+    assert_eq!(one, two, "under the old id and under each one that is derived from it");
+    assert_ne!(own, other, "what is new goes under ids of their own");
 }
 
 #[test]
@@ -233,10 +253,10 @@ fn the_search_pages_to_the_head_that_was_told_first_and_then_it_was_never_append
         &[
             "history after e1:2",
             "history after -:0",
-            "save remove 0.1, put 1.1",
-            "publish 1 a, waits 1",
-            "save remove 0.2, put 1.2",
-            "publish 2 b, waits 1",
+            "save remove 0.1, put 0'.1",
+            "publish 1 of id2 a, waits 1",
+            "save remove 0.2, put 0'.2",
+            "publish 2 of id2 b, waits 1",
         ],
     );
 }
@@ -252,7 +272,7 @@ fn another_nonce_or_another_client_is_not_found() {
             other_client.client = ClientTag::from_bytes([1; 8]);
             script.frame(ServerFrame::Page(page(id, vec![other_nonce, other_client], 2, None)));
         },
-        &["history after -:0", "save remove 0.1, put 1.1"],
+        &["history after -:0", "save remove 0.1, put 0'.1"],
     );
 }
 
@@ -278,8 +298,8 @@ fn a_gap_in_the_search_leaves_it_to_a_person() {
             "notice unconfirmed 1 as 1",
             "history after -:0",
             "save undecided 1, remove 0.1",
-            "save decided 1, put 1.3",
-            "queued 3 as 3",
+            "save decided 1, put 1.1",
+            "queued 3 as 1",
         ],
     );
 }
@@ -331,22 +351,25 @@ fn a_page_with_a_hole_is_a_fault() {
 }
 
 #[test]
-fn copied_again_while_settling_keeps_every_reserved_seq() {
+fn copied_again_while_settling_settles_every_id_in_its_turn() {
     check(
         |script| {
             copied(script);
             script.publish_saved("new");
             script.frame(goodbye(Code::Replaced, None));
             script.save();
+            script.publish_saved("newer");
             script.lines.clear();
             again(script, 0);
             script.frame(refused(1, Code::SeqSkipped));
             script.frame(ack(2, 1));
             script.save();
             script.frame(refused(1, Code::SeqConflict));
-            script.frame(ack(3, 2));
+            script.save();
+            script.frame(ack(1, 2));
             script.save();
             script.frame(ack(1, 3));
+            script.save();
         },
         &[
             "connecting 1",
@@ -355,17 +378,18 @@ fn copied_again_while_settling_keeps_every_reserved_seq() {
             "connected",
             "publish 1 of id0 a, waits 1",
             "publish 2 of id0 b, waits 1",
-            "save remove 0.1, put 1.1",
+            "save remove 0.1, put 0'.1",
             "acked 2 at 1",
             "save acked 0.2",
-            "publish 1 of id1 a, waits 1",
-            "publish 3 of id1 new, waits 1",
-            "save remove 1.1, put 2.1",
-            "acked 3 at 2",
-            "save acked 1.3",
-            "publish 1 a, waits 1",
-            "acked 1 at 3",
-            "save acked 2.1",
+            "publish 1 of id3 a, waits 1",
+            "save remove 0'.1, put 0''.1",
+            "publish 1 of id4 a, waits 1",
+            "acked 1 at 2",
+            "publish 1 of id1 new, waits 1",
+            "save acked 0''.1",
+            "acked 3 at 3",
+            "publish 1 newer, waits 1",
+            "save acked 1.1",
         ],
     );
 }
