@@ -218,3 +218,6 @@ pub(crate) const SIDE_BYTES: usize = 16;
 const RUN_BYTES: usize = 160;
 const CLIENT_BYTES: usize = 100;
 const OUTCOME_BYTES: usize = 80;
+
+#[cfg(test)]
+mod tests;

@@ -72,3 +72,6 @@ impl Sessions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Stored values come back as they were, and broken ones are errors.
+
+use anchor_core::chain::Link;
+use anchor_core::code::Code;
+use anchor_core::event::{Body, EventKind};
+use anchor_core::id::{ClientId, ClientKey, Nonce, RoomId, Seq, UserId};
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::publish::{Fingerprint, Refusal};
+use anchor_core::run::RunBuilder;
+use anchor_core::store::{EpochStart, RoomState};
+use anchor_core::window::Window;
+use bytes::Bytes;
+
+use super::{Commit, Recorded, RecordedOutcome, Stored, Trimmed};
+use crate::codec::Encoder;
+use crate::pages::{Filling, Page, Row};
+use crate::windows;
+
+fn commit() -> Commit {
+    let user = UserId::new("ada").expect("a user id");
+    let client = ClientKey { user, id: ClientId::from_bytes([7; 16]) };
+    let room = RoomId::lobby();
+    let mut builder = RunBuilder::new(room.clone(), Epoch::from_bytes([3; 8]), Mark::START);
+    let mut sides = Vec::new();
+    let mut outcomes = Vec::new();
+    for number in 1..=3 {
+        let seq = Seq::new(number).expect("a seq");
+        let link = Link {
+            kind: EventKind::MESSAGE,
+            user: &client.user,
+            client: client.tag(),
+            seq,
+            nonce: Nonce(5),
+            ts: 1_000 + number,
+            target: None,
+        };
+        let mark = builder.push(&link, &Body::text("text"), &[9; 16]);
+        sides.extend_from_slice(&[9; 16]);
+        let outcome = RecordedOutcome::Appended { run: 0, mark, ts: link.ts };
+        outcomes.push(Recorded { client: 0, seq, fingerprint: Fingerprint([1; 16]), outcome });
+    }
+    let refused = RecordedOutcome::Refused(Refusal::new(Code::Denied, "no"));
+    let seq = Seq::new(4).expect("a seq");
+    outcomes.push(Recorded { client: 0, seq, fingerprint: Fingerprint([2; 16]), outcome: refused });
+    let run = builder.finish().expect("it has events");
+    let before = run.tip();
+    Commit {
+        runs: vec![Stored { run, ts: 1_003, sides: sides.into() }],
+        clients: vec![(client, Seq::FIRST)],
+        outcomes,
+        trims: vec![Trimmed { room, horizon: Offset(4), before }],
+    }
+}
+
+/// True if bytes are a value of some kind.
+type Decodes = fn(&[u8]) -> bool;
+
+/// Every value that is stored, each with its decoder.
+fn values() -> Vec<(Vec<u8>, Decodes)> {
+    let commit = commit();
+    let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
+    let window = Window::restore(Seq::FIRST, Seq::new(4).expect("a seq"), entries);
+    let (mut page, mut row, mut kept) = (Encoder::default(), Encoder::default(), Encoder::default());
+    Filling::begin(&commit.runs[0]).encode(&mut page);
+    let head = commit.runs[0].run.tip();
+    let epochs = vec![EpochStart { epoch: Epoch::from_bytes([3; 8]), before: Mark::START }];
+    let state = RoomState { epochs, head, horizon: Offset(1), before_horizon: Mark::START };
+    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)) }.encode(&mut row);
+    windows::encode(&window, &mut kept);
+    assert_eq!(windows::decode(kept.as_bytes()).expect("it was encoded"), window);
+    vec![
+        (commit.encode(), |bytes| Commit::decode(&Bytes::copy_from_slice(bytes)).is_ok()),
+        (page.into_bytes(), |bytes| Page::decode(bytes).is_ok()),
+        (row.into_bytes(), |bytes| Row::decode(bytes).is_ok()),
+        (kept.into_bytes(), |bytes| windows::decode(bytes).is_ok()),
+    ]
+}
+
+#[test]
+fn a_commit_comes_back_as_it_was() {
+    let written = commit();
+    let bytes = Bytes::from(written.encode());
+    let read = Commit::decode(&bytes).expect("it was encoded");
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read.runs[0].run.parts(), written.runs[0].run.parts());
+    let entries = |commit: &Commit| -> Vec<_> {
+        commit.outcomes.iter().map(|recorded| commit.entry(recorded)).collect()
+    };
+    assert_eq!(entries(&read), entries(&written));
+}
+
+#[test]
+fn a_value_that_was_cut_is_an_error() {
+    for (value, decodes) in values() {
+        assert!(decodes(&value));
+        for length in 0..value.len() {
+            assert!(!decodes(&value[..length]), "{length} of {} bytes", value.len());
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_never_makes_a_panic() {
+    for (value, decodes) in values() {
+        for at in 0..value.len() {
+            for byte in [0x00, 0x7f, 0x90, 0xc0, 0xc6, 0xdb, 0xdd, 0xff] {
+                let mut changed = value.clone();
+                changed[at] = byte;
+                decodes(&changed);
+            }
+        }
+    }
+}
