@@ -48,11 +48,11 @@ pub(crate) fn paragraph(text: &str, width: Option<usize>) -> String {
     shown
 }
 
-/// See [`line`].
+/// See [`line()`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'a>(&'a str);
 
-/// See [`name`].
+/// See [`name()`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Name<'a>(&'a str);
 

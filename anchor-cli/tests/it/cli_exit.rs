@@ -94,3 +94,21 @@ fn a_state_that_cannot_be_used_is_told() {
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     world.cli("ada", "tail lobby --resume --state").arg(path).run().fail(1, "state directory");
 }
+
+#[test]
+fn ctrl_c_ends_without_a_word_unless_messages_wait() {
+    let mut world = World::new();
+    world.send("ada", "lobby", &["hello"]);
+    let mut following = world.cli("ada", "tail lobby --follow").start();
+    following.line().unwrap();
+    following.interrupt();
+    assert_eq!(following.end(), (Some(130), String::new()));
+
+    world.stop_server();
+    let mut chat = world.cli("ada", "chat").start_for_notes();
+    chat.type_line("typed");
+    chat.wait_for("waiting for the server: 1, kept in");
+    chat.interrupt();
+    chat.wait_for("unacknowledged messages: 1; they are kept in");
+    assert_eq!(chat.end(), Some(130));
+}

@@ -164,3 +164,14 @@ fn without_a_state_each_server_and_user_have_a_slot() {
     }
     assert_eq!(world.bodies("lobby"), ["hello", "hello"]);
 }
+
+#[test]
+fn messages_are_delivered_even_if_nobody_reads_the_acks() {
+    let world = World::new();
+    let texts: Vec<String> = (1..=2_000).map(|n| format!("line {n}")).collect();
+    let mut sending = world.cli("ada", "send lobby").start();
+    sending.close_output();
+    texts.iter().for_each(|text| sending.type_line(text));
+    assert_eq!(sending.end(), (Some(0), String::new()));
+    assert_eq!(world.bodies("lobby"), texts);
+}

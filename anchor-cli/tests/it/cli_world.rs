@@ -18,6 +18,7 @@ use anchor_core::publish::{MissingRoom, Outcome, Publish, Verdict};
 use anchor_core::session::{Credentials, Denied, Identify, Identity};
 use anchor_server::{Config, Server};
 use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -230,7 +231,7 @@ impl Cli {
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.0.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Running { input: child.stdin.take(), output, child }
+        Running { input: child.stdin.take(), output: Some(output), child }
     }
 
     /// Starts it; what it writes to standard output is thrown away, and standard error is read instead.
@@ -278,7 +279,8 @@ impl Ran {
 pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    /// `None` once nobody reads it.
+    output: Option<BufReader<ChildStdout>>,
 }
 
 impl Running {
@@ -295,7 +297,7 @@ impl Running {
     /// Waits for the next line of its standard output; `None` at the end.
     pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
+        self.output.as_mut().unwrap().read_line(&mut line).unwrap();
         line.pop().map(|_| line)
     }
 
@@ -303,8 +305,20 @@ impl Running {
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         self.input = None;
         let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
+        if let Some(output) = &mut self.output {
+            output.read_to_string(&mut rest).unwrap();
+        }
         (self.child.wait().unwrap().code(), rest)
+    }
+
+    /// Reads its standard output no more, as a reader that has gone.
+    pub(crate) fn close_output(&mut self) {
+        self.output = None;
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
     /// `kill -9`.
@@ -332,6 +346,11 @@ impl Notes {
     /// Writes a line to its standard input.
     pub(crate) fn type_line(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
     /// Waits for a line of standard error that contains `part`.
