@@ -159,3 +159,6 @@ const DEFAULT_PORT: u16 = 80;
 
 /// Where none is named. Source: `docs/protocol.md`.
 const DEFAULT_PATH: &str = "/v1/ws";
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,7 @@ pub(super) fn start(
     let places = Arc::new(Semaphore::new(config.outbox_entries.saturating_sub(left_over)));
     let (commands, received) = mpsc::channel(COMMANDS_MAX);
     let (pending, pending_seen) = watch::channel(left_over);
+    let (current, current_seen) = watch::channel(None);
     let (states, states_seen) = watch::channel(ConnectionState::Connecting { attempt: 1 });
     let notices = Arc::new(Notices::default());
     let mut seed = [0; 32];
@@ -71,6 +72,7 @@ pub(super) fn start(
         places: places.clone(),
         places_owed: left_over.saturating_sub(config.outbox_entries),
         pending,
+        current,
         states,
         notices: notices.clone(),
         alarm: Alarm::new(env.clone()),
@@ -80,6 +82,7 @@ pub(super) fn start(
     let shared = Shared {
         places,
         pending: pending_seen,
+        current: current_seen,
         states: states_seen,
         notices,
         subscription_buffer: config.subscription_buffer,
@@ -104,6 +107,7 @@ struct Driver {
     /// Entries of earlier processes beyond the places there are.
     places_owed: usize,
     pending: watch::Sender<usize>,
+    current: watch::Sender<Option<u64>>,
     states: watch::Sender<ConnectionState>,
     notices: Arc<Notices>,
     alarm: Alarm,
@@ -235,6 +239,7 @@ impl Driver {
                 self.places_owed -= owed;
                 self.places.add_permits(count - owed);
             }
+            Action::Current(at) => drop(self.current.send_replace(Some(at))),
             Action::State(state) => {
                 tracing::debug!(?state, "the connection changed");
                 self.states.send_replace(state);

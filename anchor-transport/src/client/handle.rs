@@ -38,6 +38,7 @@ pub struct Client {
 pub(super) struct Shared {
     pub(super) places: Arc<Semaphore>,
     pub(super) pending: watch::Receiver<usize>,
+    pub(super) current: watch::Receiver<Option<u64>>,
     pub(super) states: watch::Receiver<ConnectionState>,
     pub(super) notices: Arc<Notices>,
     pub(super) subscription_buffer: usize,
@@ -164,6 +165,15 @@ impl Client {
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.shared.states.borrow().clone()
+    }
+
+    /// When everything that is subscribed was last known to be complete: milliseconds since the Unix epoch, by the clock of
+    /// the server's store, told when the connection is idle. `None` before the first time.
+    ///
+    /// A room that was quiet all night and one whose news have not arrived look the same otherwise.
+    #[must_use]
+    pub fn current_as_of(&self) -> Option<u64> {
+        *self.shared.current.borrow()
     }
 
     /// What concerns no call of this process. Kept, within bounds, from the opening until somebody takes it; each notice

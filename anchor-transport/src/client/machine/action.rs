@@ -45,6 +45,8 @@ pub(in crate::client) enum Action {
     Pending(usize),
     /// So many places in the outbox are free again.
     Release(usize),
+    /// Everything subscribed was complete at this time, in milliseconds since the Unix epoch.
+    Current(u64),
     /// The connection stands otherwise now.
     State(ConnectionState),
     /// Tell the application.

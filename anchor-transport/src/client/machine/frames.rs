@@ -106,7 +106,11 @@ impl Machine {
                     None => tracing::warn!(%code, message, "the server reports an error"),
                 }
             }
-            ServerFrame::Beat { .. } => {}
+            ServerFrame::Beat { at, lag } => {
+                if lag.is_empty() {
+                    self.out.act(Action::Current(at));
+                }
+            }
             ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
                 self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
             }

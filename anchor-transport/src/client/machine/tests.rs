@@ -243,6 +243,7 @@ impl Script {
             },
             Action::Answer(Waiter(waiter), Err(error)) => format!("no answer for {waiter}: {error}"),
             Action::Saved(Waiter(waiter), result) => format!("saved {waiter}: {}", result.is_ok()),
+            Action::Current(at) => format!("current as of {at}"),
             Action::State(state) => match state {
                 ConnectionState::Connecting { attempt } => format!("connecting {attempt}"),
                 ConnectionState::Connected { .. } => "connected".to_owned(),

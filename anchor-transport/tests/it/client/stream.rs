@@ -1,13 +1,18 @@
 //! Publishing and reading: whatever happens to the connection, everything comes once and in order.
 
+use anchor::System;
 use anchor_core::code::Code;
-use anchor_core::id::RoomId;
+use anchor_core::engine::Anchor;
+use anchor_core::id::{RoomId, UserId};
+use anchor_core::memory::MemoryStore;
 use anchor_core::position::Offset;
 use anchor_core::session::frame::{From, HistoryRange};
-use anchor_transport::client::{Client, ConnectionState, Delivery, PublishError};
+use anchor_transport::client::{Client, ClientConfig, ConnectionState, Delivery, PublishError};
 use anchor_transport::codec::Encoding;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
-use super::world::{Fast, World, next, soon, take, text};
+use super::world::{Fast, World, accept, next, soon, take, text};
 
 #[tokio::test]
 async fn what_is_published_is_read() {
@@ -185,4 +190,33 @@ async fn dropping_every_handle_ends_the_client() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_socket_is_the_same_as_a_pipe() {
+    let anchor = Anchor::builder(MemoryStore::new(System), System).build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        // The first connection is no WebSocket server: the client says so and comes again.
+        let (mut silent, _) = listener.accept().await.unwrap();
+        silent.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        loop {
+            let (io, _) = listener.accept().await.unwrap();
+            tokio::spawn(accept(io, anchor.clone()));
+        }
+    });
+    let config = ClientConfig::new(format!("ws://{address}")).user(UserId::new("ada").unwrap());
+    let client = Client::open(config, Fast).unwrap();
+    let mut states = client.states();
+    let reason = loop {
+        if let ConnectionState::Waiting { reason, .. } = next(&mut states).await {
+            break reason;
+        }
+    };
+    assert!(reason.contains("does not speak anchor.v1.msgpack") && reason.contains("404"), "{reason}");
+    let publishing = soon(client.publish(&RoomId::lobby(), "by wire")).await.unwrap();
+    assert_eq!(soon(publishing).await.unwrap().mark.offset, Offset(1));
+    soon(client.close()).await;
+    serving.abort();
 }

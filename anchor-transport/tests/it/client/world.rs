@@ -23,6 +23,7 @@ use anchor_transport::codec::Encoding;
 use anchor_transport::server::{serve, websocket_config};
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -115,19 +116,7 @@ impl Dial for World {
             return std::future::ready(Err(io::ErrorKind::ConnectionRefused.into())).boxed();
         };
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let connection = tokio::spawn(async move {
-            let mut encoding = Encoding::MessagePack;
-            #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
-            let choose = |request: &Request, mut response: Response| {
-                let asked = request.headers()["sec-websocket-protocol"].clone();
-                encoding = Encoding::from_subprotocol(asked.to_str().unwrap()).unwrap();
-                response.headers_mut().insert("sec-websocket-protocol", asked);
-                Ok(response)
-            };
-            let config = Some(websocket_config());
-            let Ok(socket) = accept_hdr_async_with_config(theirs, choose, config).await else { return };
-            serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
-        });
+        let connection = tokio::spawn(accept(theirs, anchor));
         inner.connections.push(connection.abort_handle());
         std::future::ready(Ok(Box::new(ours) as Box<dyn Io>)).boxed()
     }
@@ -137,6 +126,21 @@ impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("World")
     }
+}
+
+/// Shakes hands on `io` as any server does, and serves it.
+pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Send + Unpin>(io: IO, anchor: Anchor) {
+    let mut encoding = Encoding::MessagePack;
+    #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
+    let choose = |request: &Request, mut response: Response| {
+        let asked = request.headers()["sec-websocket-protocol"].clone();
+        encoding = Encoding::from_subprotocol(asked.to_str().unwrap()).unwrap();
+        response.headers_mut().insert("sec-websocket-protocol", asked);
+        Ok(response)
+    };
+    let config = Some(websocket_config());
+    let Ok(socket) = accept_hdr_async_with_config(io, choose, config).await else { return };
+    serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
 }
 
 /// The system's environment, twenty times as fast.

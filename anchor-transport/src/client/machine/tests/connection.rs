@@ -158,7 +158,19 @@ fn silence_is_answered_by_beats_and_ended_after_three() {
             script.lines.push("-- not yet".to_owned());
             script.tick_after(1);
         },
-        &["beat", "beat", "beat", "beat", "-- not yet", "hang up", "waiting"],
+        &["beat", "beat", "current as of 1", "beat", "beat", "-- not yet", "hang up", "waiting"],
+    );
+}
+
+#[test]
+fn a_beat_that_names_rooms_behind_says_nothing_of_being_current() {
+    check(
+        |script| {
+            script.live();
+            script.frame(ServerFrame::Beat { at: 1, lag: vec![(lobby(), Offset(3))] });
+            script.frame(ServerFrame::Beat { at: 2, lag: Vec::new() });
+        },
+        &["current as of 2"],
     );
 }
 

@@ -78,6 +78,11 @@ fn text(event: &Event) -> String {
     event.body.as_ref().unwrap().as_text().unwrap().to_owned()
 }
 
+/// Where the event behind an offset lies in the log.
+fn place_of(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
 fn number(text: &str) -> u64 {
     text.parse().unwrap()
 }
@@ -294,7 +299,7 @@ impl World {
             ClientFrame::History { id, range: HistoryRange::After(after), .. } => {
                 // Small pages, so that a search takes several.
                 let events: Vec<_> =
-                    self.server.log.iter().skip(after.offset.0 as usize).take(3).cloned().collect();
+                    self.server.log.iter().skip(place_of(after.offset.0)).take(3).cloned().collect();
                 let head = self.server.log.len() as u64;
                 let last = events.last().map_or(head, |event| event.offset.0);
                 let next = (last < head).then(|| super::at(1, last));
@@ -356,7 +361,7 @@ impl World {
             let Some(cursor) = &mut connection.cursor else { continue };
             if *cursor < head && !connection.is_over {
                 let first = *cursor / 4 * 4;
-                let events: Vec<_> = self.server.log[first as usize..].to_vec();
+                let events: Vec<_> = self.server.log[place_of(first)..].to_vec();
                 *cursor = head;
                 let (room, epoch, first) = (lobby(), epoch(1), Offset(first + 1));
                 connection.down.push_back(ServerFrame::Events(Events { room, epoch, first, events }));
