@@ -10,7 +10,7 @@
 //!                       to a head that was told after that answer
 //!                         found ----------------------------------------> settled: that is its ack
 //!                         end reached ---- never appended --------------> goes out under the derived id
-//!                         gap, or the room cannot be read --------------> undecided: a person decides
+//!                         end reached behind a gap, room unreadable ----> undecided: a person decides
 //! ```
 //!
 //! The id that an entry goes out under next is *derived* from the one it had, and it keeps its seq and nonce: whoever else
@@ -42,6 +42,8 @@ pub(super) struct Search {
     /// Where it began.
     start: Position,
     cursor: Position,
+    /// A part of the log could not be read: not finding an entry proves nothing.
+    has_gap: bool,
     /// The head that was told first after the entries were called forgotten.
     until: Option<Offset>,
 }
@@ -176,7 +178,8 @@ impl Sending {
         };
         let keys = of_room().map(|(key, _)| *key).collect();
         let start = of_room().map(|(_, pending)| pending.entry.known).min_by_key(|known| known.offset)?;
-        self.search = Some(Search { room: room.clone(), keys, start, cursor: start, until: None });
+        self.search =
+            Some(Search { room: room.clone(), keys, start, cursor: start, has_gap: false, until: None });
         Some(Request::History { room, range: HistoryRange::After(start), limit })
     }
 
@@ -192,17 +195,14 @@ impl Sending {
         out: &mut Output,
     ) -> Result<Option<Request>, Fault> {
         let Some(mut search) = self.search.take() else { return Ok(None) };
-        if page.gap.is_some() {
-            let start = search.start;
-            let lost = search
-                .keys
-                .iter()
-                .filter(|key| self.entries.get(*key).is_some_and(|pending| pending.entry.known == start));
-            for key in lost.copied().collect::<Vec<_>>() {
-                self.unconfirmed(key, out);
-            }
-            // Those that were known to stand later are searched for from there.
-            return Ok(None);
+        if let Some(gap) = page.gap {
+            let Some(position) = gap.position else {
+                self.search = Some(search);
+                self.search_refused(out);
+                return Ok(None);
+            };
+            search.has_gap = true;
+            search.cursor = position;
         }
         let until = *search.until.get_or_insert(page.head);
         let before = search.cursor;
@@ -238,7 +238,13 @@ impl Sending {
         }
         if search.cursor.offset >= until {
             for key in search.keys {
-                self.move_on(key, out);
+                let known = self.entries.get(&key).map(|pending| pending.entry.known);
+                match search.has_gap {
+                    false => self.move_on(key, out),
+                    true if known == Some(search.start) => self.unconfirmed(key, out),
+                    // It was queued when more was known: it is searched for from there.
+                    true => {}
+                }
             }
             return Ok(None);
         }

@@ -42,7 +42,7 @@ impl Directory {
         make_directory(path).map_err(|error| unusable(error.into()))?;
         let lock = hold(path)?;
         let file = path.join(FILE_NAME);
-        let is_new = !file.exists();
+        let is_new = make_file(&file).map_err(|error| unusable(error.into()))?;
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(!is_new);
         let database = builder.create(&file).map_err(|error| match error {
@@ -233,7 +233,16 @@ fn hold(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Makes the directory, readable for its owner alone: it holds the secret `client_id`.
+/// Makes the file if it is not there, readable for its owner alone: it holds the secret `client_id`. True if it is empty.
+fn make_file(path: &Path) -> std::io::Result<bool> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    Ok(options.open(path)?.metadata()?.len() == 0)
+}
+
+/// Makes the directory, for its owner alone.
 fn make_directory(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -5,7 +5,7 @@ use anchor_transport::client::{Client, Notice};
 
 use super::world::{World, copy_state, notice, soon};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_copies_at_once() {
     for round in 0..6 {
         let world = World::new();

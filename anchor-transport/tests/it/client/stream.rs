@@ -32,7 +32,7 @@ async fn what_is_published_is_read() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn cuts_lose_repeat_and_reorder_nothing() {
     const LINES: usize = 1_500;
     let world = World::new();

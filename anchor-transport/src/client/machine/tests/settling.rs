@@ -276,19 +276,23 @@ fn another_nonce_or_another_client_is_not_found() {
     );
 }
 
+fn trimmed(id: u64, events: Vec<Event>, head: u64) -> ServerFrame {
+    let gap = Gap {
+        from: Offset(1),
+        to: Offset(5),
+        reason: GapReason::Trimmed,
+        position: Some(at(1, 5)),
+        ordinal: Ordinal(5),
+    };
+    ServerFrame::Page(Page { gap: Some(gap), ..page(id, events, head, None) })
+}
+
 #[test]
-fn a_gap_in_the_search_leaves_it_to_a_person() {
+fn not_found_behind_a_gap_leaves_it_to_a_person() {
     check(
         |script| {
             let id = forgotten(script);
-            let gap = Gap {
-                from: Offset(1),
-                to: Offset(5),
-                reason: GapReason::Trimmed,
-                position: Some(at(1, 5)),
-                ordinal: Ordinal(5),
-            };
-            script.frame(ServerFrame::Page(Page { gap: Some(gap), ..page(id, Vec::new(), 9, None) }));
+            script.frame(trimmed(id, vec![event(6, "x")], 6));
             script.save();
             script.resend(1);
             script.save();
@@ -300,6 +304,49 @@ fn a_gap_in_the_search_leaves_it_to_a_person() {
             "save undecided 1, remove 0.1",
             "save decided 1, put 1.1",
             "queued 3 as 1",
+        ],
+    );
+}
+
+#[test]
+fn found_behind_a_gap_is_found() {
+    check(
+        |script| {
+            let id = forgotten(script);
+            let events = vec![event(6, "x"), script.event_of(0, 7)];
+            script.frame(trimmed(id, events, 7));
+        },
+        &["acked 1 at 7 again", "history after -:0", "save acked 0.1"],
+    );
+}
+
+#[test]
+fn a_gap_behind_which_more_was_known_proves_something_for_the_later_entry() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.publish_saved("a");
+            script.frame(events(1, 1, 5));
+            script.publish_saved("b");
+            script.frame(goodbye(Code::Replaced, None));
+            script.save();
+            again(script, 0);
+            script.lines.clear();
+            script.frame(refused(1, Code::SeqForgotten));
+            let first = script.request_id();
+            script.frame(refused(2, Code::SeqForgotten));
+            script.frame(trimmed(first, Vec::new(), 5));
+            let second = script.request_id();
+            script.frame(ServerFrame::Page(page(second, Vec::new(), 5, None)));
+        },
+        &[
+            "history after -:0",
+            "failed 1: unconfirmed",
+            "notice unconfirmed 1 as 1",
+            "history after e1:5",
+            "save undecided 1, remove 0.1",
+            "save remove 0.2, put 0'.2",
         ],
     );
 }
