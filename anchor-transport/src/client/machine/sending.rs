@@ -3,14 +3,16 @@
 //! ```text
 //!   publish          saved           in order, within the window          ack, refused            saved
 //!   -------> Storing -----> Stored ------------------------------> Sent --------------> Answered -----> (gone)
-//!                             ^                                      |   seq_forgotten     ^
-//!                             +------------- disconnect -------------+ -----> Forgotten ---+ (settling.rs)
+//!                             ^                                     | |  seq_forgotten     ^
+//!                             +------------- disconnect ------------+ +----> Forgotten ----+ (settling.rs)
+//!                                                                   |            |
+//!                          never appended: Storing under another id +------------+--> Moved -----> (gone)
 //! ```
 //!
 //! Entries are keyed by the generation of the client's ids and their seq there, and sent in that order: entries of an
-//! older id are settled under that before anything of a newer one goes out. Invariants: an entry
-//! is sent only once it is durable; nothing is sent before what stands in front of it; an answered entry counts as waiting
-//! until its removal is durable, because a crash would bring it back.
+//! older id are settled under that before anything of a newer one goes out. Invariants: an entry is sent only once it is
+//! durable; nothing is sent before what stands in front of it; an answered entry counts as waiting until its removal is
+//! durable, because a crash would bring it back.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

@@ -1,5 +1,8 @@
 //! Publishing and reading: whatever happens to the connection, everything comes once and in order.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anchor::System;
 use anchor_core::code::Code;
 use anchor_core::engine::Anchor;
@@ -197,13 +200,17 @@ async fn a_socket_is_the_same_as_a_pipe() {
     let anchor = Anchor::builder(MemoryStore::new(System), System).build();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let is_server = Arc::new(AtomicBool::new(false));
+    let serves = is_server.clone();
     let serving = tokio::spawn(async move {
-        // The first connection is no WebSocket server: the client says so and comes again.
-        let (mut silent, _) = listener.accept().await.unwrap();
-        silent.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         loop {
-            let (io, _) = listener.accept().await.unwrap();
-            tokio::spawn(accept(io, anchor.clone()));
+            let (mut io, _) = listener.accept().await.unwrap();
+            if serves.load(Ordering::SeqCst) {
+                tokio::spawn(accept(io, anchor.clone()));
+            } else {
+                // Something else answers at this address: the client says so and comes again.
+                let _ = io.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+            }
         }
     });
     let config = ClientConfig::new(format!("ws://{address}")).user(UserId::new("ada").unwrap());
@@ -215,6 +222,7 @@ async fn a_socket_is_the_same_as_a_pipe() {
         }
     };
     assert!(reason.contains("does not speak anchor.v1.msgpack") && reason.contains("404"), "{reason}");
+    is_server.store(true, Ordering::SeqCst);
     let publishing = soon(client.publish(&RoomId::lobby(), "by wire")).await.unwrap();
     assert_eq!(soon(publishing).await.unwrap().mark.offset, Offset(1));
     soon(client.close()).await;
