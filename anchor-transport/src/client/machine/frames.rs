@@ -145,9 +145,9 @@ impl Machine {
         }
         self.out.act(Action::HangUp);
         match (code.class(), slot) {
-            (Class::Renew | Class::Stop, _) => self.stop(code, message),
-            (Class::Retry | Class::Final, Some(slot)) => self.wait(now + slot, message),
-            (Class::Retry | Class::Final, None) => self.handle_disconnected(now, message),
+            (Class::Final | Class::Renew | Class::Stop, _) => self.stop(code, message),
+            (Class::Retry, Some(slot)) => self.wait(now + slot, message),
+            (Class::Retry, None) => self.handle_disconnected(now, message),
         }
     }
 }
