@@ -1,8 +1,8 @@
 //! The server half of a connection: drives a [`Session`] over a WebSocket.
 //!
 //! A dull loop: read, hand to the session, do what its actions say, write, wait. It knows nothing of rooms, offsets or
-//! codes. What is written but not yet taken by the socket is bounded by [`WRITE_BUFFER_BYTES`] and one run; a peer that
-//! does not read its answers is not read from either.
+//! codes. What is written but not yet taken by the socket is bounded: one run, and answers up to [`WRITE_BUFFER_BYTES`], from
+//! where on the peer is not read from either until it has read its answers.
 
 mod perform;
 
@@ -196,11 +196,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             self.act();
+            if self.goodbye.is_none() && self.write(cx).is_err() {
+                return Poll::Ready(End::Gone);
+            }
+            // A delivery may have ended the session, too.
             if let Some(goodbye) = self.goodbye.take() {
                 return Poll::Ready(End::Goodbye(goodbye));
-            }
-            if self.write(cx).is_err() {
-                return Poll::Ready(End::Gone);
             }
             self.set_alarm();
             // Takes what is there before acting on it, so that the publishes of one read share a batch.
@@ -225,8 +226,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
 
     /// Does what the session asks for, but deliveries.
     fn act(&mut self) {
-        let (now, heads_known_at) = (self.anchor.now(), self.anchor.heads_known_at());
-        while let Some(action) = self.session.poll_action(now, heads_known_at) {
+        let now = self.anchor.now();
+        while let Some(action) = self.session.poll_action(now) {
             self.perform(action);
         }
     }
@@ -258,8 +259,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             if self.goodbye.is_some() {
                 return None;
             }
-            let action = self.session.poll_delivery(self.anchor.now())?;
+            let action = self.session.poll_delivery(self.anchor.now(), self.anchor.heads_known_at())?;
             self.perform(action);
+            self.act();
         }
     }
 

@@ -84,6 +84,12 @@ impl Feed {
         self.cursor = cursor;
     }
 
+    /// True if it holds runs of a read that are not delivered yet.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        !self.loaded.is_empty()
+    }
+
     /// Which room.
     #[must_use]
     pub fn room(&self) -> &RoomId {

@@ -1,13 +1,13 @@
 //! Paging through a room's log, in both directions.
 
-use super::Anchor;
+use super::{Anchor, open};
 use crate::event::Event;
 use crate::id::RoomId;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, RUN_EVENTS_MAX};
 use crate::position::{Epoch, Offset, Position};
-use crate::resume::{self, Gap, Resume};
+use crate::resume::{self, Resume};
 use crate::run::Run;
-use crate::session::frame::{HistoryRange, Page, RequestId};
+use crate::session::frame::{HistoryRange, Page, RequestId, RoomEntry};
 use crate::store::{Direction, Place, Read, RoomState, StoreError};
 
 impl Anchor {
@@ -26,7 +26,32 @@ impl Anchor {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, HISTORY_EVENTS_MAX);
-        let empty = |head, horizon, gap| Page {
+        let mut horizon = Offset::ZERO;
+        loop {
+            let state = self.store().room(room).await?;
+            if let Some(page) = self.page(id, room, range, limit, state.as_ref()).await? {
+                return Ok(page);
+            }
+            // Trimmed since the state was read: look again.
+            let trimmed_to = state.map_or(Offset::ZERO, |state| state.horizon);
+            if trimmed_to <= horizon {
+                return Err(StoreError::Corrupt(format!("{room} has no events where it must have some")));
+            }
+            horizon = trimmed_to;
+        }
+    }
+
+    /// The page, by a state that was just read; `None` if the log does not look like that any more.
+    async fn page(
+        &self,
+        id: RequestId,
+        room: &RoomId,
+        range: HistoryRange,
+        limit: usize,
+        state: Option<&RoomState>,
+    ) -> Result<Option<Page>, StoreError> {
+        let RoomEntry { head, horizon, .. } = open::entry(room.clone(), state);
+        let bare = Page {
             id,
             room: room.clone(),
             epoch: None,
@@ -34,60 +59,60 @@ impl Anchor {
             events: Vec::new(),
             head,
             horizon,
-            gap,
+            gap: None,
             next: None,
         };
-        let Some(state) = self.store().room(room).await? else {
-            return Ok(empty(Offset::ZERO, Offset(1), self.page_gap(room, &range, None).await?));
-        };
-        let gap = self.page_gap(room, &range, Some(&state)).await?;
-        let from = match (range, gap) {
-            (HistoryRange::Newest, _) => Direction::Before(state.head.offset.next()),
-            (HistoryRange::BeforeOffset(offset), _) => {
-                Direction::Before(offset.min(state.head.offset.next()))
+        let Some(place) = self.place_of(room, &range, state).await? else { return Ok(None) };
+        if let Resume::Gap(gap) = place {
+            // A page names one gap; behind it may lie another, so the asker goes on from its position.
+            let next = gap.position.filter(|_| matches!(range, HistoryRange::After(_)));
+            return Ok(Some(Page { gap: Some(gap), next, ..bare }));
+        }
+        let (from, has_events) = match range {
+            HistoryRange::Newest => (Direction::Before(head.next()), head >= horizon),
+            HistoryRange::BeforeOffset(offset) => {
+                let offset = offset.min(head.next());
+                (Direction::Before(offset), offset > horizon)
             }
-            (HistoryRange::Before(_), Some(_)) => return Ok(empty(state.head.offset, state.horizon, gap)),
-            (HistoryRange::After(_), Some(told)) => {
-                // A page names one gap; behind it may lie another, so the asker goes on from its position.
-                return Ok(Page { next: told.position, ..empty(state.head.offset, state.horizon, gap) });
-            }
-            (HistoryRange::Before(position), None) => Direction::Before(position.offset),
-            (HistoryRange::After(position), None) => Direction::After(position.offset),
+            HistoryRange::Before(position) => (Direction::Before(position.offset), position.offset > horizon),
+            HistoryRange::After(position) => (Direction::After(position.offset), position.offset < head),
         };
+        if !has_events {
+            return Ok(Some(bare));
+        }
         // The run nearest to the offset may lie on its other side but for one event.
         let events_max = limit + RUN_EVENTS_MAX;
         let read = Read { room: room.clone(), from, events_max, bytes_max: HISTORY_BYTES_MAX };
         let runs = self.store().read(read).await?;
         let (epoch, events) = cut(&runs, from, limit)?;
-        let (Some(first), Some(last)) = (events.first(), events.last()) else {
-            return Ok(empty(state.head.offset, state.horizon, gap));
-        };
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(None) };
         let next = match from {
-            Direction::Before(_) if first.offset > state.horizon => Some(first),
-            Direction::After(_) if last.offset < state.head.offset => Some(last),
+            Direction::Before(_) if first.offset > horizon => Some(first),
+            Direction::After(_) if last.offset < head => Some(last),
             _ => None,
         };
         let next = next.map(|event| Position::at(epoch, event.mark()));
-        let (head, horizon, first) = (state.head.offset, state.horizon, first.offset);
-        Ok(Page { id, room: room.clone(), epoch: Some(epoch), first, events, head, horizon, gap, next })
+        Ok(Some(Page { epoch: Some(epoch), first: first.offset, events, next, ..bare }))
     }
 
-    /// The gap that a range meets: its position is not in this log, or some of what was asked was trimmed.
-    async fn page_gap(
+    /// Where the position of a range stands in the log; `None` if that was trimmed since `state` was read.
+    async fn place_of(
         &self,
         room: &RoomId,
         range: &HistoryRange,
         state: Option<&RoomState>,
-    ) -> Result<Option<Gap>, StoreError> {
-        let (HistoryRange::Before(position) | HistoryRange::After(position)) = range else { return Ok(None) };
+    ) -> Result<Option<Resume>, StoreError> {
+        let (HistoryRange::Before(position) | HistoryRange::After(position)) = range else {
+            return Ok(Some(Resume::From(Position::START)));
+        };
         let chain = match resume::chain_needed(position, state) {
             None => None,
-            Some(offset) => self.store().locate(room, Place::Offset(offset)).await?.map(|mark| mark.chain),
+            Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
+                Some(mark) => Some(mark.chain),
+                None => return Ok(None),
+            },
         };
-        Ok(match resume::decide(position, state, chain) {
-            Resume::From(_) => None,
-            Resume::Gap(gap) => Some(gap),
-        })
+        Ok(Some(resume::decide(position, state, chain)))
     }
 }
 

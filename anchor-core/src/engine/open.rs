@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Anchor;
 use super::feed::Feed;
 use super::mailbox::Watcher;
-use super::tail::{Generation, Tail};
+use super::tail::{Found, Generation, Tail};
 use crate::id::RoomId;
 use crate::position::{Mark, Offset, Position};
 use crate::resume::{self, Gap, GapReason, Resume};
@@ -61,6 +61,9 @@ impl Anchor {
         };
         let (state, generation) = self.learn(&tail).await?;
         let (position, gaps) = self.settle(room, cursor, state.as_ref()).await?;
+        if matches!(tail.find(generation, &position), Found::Stale) {
+            tail.doubt(generation);
+        }
         Ok(Verified { generation, position, gaps })
     }
 
@@ -70,7 +73,8 @@ impl Anchor {
             if let Some(known) = tail.state() {
                 return Ok(known);
             }
-            while !tail.learn(self.store().room(tail.room()).await?) {}
+            let asked = tail.ask();
+            tail.learn(asked, self.store().room(tail.room()).await?);
         }
     }
 

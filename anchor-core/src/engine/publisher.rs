@@ -43,7 +43,8 @@ impl Publisher {
 
     /// Appends an event to a room, once. Takes its place in line when called; many may be on their way.
     ///
-    /// Durable as the store says once the future ends in an [`Ack`].
+    /// Durable as the store says once the future ends in an [`Ack`]. Who drops the future gives up the outcome, not the
+    /// publish.
     ///
     /// # Errors
     /// [`PublishError`], by the future.
@@ -55,11 +56,7 @@ impl Publisher {
         let draft = draft.into();
         let seq = self.next;
         self.next = seq.next();
-        let waits = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.insert(seq);
-            waiting.first().copied().unwrap_or(seq)
-        };
+        let (waits, waited) = Waited::enter(&self.waiting, seq);
         let mut nonce = [0; 4];
         self.anchor.env().fill_random(&mut nonce);
         let verdict = authorize::publish(room, &draft, self.anchor.missing_room());
@@ -73,10 +70,9 @@ impl Publisher {
             draft,
             verdict,
         }]);
-        let waiting = self.waiting.clone();
         async move {
             let mut outcomes = outcome.await?;
-            waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&seq);
+            drop(waited);
             match outcomes.pop() {
                 Some(Outcome::Acked(ack)) => Ok(ack),
                 Some(Outcome::Refused(refusal)) => Err(PublishError::Refused(refusal)),
@@ -85,6 +81,29 @@ impl Publisher {
             }
         }
         .boxed()
+    }
+}
+
+/// A publish of which somebody waits for the outcome: the store keeps it as long as this lives.
+#[derive(Debug)]
+struct Waited {
+    waiting: Arc<Mutex<BTreeSet<Seq>>>,
+    seq: Seq,
+}
+
+impl Waited {
+    /// Adds `seq`; returns the lowest one that is waited for, too.
+    fn enter(waiting: &Arc<Mutex<BTreeSet<Seq>>>, seq: Seq) -> (Seq, Self) {
+        let mut seqs = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        seqs.insert(seq);
+        let lowest = seqs.first().copied().unwrap_or(seq);
+        (lowest, Self { waiting: waiting.clone(), seq })
+    }
+}
+
+impl Drop for Waited {
+    fn drop(&mut self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.seq);
     }
 }
 

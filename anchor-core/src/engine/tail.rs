@@ -48,6 +48,13 @@ impl Generation {
     pub(crate) const STALE: Self = Self(u64::MAX);
 }
 
+/// What a tail had heard of when a read of its room's state began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    generation: Generation,
+    heard: Offset,
+}
+
 /// What a push came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
@@ -62,7 +69,7 @@ pub(crate) enum Pushed {
 /// What a reader at some position finds in a tail.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// Everything is taken.
+    /// Everything that this node knows of is taken.
     Current,
     /// The run that holds the next event.
     Run(Run),
@@ -98,11 +105,23 @@ impl Tail {
         pushed
     }
 
-    /// Takes the room's state as the store tells it. False if commits were heard of that it does not cover: read again.
-    pub(crate) fn learn(&self, state: Option<RoomState>) -> bool {
+    /// To be called before the room's state is read from the store, for [`Tail::learn`].
+    pub(crate) fn ask(&self) -> Asked {
+        let inner = self.lock();
+        let heard = match inner.known {
+            Known::Nothing { heard } => heard,
+            Known::Room(_) => Offset::ZERO,
+        };
+        Asked { generation: inner.generation, heard }
+    }
+
+    /// Takes the room's state as the store tells it. False if it may not cover what happened since it was asked for: read
+    /// again. What was heard of earlier and is not in it is not in the log.
+    pub(crate) fn learn(&self, asked: Asked, state: Option<RoomState>) -> bool {
         let mut inner = self.lock();
         let Known::Nothing { heard } = inner.known else { return true };
-        if state.as_ref().map_or(Offset::ZERO, |state| state.head.offset) < heard {
+        let head = state.as_ref().map_or(Offset::ZERO, |state| state.head.offset);
+        if asked.generation != inner.generation || (asked.heard != heard && head < heard) {
             return false;
         }
         inner.known = Known::Room(state);
@@ -156,7 +175,8 @@ impl Tail {
             return if cursor.chain == head.chain { Found::Current } else { Found::Stale };
         }
         if cursor.offset > head.offset {
-            return Found::Stale;
+            // The store told the reader of a commit that this node has yet to hear of.
+            return Found::Current;
         }
         let next = cursor.offset.next();
         let at = inner.runs.partition_point(|run| run.last() < next);
@@ -185,6 +205,13 @@ impl Tail {
         let mut inner = self.lock();
         inner.drop_all(Offset::ZERO);
         inner.watchers.iter().for_each(|watcher| watcher.wake());
+    }
+
+    /// Forgets everything, unless that has happened since `generation`: the store vouches for what the tail denies.
+    pub(crate) fn doubt(&self, generation: Generation) {
+        if self.lock().generation == generation {
+            self.distrust();
+        }
     }
 
     /// Learns that the horizon moved.

@@ -92,7 +92,7 @@ impl Session {
         }
     }
 
-    /// Learns that bytes came which are no frame: a ping, a pong, part of a frame.
+    /// Learns that something came which is no frame: a ping, a pong.
     pub fn handle_alive(&mut self, now: Monotonic) {
         self.heard_at = now;
     }
@@ -178,22 +178,26 @@ impl Session {
     }
 
     /// The next thing to do, other than delivering events.
-    pub fn poll_action(&mut self, now: Monotonic, heads_known_at: u64) -> Option<Action> {
+    pub fn poll_action(&mut self, now: Monotonic) -> Option<Action> {
         if let Some(batch) = self.publishing.take_batch() {
             return Some(batch);
         }
-        let beat = std::mem::take(&mut self.beat_due).then(|| self.beat(heads_known_at));
-        let action = self.out.pop_front().or(beat)?;
+        let action = self.out.pop_front()?;
         if matches!(action, Action::Send(_)) {
             self.sent_at = now;
         }
         Some(action)
     }
 
-    /// The next delivery, or the next read for one: asked when the socket can take more.
-    pub fn poll_delivery(&mut self, now: Monotonic) -> Option<Action> {
+    /// The next delivery, or the next read for one: asked when the socket can take more. A beat that is due goes first;
+    /// beats do not pile up before a socket that takes nothing.
+    pub fn poll_delivery(&mut self, now: Monotonic, heads_known_at: u64) -> Option<Action> {
         if !matches!(self.phase, Phase::Active(..)) {
             return None;
+        }
+        if std::mem::take(&mut self.beat_due) {
+            self.sent_at = now;
+            return Some(self.beat(heads_known_at));
         }
         match self.rooms.poll_delivery() {
             Ok(action) => {
@@ -204,7 +208,7 @@ impl Session {
             }
             Err(goodbye) => {
                 self.end(goodbye);
-                self.poll_action(now, 0)
+                self.poll_action(now)
             }
         }
     }
@@ -240,8 +244,12 @@ impl Session {
                 let (client, number) = (client.clone(), *number);
                 self.take_request(client, number, frame);
             }
-            _ => self.end(Goodbye::new(Code::OutOfOrder, "wait for welcome before you send more")),
+            _ => self.end_before_welcome(),
         }
+    }
+
+    fn end_before_welcome(&mut self) {
+        self.end(Goodbye::new(Code::OutOfOrder, "wait for welcome before you send more"));
     }
 
     fn take_request(&mut self, client: ClientKey, number: SessionNumber, frame: ClientFrame) {
@@ -274,11 +282,12 @@ impl Session {
     }
 
     fn take_fault(&mut self, fault: Fault) {
-        let ends =
-            matches!(fault.code, Code::Malformed | Code::TooLarge) || matches!(self.phase, Phase::AwaitHello);
-        match ends {
-            true => self.end(Goodbye::new(fault.code, fault.message)),
-            false => self.error(fault.id, Refusal::new(fault.code, fault.message)),
+        let ends = matches!(fault.code, Code::Malformed | Code::TooLarge);
+        match self.phase {
+            _ if ends => self.end(Goodbye::new(fault.code, fault.message)),
+            Phase::AwaitHello => self.end(Goodbye::new(fault.code, fault.message)),
+            Phase::Active(..) => self.error(fault.id, Refusal::new(fault.code, fault.message)),
+            _ => self.end_before_welcome(),
         }
     }
 

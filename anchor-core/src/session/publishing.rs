@@ -33,6 +33,9 @@ impl Publishing {
         if frame.seq < Seq::FIRST {
             return Err(Goodbye::new(Code::Malformed, "a seq is at least 1"));
         }
+        if frame.waits > frame.seq {
+            return Err(Goodbye::new(Code::Malformed, "what waits is at most the seq of its publish"));
+        }
         let bytes = frame.draft.body.bytes().len();
         self.count += 1;
         self.bytes += bytes;

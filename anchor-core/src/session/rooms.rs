@@ -1,7 +1,8 @@
 //! The rooms of a session: opened in groups, fed at their cursors, live events before backlog.
 //!
 //! A room is *opening* until its feed is there, *held* until the answer that names it (`welcome`, `resumed`,
-//! `subscribed`) is sent, and *live* from then on. Memory for each room is constant: a cursor, and at most one read.
+//! `subscribed`) is sent, and *live* from then on. Memory for each room is constant, a cursor; and a few reads at a time
+//! are held for all of them together.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -32,7 +33,8 @@ pub(super) struct Rooms {
     live: VecDeque<Slot>,
     backlog: VecDeque<Slot>,
     to_read: VecDeque<(Slot, crate::store::Read)>,
-    reading: usize,
+    /// Reads that are open, or of which something is not delivered yet.
+    reads: usize,
 }
 
 /// What the rooms of a group are an answer to.
@@ -121,14 +123,13 @@ impl Rooms {
 
     /// Ends a subscription, or sees to it that it ends once it is open.
     pub(super) fn unsubscribe(&mut self, id: RequestId, room: &RoomId, out: &mut VecDeque<Action>) {
-        let refusal = Refusal::new(Code::NotSubscribed, "the session is not subscribed to this room");
         let Some(slot) = self.slots.get(room).copied() else {
-            return out.push_back(Action::Send(error_frame(Some(id), refusal)));
+            return out.push_back(Action::Send(error_frame(Some(id), not_subscribed())));
         };
         match self.subscriptions.get_mut(&slot) {
             Some(Subscription { state: State::Live(_), .. }) => self.leave(slot, id, out),
             Some(subscription) if subscription.leave.is_none() => subscription.leave = Some(id),
-            _ => out.push_back(Action::Send(error_frame(Some(id), refusal))),
+            _ => out.push_back(Action::Send(error_frame(Some(id), not_subscribed()))),
         }
     }
 
@@ -156,6 +157,9 @@ impl Rooms {
                 let refusal =
                     Refusal::new(Code::StoreUnavailable, "the room could not be read; subscribe again");
                 out.push_back(Action::Send(error_frame(Some(id), refusal)));
+                if let Some(id) = subscription.leave {
+                    out.push_back(Action::Send(error_frame(Some(id), not_subscribed())));
+                }
                 self.remove(slot);
                 Ok(None)
             }
@@ -204,11 +208,15 @@ impl Rooms {
 
     /// Takes the runs that a feed asked for.
     pub(super) fn loaded(&mut self, slot: Slot, runs: Result<Vec<Run>, StoreError>) -> Result<(), Goodbye> {
-        self.reading -= 1;
-        let Some(subscription) = self.subscriptions.get_mut(&slot) else { return Ok(()) };
-        let State::Live(feed) = &mut subscription.state else { return Ok(()) };
-        feed.loaded(runs.map_err(|error| Goodbye::store(&error))?);
-        self.backlog.push_back(slot);
+        let runs = runs.map_err(|error| Goodbye::store(&error))?;
+        match self.subscriptions.get_mut(&slot) {
+            Some(Subscription { state: State::Live(feed), .. }) => {
+                feed.loaded(runs);
+                self.reads -= usize::from(!feed.is_loaded());
+                self.backlog.push_back(slot);
+            }
+            _ => self.reads -= 1,
+        }
         Ok(())
     }
 
@@ -226,11 +234,11 @@ impl Rooms {
     /// The next delivery, or a read or verification for one.
     pub(super) fn poll_delivery(&mut self) -> Result<Option<Action>, Goodbye> {
         loop {
-            if self.reading < READS_IN_FLIGHT_MAX
+            if self.reads < READS_HELD_MAX
                 && let Some((slot, read)) = self.to_read.pop_front()
             {
                 if self.subscriptions.contains_key(&slot) {
-                    self.reading += 1;
+                    self.reads += 1;
                     return Ok(Some(Action::Read(slot, read)));
                 }
                 continue;
@@ -244,8 +252,10 @@ impl Rooms {
             };
             let Some(subscription) = self.subscriptions.get_mut(&slot) else { continue };
             let State::Live(feed) = &mut subscription.state else { continue };
+            let was_loaded = feed.is_loaded();
             match feed.step() {
                 Step::Deliver(run) => {
+                    self.reads -= usize::from(was_loaded && !feed.is_loaded());
                     if is_live { &mut self.live } else { &mut self.backlog }.push_back(slot);
                     return Ok(Some(Action::Deliver(run)));
                 }
@@ -269,7 +279,11 @@ impl Rooms {
     pub(super) fn lag(&self) -> Vec<(RoomId, Offset)> {
         let lag = |subscription: &Subscription| match &subscription.state {
             State::Live(feed) => feed.lag().map(|head| (subscription.room.clone(), head)),
-            State::Opening(_) | State::Held(..) => None,
+            // Its answer may be sent, its gaps and events are not.
+            State::Held(feed, _) => {
+                Some((subscription.room.clone(), feed.lag().unwrap_or(feed.cursor().offset)))
+            }
+            State::Opening(_) => None,
         };
         self.subscriptions.values().filter_map(lag).collect()
     }
@@ -343,13 +357,21 @@ impl Rooms {
     fn remove(&mut self, slot: Slot) -> Option<RoomId> {
         let subscription = self.subscriptions.remove(&slot)?;
         self.slots.remove(&subscription.room);
+        if let State::Live(feed) = &subscription.state {
+            self.reads -= usize::from(feed.is_loaded());
+        }
         Some(subscription.room)
     }
+}
+
+fn not_subscribed() -> Refusal {
+    Refusal::new(Code::NotSubscribed, "the session is not subscribed to this room")
 }
 
 fn tell_gaps(room: &RoomId, gaps: Vec<Gap>, out: &mut VecDeque<Action>) {
     out.extend(gaps.into_iter().map(|gap| Action::Send(ServerFrame::Gap { room: room.clone(), gap })));
 }
 
-/// Reads of the store that one session has open for its feeds. Source: chosen; one is sent while the next is read.
-const READS_IN_FLIGHT_MAX: usize = 2;
+/// Reads of the store that one session holds for its feeds, open or not yet delivered whole. Source: chosen; one is sent
+/// while the next is read.
+const READS_HELD_MAX: usize = 2;

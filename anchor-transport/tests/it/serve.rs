@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anchor::System;
 use anchor_core::code::Code;
+use anchor_core::conformance::faults::FailingStore;
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::event::Draft;
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
@@ -208,7 +209,7 @@ async fn a_reader_that_stops_slows_nobody_and_gets_everything_later() {
 }
 
 /// How long a test waits for what must come. Source: chosen; thousands of times what it takes.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A host whose answer is a defect.
 #[derive(Debug)]
@@ -239,6 +240,20 @@ async fn a_panic_ends_its_own_session_with_internal_and_no_other() {
     assert_eq!(broken.served.await.unwrap(), Ended::Panicked);
     other.send(publish(1, 1, "still here")).await;
     assert_eq!(other.texts(1).await, ["still here"]);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_on_ends_the_session_and_the_connection() {
+    let store = FailingStore::new(MemoryStore::new(System));
+    let anchor = Anchor::builder(store.clone(), System).build();
+    let mut writer = Connection::hello(&anchor, Encoding::MessagePack, "writer", &[]).await;
+    writer.send(publish(1, 1, "lost")).await;
+    assert!(matches!(writer.receive().await, Some(ServerFrame::Ack(_))));
+    store.lose_events();
+    let mut reader = Connection::hello(&anchor, Encoding::MessagePack, "reader", &["lobby"]).await;
+    assert_eq!(reader.goodbye().await, Code::Internal);
+    assert!(reader.receive().await.is_none(), "closed after goodbye");
+    assert_eq!(reader.served.await.unwrap(), Ended::Goodbye(Code::Internal));
 }
 
 #[tokio::test]

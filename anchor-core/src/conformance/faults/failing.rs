@@ -44,6 +44,10 @@ struct State {
     faults: VecDeque<Fault>,
     away: bool,
     failed: bool,
+    /// Reads find no events any more.
+    lost: bool,
+    /// What is trimmed right before the next read.
+    trim_next: Option<(RoomId, Offset)>,
     /// The newest session of each client that an append of has failed: nothing more is taken from it.
     ended: BTreeMap<ClientKey, SessionNumber>,
     observer: Option<Arc<dyn CommitObserver>>,
@@ -71,10 +75,28 @@ impl<S: Store> FailingStore<S> {
         self.state().away = false;
     }
 
+    /// Loses every event: reads find none any more, though the rooms are as they were.
+    pub fn lose_events(&self) {
+        self.state().lost = true;
+    }
+
+    /// Trims `room` right before the next event or place is looked for.
+    pub fn trim_before_next_read(&self, room: &RoomId, horizon: Offset) {
+        self.state().trim_next = Some((room.clone(), horizon));
+    }
+
     /// The store inside.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.0.inner
+    }
+
+    async fn before_read(&self) -> Result<&S, StoreError> {
+        let trim = self.state().trim_next.take();
+        if let Some((room, horizon)) = trim {
+            self.0.inner.trim(&room, horizon).await?;
+        }
+        self.here()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -185,11 +207,12 @@ impl<S: Store> Store for FailingStore<S> {
     }
 
     async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
-        self.here()?.locate(room, place).await
+        self.before_read().await?.locate(room, place).await
     }
 
     async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
-        self.here()?.read(read).await
+        let runs = self.before_read().await?.read(read).await?;
+        Ok(if self.state().lost { Vec::new() } else { runs })
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {

@@ -102,3 +102,15 @@ fn the_window_bounds_what_is_on_its_way() {
         }
     });
 }
+
+#[test]
+fn an_outcome_that_nobody_waits_for_takes_no_room_in_the_window() {
+    block_on(async {
+        let anchor = anchor();
+        let mut ada = anchor.client(user("ada"), ClientId::from_bytes([1; 16])).await.unwrap();
+        for _ in 0..2 * WINDOW {
+            drop(ada.publish(&RoomId::lobby(), "x"));
+        }
+        assert_eq!(ada.publish(&RoomId::lobby(), "x").await.unwrap().mark.offset.0, 2 * WINDOW as u64 + 1);
+    });
+}

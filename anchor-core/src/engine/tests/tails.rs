@@ -69,6 +69,12 @@ impl Watched {
         self.tails.push(run, Monotonic::default())
     }
 
+    /// Has the store tell `state` now.
+    fn learn(&self, state: Option<RoomState>) -> bool {
+        let asked = self.watch.tail().ask();
+        self.watch.tail().learn(asked, state)
+    }
+
     fn find(&self, cursor: Position) -> Found {
         let (_, generation) = self.watch.tail().state().unwrap();
         self.watch.tail().find(generation, &cursor)
@@ -85,17 +91,36 @@ impl Watched {
 fn a_tail_that_heard_of_a_commit_does_not_learn_an_older_head() {
     let watched = watched();
     let first = run(EPOCH, Mark::START, 2, "a");
+    let asked = watched.watch.tail().ask();
     assert_eq!(watched.push(&first), Pushed::Passed);
-    assert!(!watched.watch.tail().learn(None), "the store was read before the commit");
-    assert!(watched.watch.tail().learn(Some(state(first.tip()))));
+    assert!(!watched.watch.tail().learn(asked, None), "the store was read before the commit");
+    assert!(watched.learn(Some(state(first.tip()))));
     assert_eq!(watched.watch.tail().head(), Some(first.tip()));
     assert!(matches!(watched.find(Position::START), Found::Store));
 }
 
 #[test]
+fn what_a_tail_heard_of_and_the_store_does_not_have_holds_nobody_up() {
+    let watched = watched();
+    let first = run(EPOCH, Mark::START, 2, "a");
+    assert_eq!(watched.push(&first), Pushed::Passed);
+    assert!(watched.learn(None), "the store was read after the commit was heard of, and knows better");
+}
+
+#[test]
+fn a_head_read_before_a_tail_was_dropped_is_not_learnt() {
+    let watched = watched();
+    let asked = watched.watch.tail().ask();
+    watched.push(&run(EPOCH, Mark::START, 2, "a"));
+    watched.watch.tail().distrust();
+    assert!(!watched.watch.tail().learn(asked, None));
+    assert!(watched.learn(None));
+}
+
+#[test]
 fn runs_that_follow_are_held_and_wake_the_readers() {
     let watched = watched();
-    watched.watch.tail().learn(None);
+    watched.learn(None);
     assert!(watched.is_woken());
     watched.watch.watcher().rearm();
     let first = run(EPOCH, Mark::START, 2, "a");
@@ -118,7 +143,7 @@ fn a_hole_another_chain_and_another_epoch_drop_the_tail() {
     let elsewhere = run(EPOCH, Mark::START, 2, "b");
     for strange in [third, run(EPOCH, elsewhere.tip(), 1, "b"), run(OTHER, first.tip(), 1, "a")] {
         let watched = watched();
-        watched.watch.tail().learn(None);
+        watched.learn(None);
         watched.push(&first);
         let (_, generation) = watched.watch.tail().state().unwrap();
         assert_eq!(watched.push(&strange), Pushed::Dropped);
@@ -130,7 +155,7 @@ fn a_hole_another_chain_and_another_epoch_drop_the_tail() {
 #[test]
 fn a_cursor_of_another_history_is_stale() {
     let watched = watched();
-    watched.watch.tail().learn(None);
+    watched.learn(None);
     let first = run(EPOCH, Mark::START, 4, "a");
     watched.push(&first);
     let other = run(EPOCH, Mark::START, 4, "b");
@@ -158,7 +183,7 @@ fn the_store_beyond_or_below_the_tail_drops_it_and_a_head_read_early_does_not() 
         (Some(inside), Some((EPOCH, other.mark_at(Offset(2)).unwrap().unwrap())), true),
     ] {
         let watched = watched();
-        watched.watch.tail().learn(None);
+        watched.learn(None);
         watched.push(&first);
         watched.watch.tail().check(before, stored);
         assert_eq!(watched.watch.tail().state().is_none(), dropped, "{before:?} {stored:?}");
@@ -168,7 +193,7 @@ fn the_store_beyond_or_below_the_tail_drops_it_and_a_head_read_early_does_not() 
 #[test]
 fn old_runs_leave_by_age_and_by_bytes_and_are_read_from_the_store_then() {
     let watched = watched();
-    watched.watch.tail().learn(None);
+    watched.learn(None);
     let first = run(EPOCH, Mark::START, 1, "a");
     watched.push(&first);
     watched.tails.age(Monotonic(TAIL_AGE_MAX + Duration::from_secs(1)));
@@ -210,7 +235,7 @@ proptest! {
         let watched = watched();
         for (at, stranger) in order {
             let tail = watched.watch.tail();
-            if tail.state().is_none() && tail.learn(Some(state(chains[0][at].tip()))) {
+            if tail.state().is_none() && watched.learn(Some(state(chains[0][at].tip()))) {
                 continue;
             }
             watched.push(&chains[usize::from(stranger)][at]);

@@ -3,8 +3,10 @@
 use futures::executor::block_on;
 
 use super::peer::{House, Sent, numbers, position, room_id};
+use crate::conformance::faults::FailingStore;
 use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
+use crate::resume::GapReason;
 use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame};
 
 #[test]
@@ -108,11 +110,14 @@ fn a_beat_names_every_room_of_which_something_is_missing() {
     assert_eq!(beat(&mut peer), Some((house.anchor.heads_known_at(), vec![])));
     peer.writable = false;
     house.write("a", numbers(1..=3));
-    peer.send(ClientFrame::Beat);
-    assert_eq!(beat(&mut peer), Some((house.anchor.heads_known_at(), vec![(room_id("a"), Offset(3))])));
+    peer.send(ClientFrame::Beat).advance(HEARTBEAT);
     peer.writable = true;
     peer.settle();
     assert_eq!(peer.texts("a", 0), numbers(1..=3));
+    assert!(peer.frames().contains(&ServerFrame::Beat {
+        at: house.anchor.heads_known_at(),
+        lag: vec![(room_id("a"), Offset(3))]
+    }));
     peer.send(ClientFrame::Beat);
     assert_eq!(beat(&mut peer), Some((house.anchor.heads_known_at(), vec![])));
 }
@@ -129,7 +134,77 @@ fn a_beat_that_cannot_name_every_room_claims_nothing() {
     }
     peer.frames();
     peer.advance(HEARTBEAT);
-    assert_eq!(peer.frames(), [ServerFrame::Beat { at: 0, lag: vec![] }]);
+    peer.writable = true;
+    assert_eq!(peer.settle().frames(), [ServerFrame::Beat { at: 0, lag: vec![] }]);
+}
+
+#[test]
+fn a_reader_that_is_ahead_of_its_node_waits_for_it() {
+    let house = House::new();
+    house.write("lobby", numbers(1..=3));
+    let behind = house.node();
+    let mut early = behind.session("early", &[("lobby", Position::START)]);
+    house.write("lobby", numbers(4..=8));
+    let mut resumed = behind.session("resumed", &[("lobby", position(&house, "lobby", 8))]);
+    let mut caught_up = behind.session("caught up", &[("lobby", Position::START)]);
+    assert_eq!(caught_up.texts("lobby", 0), numbers(1..=8));
+    house.write("lobby", numbers(9..=10));
+    block_on(behind.anchor.poll_heads()).unwrap();
+    assert_eq!(early.settle().texts("lobby", 0), numbers(1..=10));
+    assert_eq!(resumed.settle().texts("lobby", 8), numbers(9..=10));
+    assert_eq!(caught_up.settle().texts("lobby", 0), numbers(1..=10));
+    for peer in [early, resumed, caught_up] {
+        assert_eq!(peer.goodbye, None);
+    }
+}
+
+#[test]
+fn a_slow_reader_of_many_rooms_holds_few_reads() {
+    let house = House::new();
+    let names: Vec<_> = (0..50).map(|n| format!("room-{n}")).collect();
+    names.iter().for_each(|room| house.write(room, numbers(1..=320)));
+    let rooms: Vec<_> = names.iter().map(|room| (room.as_str(), Position::START)).collect();
+    let mut slow = house.connect();
+    slow.writable = false;
+    slow.send(ClientFrame::Hello(super::peer::hello("slow", &rooms)));
+    for taken in 1..=50 {
+        slow.take_one();
+        assert!(slow.reads <= taken / 5 + 3, "{} reads for {taken} runs taken", slow.reads);
+    }
+    slow.writable = true;
+    slow.settle();
+    names.iter().for_each(|room| assert_eq!(slow.texts(room, 0), numbers(1..=320)));
+    // What was read for a room that was left is let go of, too.
+    let mut fickle = house.connect();
+    fickle.writable = false;
+    fickle.send(ClientFrame::Hello(super::peer::hello("fickle", &rooms)));
+    for room in &names {
+        fickle.take_one();
+        fickle.send(ClientFrame::Unsubscribe { id: RequestId(1), room: room_id(room) });
+    }
+    fickle.subscribe(2, "room-0", From::Start).sent.clear();
+    fickle.writable = true;
+    assert_eq!(fickle.settle().texts("room-0", 0), numbers(1..=320));
+}
+
+#[test]
+fn beats_do_not_pile_up_for_a_peer_that_does_not_read() {
+    let house = House::new();
+    let mut peer = house.session("ada", &[("lobby", Position::START)]);
+    peer.writable = false;
+    peer.sent.clear();
+    for _ in 0..10 {
+        peer.advance(HEARTBEAT);
+        peer.send(ClientFrame::Beat);
+    }
+    assert_eq!(peer.sent.len(), 0);
+    house.write("lobby", numbers(1..=1));
+    peer.writable = true;
+    let sent = &peer.settle().sent;
+    assert!(
+        matches!(&sent[..], [Sent::Frame(ServerFrame::Beat { lag, .. }), Sent::Run(_)] if lag.len() == 1),
+        "{sent:?}"
+    );
 }
 
 #[test]
@@ -160,6 +235,40 @@ fn history_pages_backwards_and_forwards_without_a_hole() {
         assert_eq!(offsets, (1..=230).collect::<Vec<_>>());
         assert_eq!(pages, 5);
     }
+}
+
+#[test]
+fn a_page_that_is_trimmed_under_way_says_so() {
+    let mut failing = None;
+    let house = House::behind(|store| failing.insert(FailingStore::new(store)).clone());
+    let failing = failing.expect("the house was built");
+    house.write("lobby", numbers(1..=200));
+    let lobby = room_id("lobby");
+    let [at_80, at_120] = [80, 120].map(|offset| position(&house, "lobby", offset));
+    for (range, horizon, from) in [
+        (HistoryRange::After(Position::START), 51, 1),
+        (HistoryRange::After(at_80), 101, 81),
+        (HistoryRange::Before(at_120), 150, 121),
+    ] {
+        failing.trim_before_next_read(&lobby, Offset(horizon));
+        let page = block_on(house.anchor.history(RequestId(1), &lobby, range, 50)).unwrap();
+        let gap = page.gap.expect("what is gone is told");
+        assert_eq!((gap.from.0, gap.to.0, gap.reason), (from, horizon - 1, GapReason::Trimmed));
+    }
+    failing.lose_events();
+    block_on(house.anchor.history(RequestId(1), &lobby, HistoryRange::Newest, 50)).unwrap_err();
+}
+
+#[test]
+fn a_page_of_a_room_that_is_gone_leads_to_its_start() {
+    let house = House::new();
+    house.write("lobby", numbers(1..=3));
+    let at = position(&house, "lobby", 3);
+    let page =
+        block_on(House::new().anchor.history(RequestId(1), &room_id("lobby"), HistoryRange::After(at), 50))
+            .unwrap();
+    assert_eq!(page.gap.map(|gap| gap.reason), Some(GapReason::History));
+    assert_eq!(page.next, Some(Position::START));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::peer::{House, Sent, hello, publish, room_id};
 use crate::code::Code;
+use crate::conformance::faults::FailingStore;
 use crate::engine::Drain;
 use crate::id::{Seq, UserId};
 use crate::limits::{HEARTBEAT, HELLO_WITHIN};
@@ -140,6 +141,45 @@ fn an_unsubscribe_that_overtakes_its_subscribe_is_answered_after_it() {
     );
     peer.subscribe(3, "lobby", From::Start);
     assert_eq!(peer.texts("lobby", 0), ["a"]);
+}
+
+#[test]
+fn an_unsubscribe_of_a_room_that_could_not_be_opened_is_answered() {
+    let mut failing = None;
+    let house = House::behind(|store| failing.insert(FailingStore::new(store)).clone());
+    let mut peer = house.session("ada", &[]);
+    peer.frames();
+    failing.expect("the house was built").go_away();
+    let now = crate::environment::Environment::now(&house.env);
+    let subscribe = ClientFrame::Subscribe { id: RequestId(1), room: room_id("lobby"), from: From::Start };
+    peer.session.handle_frame(now, Ok(subscribe));
+    peer.send(ClientFrame::Unsubscribe { id: RequestId(2), room: room_id("lobby") });
+    let errors: Vec<_> = peer
+        .frames()
+        .into_iter()
+        .map(|frame| match frame {
+            ServerFrame::Error { id, code, .. } => (id, code),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        errors,
+        [(Some(RequestId(1)), Code::StoreUnavailable), (Some(RequestId(2)), Code::NotSubscribed)]
+    );
+}
+
+#[test]
+fn whatever_comes_between_hello_and_welcome_but_a_beat_ends_the_session() {
+    let house = House::new();
+    let now = crate::environment::Environment::now(&house.env);
+    let fault = |code| Fault { code, id: Some(RequestId(1)), message: "?".to_owned() };
+    for frame in [Ok(publish(1, 1, "lobby", "x")), Err(fault(Code::Unsupported)), Err(fault(Code::Invalid))] {
+        let mut peer = house.connect();
+        peer.session.handle_frame(now, Ok(ClientFrame::Hello(hello("ada", &[]))));
+        peer.session.handle_frame(now, frame);
+        assert_eq!(ended(peer.settle()), Some(Code::OutOfOrder));
+        assert_eq!(peer.sent.len(), 1, "the first frame is welcome or goodbye");
+    }
 }
 
 #[test]

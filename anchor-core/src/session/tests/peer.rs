@@ -48,6 +48,13 @@ impl House {
         Self { anchor, store, env: self.env.clone() }
     }
 
+    /// Another node on the same store, which no bus tells anything.
+    pub(super) fn node(&self) -> Self {
+        let store = self.store.node();
+        let anchor = Anchor::builder(store.clone(), self.env.clone()).build();
+        Self { anchor, store, env: self.env.clone() }
+    }
+
     /// A connection on which nothing was said yet.
     pub(super) fn connect(&self) -> Peer {
         let config = SessionConfig {
@@ -64,6 +71,7 @@ impl House {
             mailbox,
             replies: FuturesUnordered::new(),
             writable: true,
+            reads: 0,
             sent: Vec::new(),
             goodbye: None,
             next_seq: 1,
@@ -106,6 +114,8 @@ pub(super) struct Peer {
     replies: FuturesUnordered<BoxFuture<'static, Reply>>,
     /// Whether the socket takes events.
     pub(super) writable: bool,
+    /// Reads of the store that its feeds asked for.
+    pub(super) reads: usize,
     pub(super) sent: Vec<Sent>,
     pub(super) goodbye: Option<Goodbye>,
     next_seq: u64,
@@ -138,11 +148,23 @@ impl Peer {
         self.settle()
     }
 
+    /// Lets a socket that takes nothing take one run.
+    pub(super) fn take_one(&mut self) -> &mut Self {
+        let runs = |peer: &Self| peer.sent.iter().filter(|sent| matches!(sent, Sent::Run(_))).count();
+        let before = runs(self);
+        while runs(self) == before
+            && let Some(action) = self.session.poll_delivery(self.env.now(), self.anchor.heads_known_at())
+        {
+            self.perform(action);
+        }
+        self.settle()
+    }
+
     /// Lets everything happen that can.
     pub(super) fn settle(&mut self) -> &mut Self {
         loop {
             let now = self.env.now();
-            while let Some(action) = self.session.poll_action(now, self.anchor.heads_known_at()) {
+            while let Some(action) = self.session.poll_action(now) {
                 self.perform(action);
             }
             let mut cx = Context::from_waker(futures::task::noop_waker_ref());
@@ -157,7 +179,7 @@ impl Peer {
             }
             if self.writable
                 && self.goodbye.is_none()
-                && let Some(action) = self.session.poll_delivery(now)
+                && let Some(action) = self.session.poll_delivery(now, self.anchor.heads_known_at())
             {
                 self.perform(action);
                 continue;
@@ -235,6 +257,7 @@ impl Peer {
                 async move { Reply::Verified(slot, anchor.verify(&room, cursor).await) }.boxed()
             }
             Action::Read(slot, read) => {
+                self.reads += 1;
                 async move { Reply::Read(slot, anchor.store().read(read).await) }.boxed()
             }
             Action::History { id, room, range, limit } => {

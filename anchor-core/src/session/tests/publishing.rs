@@ -61,6 +61,17 @@ fn conflict_forgotten_and_skipped_are_told_apart() {
 }
 
 #[test]
+fn waits_above_its_own_seq_is_malformed_and_forgets_nothing() {
+    let house = House::new();
+    let mut peer = house.session("ada", &[]);
+    peer.send(publish(1, 1, "lobby", "a")).send(publish(2, 3, "lobby", "b"));
+    assert_eq!(answers(&mut peer), ["1@1", "goodbye:malformed"]);
+    let mut again = house.session("ada", &[]);
+    again.send(publish(1, 1, "lobby", "a"));
+    assert_eq!(answers(&mut again), ["1@1+"]);
+}
+
+#[test]
 fn refusals_are_repeated_and_not_decided_again() {
     let mut peer = House::new().session("ada", &[]);
     let frame = |seq: u64, room: &str, draft: Draft| {

@@ -97,6 +97,22 @@ fn a_history_that_changes_under_a_live_reader_is_told() {
     assert_eq!(peer.events("lobby", 0).last().map(|event| event.offset), Some(Offset(11)));
 }
 
+#[test]
+fn a_node_that_has_not_heard_of_a_restore_believes_the_store() {
+    let house = House::new();
+    house.write("lobby", numbers(1..=10));
+    let (old, behind) = (house.store.snapshot(), house.node());
+    let mut live = behind.session("live", &[("lobby", Position::START)]);
+    behind.write("lobby", numbers(11..=20));
+    live.settle();
+    house.store.restore_from(old);
+    house.write("lobby", ["new 11".to_owned(), "new 12".to_owned()]);
+    let peer = behind.session("ada", &[("lobby", position(&house, "lobby", 11))]);
+    assert_eq!((gaps(&peer), peer.texts("lobby", 11)), (vec![], vec!["new 12".to_owned()]));
+    assert_eq!(peer.goodbye, None);
+    assert_eq!(gaps(live.settle()), [(GapReason::Restored, 11, 20)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
