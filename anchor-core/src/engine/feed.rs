@@ -20,7 +20,8 @@ pub struct Feed {
     generation: Generation,
     cursor: Position,
     loaded: VecDeque<Run>,
-    verifications: u8,
+    /// Reads in a row that did not go on from the cursor.
+    misreads: u8,
 }
 
 /// What a feed's reader does next.
@@ -40,7 +41,7 @@ pub enum Step {
 
 impl Feed {
     pub(crate) fn new(watch: Watch, generation: Generation, cursor: Position) -> Self {
-        Self { watch, generation, cursor, loaded: VecDeque::new(), verifications: 0 }
+        Self { watch, generation, cursor, loaded: VecDeque::new(), misreads: 0 }
     }
 
     /// The next thing to do.
@@ -58,7 +59,7 @@ impl Feed {
                 events_max: READ_RUNS * RUN_EVENTS_MAX,
                 bytes_max: RUN_BYTES_MAX,
             }),
-            Found::Stale if self.verifications >= VERIFICATIONS_MAX => Step::Broken,
+            Found::Stale if self.misreads >= MISREADS_MAX => Step::Broken,
             Found::Stale => Step::Verify,
         }
     }
@@ -72,14 +73,16 @@ impl Feed {
             {
                 self.loaded = runs.into();
             }
-            _ => self.generation = Generation::STALE,
+            _ => {
+                self.misreads = self.misreads.saturating_add(1);
+                self.generation = Generation::STALE;
+            }
         }
     }
 
     /// Takes the answer to [`Step::Verify`].
     pub(crate) fn verified(&mut self, generation: Generation, cursor: Position) {
         self.loaded.clear();
-        self.verifications += 1;
         self.generation = generation;
         self.cursor = cursor;
     }
@@ -115,7 +118,7 @@ impl Feed {
 
     fn deliver(&mut self, run: Run) -> Step {
         self.cursor = run.position();
-        self.verifications = 0;
+        self.misreads = 0;
         Step::Deliver(run)
     }
 }
@@ -124,5 +127,5 @@ impl Feed {
 /// read of 64 KiB.
 const READ_RUNS: usize = 5;
 
-/// Verifications in a row without an event in between. Source: chosen; each needs the log to change under the reader.
-const VERIFICATIONS_MAX: u8 = 16;
+/// Reads in a row that do not go on from a verified cursor. Source: chosen; each needs the log to change under the reader.
+const MISREADS_MAX: u8 = 16;

@@ -60,6 +60,21 @@ fn what_is_published_is_read_once_in_order_by_everybody() {
 }
 
 #[test]
+fn a_quiet_room_that_is_verified_again_and_again_is_not_taken_for_damaged() {
+    block_on(async {
+        let anchor = anchor();
+        let mut quiet = anchor.subscribe(&RoomId::lobby(), From::Start).await.unwrap();
+        for _ in 0..100 {
+            anchor.0.tails.all().iter().for_each(|tail| tail.distrust());
+            assert!(texts(&mut quiet).await.is_empty());
+        }
+        let mut ada = anchor.client(user("ada"), ClientId::from_bytes([1; 16])).await.unwrap();
+        ada.publish(&RoomId::lobby(), "at last").await.unwrap();
+        assert_eq!(texts(&mut quiet).await, ["at last"]);
+    });
+}
+
+#[test]
 fn refusals_and_limits_are_errors_by_name() {
     block_on(async {
         let env = TestEnvironment::new(3);
