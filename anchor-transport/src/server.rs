@@ -252,8 +252,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
 
     fn next_frame(&mut self) -> Option<Bytes> {
         loop {
+            let is_read_from = self.is_read_from();
             if let Some(frame) = self.to_write.pop_front() {
                 self.to_write_bytes -= frame.len();
+                if !is_read_from {
+                    // Slow, not silent: it takes what is written, and what it says meanwhile is not looked at.
+                    self.session.handle_alive(self.anchor.now());
+                }
                 return Some(frame);
             }
             if self.goodbye.is_some() {
@@ -273,7 +278,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             return Poll::Ready(Happened::Replied(reply));
         }
         if !self.unreadable
-            && self.to_write_bytes < WRITE_BUFFER_BYTES
+            && self.is_read_from()
             && let Poll::Ready(received) = Pin::new(&mut self.socket).poll_next(cx)
         {
             return Poll::Ready(received.map_or(Happened::Closed, Happened::Received));
@@ -283,6 +288,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             return Poll::Ready(Happened::Alarm);
         }
         Poll::Pending
+    }
+
+    /// False while the peer has to take its answers first.
+    fn is_read_from(&self) -> bool {
+        self.to_write_bytes < WRITE_BUFFER_BYTES
     }
 
     /// Hands on what happened; an error once the connection is gone.

@@ -92,7 +92,7 @@ impl Session {
         }
     }
 
-    /// Learns that something came which is no frame: a ping, a pong.
+    /// Learns that the peer is there, without a frame of it: by a ping or a pong, or because it takes what is written.
     pub fn handle_alive(&mut self, now: Monotonic) {
         self.heard_at = now;
     }

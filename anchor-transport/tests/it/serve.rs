@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use anchor::System;
 use anchor_core::code::Code;
+use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::conformance::faults::FailingStore;
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::event::Draft;
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
-use anchor_core::limits::FRAME_IN_BYTES_MAX;
+use anchor_core::limits::{FRAME_IN_BYTES_MAX, HEARTBEAT, READS_OPEN_MAX};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Position;
 use anchor_core::session::OpenIdentify;
-use anchor_core::session::frame::{ClientFrame, Hello, PublishFrame, ServerFrame};
+use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ServerFrame};
 use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, serve, websocket_config};
 use bytes::Bytes;
@@ -208,8 +209,39 @@ async fn a_reader_that_stops_slows_nobody_and_gets_everything_later() {
     assert_eq!(slow.texts(expected.len()).await, expected);
 }
 
+#[tokio::test]
+async fn a_peer_that_takes_its_answers_slowly_is_not_taken_for_silent() {
+    let env = TestEnvironment::new(5);
+    let anchor = Anchor::builder(MemoryStore::new(env.clone()), env.clone()).build();
+    let mut writer = anchor.client(UserId::new("w").unwrap(), ClientId::from_bytes([1; 16])).await.unwrap();
+    for _ in 0..100 {
+        // Six times as long in JSON: one page alone is more than a connection holds before it stops reading.
+        writer.publish(&RoomId::lobby(), "\u{1}".repeat(900)).await.unwrap();
+    }
+    let mut slow = Connection::open(&anchor, Encoding::Json, 16 * 1024).await;
+    slow.send(ClientFrame::Hello(hello("slow", &[]))).await;
+    assert!(matches!(slow.receive().await, Some(ServerFrame::Welcome(_))));
+    for id in 1..=READS_OPEN_MAX as u64 {
+        let (id, room) = (RequestId(id), RoomId::lobby());
+        slow.send(ClientFrame::History { id, room, range: HistoryRange::Newest, limit: 200 }).await;
+    }
+    for _ in 1..=READS_OPEN_MAX {
+        let page = slow.receive().await;
+        assert!(matches!(page, Some(ServerFrame::Page(_))), "{page:?}");
+        env.advance(HEARTBEAT * 2);
+        slow.send(ClientFrame::Beat).await;
+    }
+    slow.send(ClientFrame::Who { id: RequestId(9), room: RoomId::lobby() }).await;
+    loop {
+        match slow.receive().await {
+            Some(ServerFrame::Present { .. }) => break,
+            frame => assert!(matches!(frame, Some(ServerFrame::Beat { .. })), "{frame:?}"),
+        }
+    }
+}
+
 /// How long a test waits for what must come. Source: chosen; thousands of times what it takes.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A host whose answer is a defect.
 #[derive(Debug)]
