@@ -1,6 +1,6 @@
 //! The publishes of a session: gathered, handed to the store in order, answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Action, BatchId, Goodbye};
 use super::authorize;
@@ -15,10 +15,19 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct Publishing {
     gathered: Vec<Publish>,
-    handed_over: BTreeMap<BatchId, Vec<(Seq, usize)>>,
+    handed_over: BTreeMap<BatchId, HandedOver>,
     next_batch: u64,
     count: usize,
     bytes: usize,
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+struct HandedOver {
+    /// Seqs and bytes of its publishes.
+    publishes: Vec<(Seq, usize)>,
+    /// Told by the store, and kept until every earlier batch is answered.
+    outcomes: Option<Result<Vec<Outcome>, StoreError>>,
 }
 
 impl Publishing {
@@ -72,20 +81,38 @@ impl Publishing {
         let batch = BatchId(self.next_batch);
         self.next_batch += 1;
         let sizes = publishes.iter().map(|publish| (publish.seq, publish.draft.body.bytes().len()));
-        self.handed_over.insert(batch, sizes.collect());
+        self.handed_over.insert(batch, HandedOver { publishes: sizes.collect(), outcomes: None });
         Some(Action::Append(batch, publishes))
     }
 
-    /// Turns outcomes into frames, up to the first that ends the session.
+    /// Turns outcomes into frames, in the order of the batches, up to the first that ends the session: what a batch in
+    /// doubt has fenced behind it does not hide the doubt.
     pub(super) fn answered(
         &mut self,
         batch: BatchId,
         outcomes: Result<Vec<Outcome>, StoreError>,
-        out: &mut std::collections::VecDeque<Action>,
+        out: &mut VecDeque<Action>,
     ) -> Result<(), Goodbye> {
-        let Some(seqs) = self.handed_over.remove(&batch) else { return Ok(()) };
+        if let Some(handed_over) = self.handed_over.get_mut(&batch) {
+            handed_over.outcomes = Some(outcomes);
+        }
+        while let Some(mut first) = self.handed_over.first_entry()
+            && let Some(outcomes) = first.get_mut().outcomes.take()
+        {
+            let publishes = first.remove().publishes;
+            self.answer(publishes, outcomes, out)?;
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        publishes: Vec<(Seq, usize)>,
+        outcomes: Result<Vec<Outcome>, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) -> Result<(), Goodbye> {
         let outcomes = outcomes.map_err(|error| Goodbye::store(&error))?;
-        for ((seq, bytes), outcome) in seqs.into_iter().zip(outcomes) {
+        for ((seq, bytes), outcome) in publishes.into_iter().zip(outcomes) {
             self.count -= 1;
             self.bytes -= bytes;
             out.push_back(Action::Send(match outcome {

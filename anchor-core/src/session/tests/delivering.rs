@@ -4,10 +4,13 @@ use futures::executor::block_on;
 
 use super::peer::{House, Sent, numbers, position, room_id};
 use crate::conformance::faults::FailingStore;
+use crate::engine::{Mailbox, Watcher};
+use crate::environment::Environment;
 use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame};
+use crate::session::{Action, Reply};
 
 #[test]
 fn a_subscription_starts_where_it_says() {
@@ -120,6 +123,29 @@ fn a_beat_names_every_room_of_which_something_is_missing() {
     }));
     peer.send(ClientFrame::Beat);
     assert_eq!(beat(&mut peer), Some((house.anchor.heads_known_at(), vec![])));
+}
+
+#[test]
+fn a_beat_names_rooms_that_were_resumed_and_wait_for_another_group() {
+    let house = House::new();
+    let mut peer = house.session("ada", &[]);
+    let now = house.env.now();
+    let mut open = |id, room: &str| {
+        let rooms = vec![(room_id(room), Position::START)];
+        peer.session.handle_frame(now, Ok(ClientFrame::Resume { id: RequestId(id), rooms }));
+        let Some(Action::Open(slot, room, from)) = peer.session.poll_action(now) else { panic!("no open") };
+        (slot, room, from)
+    };
+    let ((slot, room, from), _other) = (open(1, "a"), open(2, "b"));
+    house.write("a", numbers(1..=1));
+    let opened = block_on(house.anchor.open(&room, from, Watcher::new(Mailbox::new(), slot, None)));
+    peer.session.handle_reply(Reply::Opened(slot, opened));
+    peer.advance(HEARTBEAT);
+    let frames = peer.frames();
+    let [.., ServerFrame::Resumed { .. }, ServerFrame::Beat { lag, .. }] = &frames[..] else {
+        panic!("{frames:?}")
+    };
+    assert_eq!(lag, &[(room_id("a"), Offset(1))]);
 }
 
 #[test]

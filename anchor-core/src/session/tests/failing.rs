@@ -1,10 +1,16 @@
 //! Stores that are slow, away, or in doubt: nothing is told before it is true, and nothing happens twice.
 
+use std::sync::Arc;
+
 use super::peer::{House, Peer, Sent, publish};
 use crate::code::Code;
 use crate::conformance::faults::{FailingStore, Fault, SlowStore};
+use crate::environment::Environment;
 use crate::position::Position;
+use crate::publish::Outcome;
 use crate::session::frame::ServerFrame;
+use crate::session::{Action, Reply};
+use crate::store::StoreError;
 
 /// Offsets of the acks among what was sent, and whether each said duplicate.
 fn acks(peer: &Peer) -> Vec<(u64, bool)> {
@@ -68,6 +74,23 @@ fn an_append_that_fails_ends_the_session_and_its_repeat_appends_once() {
         again.send(publish(1, 1, "lobby", "a")).send(publish(2, 1, "lobby", "b"));
         assert_eq!(again.settle().texts("lobby", 0), ["a", "b"], "{fault:?}");
     }
+}
+
+#[test]
+fn what_is_fenced_behind_a_batch_in_doubt_does_not_hide_the_doubt() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    let now = house.env.now();
+    let mut batches = Vec::new();
+    for seq in 1..=2 {
+        ada.session.handle_frame(now, Ok(publish(seq, 1, "lobby", "x")));
+        let Some(Action::Append(batch, _)) = ada.session.poll_action(now) else { panic!("no batch") };
+        batches.push(batch);
+    }
+    let unknown = StoreError::Unknown { backend: "test", source: Arc::new("lost".into()) };
+    ada.session.handle_reply(Reply::Appended(batches[1], Ok(vec![Outcome::Fenced])));
+    ada.session.handle_reply(Reply::Appended(batches[0], Err(unknown)));
+    assert_eq!(ada.settle().goodbye.as_ref().map(|goodbye| goodbye.code), Some(Code::StoreUnknown));
 }
 
 #[test]
