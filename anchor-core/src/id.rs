@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::environment::Environment;
+use crate::fixed::{fixed_bytes, shown_as_hex};
 
 /// Largest number that may appear on the wire. Source: integers above it are not exact in JavaScript.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
@@ -95,11 +96,12 @@ impl UserId {
     }
 }
 
-/// One installation of a user's software: 16 random bytes and **a secret of that installation**.
-///
-/// Whoever knows it can publish as that client. Others see only the derived [`ClientTag`]; `Debug` shows nothing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId([u8; 16]);
+fixed_bytes! {
+    /// One installation of a user's software: 16 random bytes and **a secret of that installation**.
+    ///
+    /// Whoever knows it can publish as that client. Others see only the derived [`ClientTag`]; `Debug` shows nothing.
+    ClientId, 16
+}
 
 impl ClientId {
     /// A new client.
@@ -108,18 +110,6 @@ impl ClientId {
         let mut bytes = [0; 16];
         env.fill_random(&mut bytes);
         Self(bytes)
-    }
-
-    /// Wraps 16 random bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The secret bytes, for the wire and for the client's own storage.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
     }
 }
 
@@ -146,40 +136,14 @@ impl ClientKey {
     }
 }
 
-/// The public name of a client, as events show it. It does not reveal the `client_id`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientTag([u8; 8]);
-
-impl ClientTag {
-    /// Wraps a tag that was computed elsewhere.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The eight bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 8] {
-        &self.0
-    }
+fixed_bytes! {
+    /// The public name of a client, as events show it. It does not reveal the `client_id`.
+    ClientTag, 8
 }
 
-/// The name of one connection of a client, for logs: 16 random bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId([u8; 16]);
-
-impl SessionId {
-    /// Wraps 16 random bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The sixteen bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
+fixed_bytes! {
+    /// The name of one connection of a client, for logs: 16 random bytes.
+    SessionId, 16
 }
 
 /// Which session of a client this is: each `hello` raises it, and appends of a lower one are fenced.
@@ -269,6 +233,8 @@ pub(crate) fn length_prefix(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
+shown_as_hex!(ClientTag, SessionId);
+
 impl fmt::Display for RoomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -299,39 +265,10 @@ impl fmt::Debug for ClientId {
     }
 }
 
-impl fmt::Display for ClientTag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for ClientTag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
-}
-
-/// Writes `bytes` as lower-case hex.
-pub(crate) fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@
 //!
 //! There is no runtime, clock, randomness, file or socket here, so that whole runs can be simulated.
 
+mod fixed;
 pub mod id;
 pub mod position;
 

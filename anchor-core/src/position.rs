@@ -2,24 +2,11 @@
 
 use std::fmt;
 
-use crate::id::hex;
+use crate::fixed::{fixed_bytes, shown_as_hex};
 
-/// Which history of a room: a random nonce, drawn with the room's first event and again by every restore.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch([u8; 8]);
-
-impl Epoch {
-    /// Wraps eight random bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The eight bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 8] {
-        &self.0
-    }
+fixed_bytes! {
+    /// Which history of a room: a random nonce, drawn with the room's first event and again by every restore.
+    Epoch, 8
 }
 
 /// The place of an event in its room: dense from 1. [`Offset::ZERO`] is the place before the first.
@@ -47,25 +34,14 @@ impl Offset {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ordinal(pub u64);
 
-/// A running digest of the log up to an event. The chain of offset 0 is zero. See [`crate::chain`].
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Chain([u8; 8]);
+fixed_bytes! {
+    /// A running digest of the log up to an event. The chain of offset 0 is zero. See [`crate::chain`].
+    Chain, 8
+}
 
 impl Chain {
     /// The chain before the first event.
     pub const ZERO: Self = Self([0; 8]);
-
-    /// Wraps a chain that was computed or received.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The eight bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 8] {
-        &self.0
-    }
 }
 
 /// A point of a log as the log itself knows it: after the event at `offset`.
@@ -109,32 +85,16 @@ impl Position {
     }
 }
 
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
 }
 
-impl fmt::Display for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
+shown_as_hex!(Epoch, Chain);
 
-impl fmt::Debug for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
+impl Default for Chain {
+    fn default() -> Self {
+        Self::ZERO
     }
 }
