@@ -4,8 +4,6 @@
 //! codes. What is written but not yet taken by the socket is bounded: one run, and answers up to [`WRITE_BUFFER_BYTES`], from
 //! where on the peer is not read from either until it has read its answers.
 
-mod perform;
-
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -13,14 +11,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use anchor_core::code::Code;
-use anchor_core::engine::{Anchor, Mailbox, Post, SessionGuard};
+use anchor_core::engine::{Anchor, Post};
 use anchor_core::environment::Monotonic;
-use anchor_core::id::SessionId;
-use anchor_core::limits::{
-    FRAME_IN_BYTES_MAX, FRAME_OUT_BYTES_MAX, GOODBYE_WITHIN, HEARTBEAT, WRITE_BUFFER_BYTES,
-};
+use anchor_core::limits::{FRAME_IN_BYTES_MAX, FRAME_OUT_BYTES_MAX, GOODBYE_WITHIN, WRITE_BUFFER_BYTES};
 use anchor_core::session::frame::ServerFrame;
-use anchor_core::session::{Fault, Goodbye, Identify, Reply, Session, SessionConfig};
+use anchor_core::session::{Action, Desk, Fault, Goodbye, Identify, Reply, Session};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -79,11 +74,8 @@ where
 struct Connection<IO> {
     socket: WebSocketStream<IO>,
     encoding: Encoding,
-    anchor: Anchor,
-    identify: Arc<dyn Identify>,
     session: Session,
-    mailbox: Arc<Mailbox>,
-    guard: Arc<SessionGuard>,
+    desk: Desk,
     replies: FuturesUnordered<BoxFuture<'static, Reply>>,
     to_write: VecDeque<Bytes>,
     to_write_bytes: usize,
@@ -119,24 +111,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         anchor: Anchor,
         identify: Arc<dyn Identify>,
     ) -> Self {
-        let mut id = [0; 16];
-        anchor.env().fill_random(&mut id);
-        let config = SessionConfig {
-            id: SessionId::from_bytes(id),
-            heartbeat: HEARTBEAT,
-            missing_room: anchor.missing_room(),
-        };
-        let session = Session::new(config, anchor.now());
-        let mailbox = Mailbox::new();
-        let guard = Arc::new(anchor.enter(mailbox.clone()));
+        let (desk, session) = Desk::open(anchor, identify);
         Self {
             socket,
             encoding,
-            anchor,
-            identify,
             session,
-            mailbox,
-            guard,
+            desk,
             replies: FuturesUnordered::new(),
             to_write: VecDeque::new(),
             to_write_bytes: 0,
@@ -147,11 +127,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         }
     }
 
+    fn anchor(&self) -> &Anchor {
+        self.desk.anchor()
+    }
+
     async fn run(mut self) -> Ended {
         match std::future::poll_fn(|cx| self.poll_end_or_panic(cx)).await {
             End::Gone => Ended::Gone,
             End::Closed => {
-                let by = self.anchor.env().sleep_until(self.anchor.now() + GOODBYE_WITHIN);
+                let by = self.anchor().env().sleep_until(self.anchor().now() + GOODBYE_WITHIN);
                 tokio::select! {
                     () = by => {}
                     _ = self.socket.flush() => {}
@@ -185,7 +169,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
 
     /// [`Connection::close`], as long as a peer may take for it.
     async fn close_within(&mut self, goodbye: &Goodbye) {
-        let by = self.anchor.env().sleep_until(self.anchor.now() + GOODBYE_WITHIN);
+        let by = self.anchor().env().sleep_until(self.anchor().now() + GOODBYE_WITHIN);
         tokio::select! {
             () = by => {}
             () = self.close(goodbye) => {}
@@ -226,10 +210,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
 
     /// Does what the session asks for, but deliveries.
     fn act(&mut self) {
-        let now = self.anchor.now();
+        let now = self.anchor().now();
         while let Some(action) = self.session.poll_action(now) {
             self.perform(action);
         }
+    }
+
+    fn perform(&mut self, action: Action) {
+        let frame = match action {
+            Action::Send(frame) => self.encoding.encode_server(&frame),
+            Action::Deliver(run) => self.encoding.encode_run(&run),
+            Action::Ask(ask) => return self.replies.push(self.desk.answer(&self.session, ask)),
+            Action::Close(goodbye) => {
+                self.goodbye = Some(goodbye);
+                return;
+            }
+        };
+        self.to_write_bytes += frame.len();
+        self.to_write.push_back(frame);
     }
 
     /// Writes what is to be written, then deliveries, as long as the socket takes them.
@@ -257,21 +255,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
                 self.to_write_bytes -= frame.len();
                 if !is_read_from {
                     // Slow, not silent: it takes what is written, and what it says meanwhile is not looked at.
-                    self.session.handle_alive(self.anchor.now());
+                    self.session.handle_alive(self.anchor().now());
                 }
                 return Some(frame);
             }
             if self.goodbye.is_some() {
                 return None;
             }
-            let action = self.session.poll_delivery(self.anchor.now(), self.anchor.heads_known_at())?;
+            let action = self.session.poll_delivery(self.anchor().now(), self.anchor().heads_known_at())?;
             self.perform(action);
             self.act();
         }
     }
 
     fn poll_happened(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        if let Poll::Ready(post) = self.mailbox.poll_take(cx) {
+        if let Poll::Ready(post) = self.desk.poll_post(cx) {
             return Poll::Ready(Happened::Mail(post));
         }
         if let Poll::Ready(Some(reply)) = Pin::new(&mut self.replies).poll_next(cx) {
@@ -297,7 +295,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
 
     /// Hands on what happened; an error once the connection is gone.
     fn take(&mut self, happened: Happened) -> Result<(), End> {
-        let now = self.anchor.now();
+        let now = self.anchor().now();
         match happened {
             Happened::Received(Ok(message)) => self.receive(now, message)?,
             Happened::Received(Err(error)) => {
@@ -341,7 +339,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     fn set_alarm(&mut self) {
         let deadline = self.session.poll_deadline();
         if self.alarm.as_ref().is_none_or(|(due, _)| *due > deadline) {
-            self.alarm = Some((deadline, self.anchor.env().sleep_until(deadline)));
+            self.alarm = Some((deadline, self.anchor().env().sleep_until(deadline)));
         }
     }
 

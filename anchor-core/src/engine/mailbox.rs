@@ -15,13 +15,13 @@ use crate::id::UserId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u64);
 
-/// What a node tells a session, beside news of rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a node tells a session, beside news of rooms: the graver the later in this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
-    /// A newer session of the same client exists.
-    Replaced,
     /// The node stops; the client is expected back after this time.
     Drain(Duration),
+    /// A newer session of the same client exists.
+    Replaced,
     /// The store has failed for good.
     StoreFailed,
 }
@@ -38,7 +38,7 @@ pub struct Mailbox {
 pub struct Post {
     /// Subscriptions whose room has news.
     pub ready: Vec<Slot>,
-    /// The node's own news; a later one replaces an earlier.
+    /// The gravest of the node's own news.
     pub notice: Option<Notice>,
 }
 
@@ -61,7 +61,9 @@ impl Mailbox {
 
     /// Tells the session something about the node.
     pub(crate) fn tell(&self, notice: Notice) {
-        self.lock().notice = Some(notice);
+        let mut post = self.lock();
+        post.notice = post.notice.max(Some(notice));
+        drop(post);
         self.waker.wake();
     }
 

@@ -16,26 +16,35 @@ use crate::store::{ClientState, Read, StoreError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BatchId(pub u64);
 
-/// Something the driver does. Those with an answer get it by [`super::Session::handle_reply`].
+/// Something the driver does.
 #[derive(Debug)]
 pub enum Action {
     /// Encode and send.
     Send(ServerFrame),
     /// Send the run's `events` frame.
     Deliver(Run),
-    /// Ask the host who this is. Answer: [`Reply::Identified`].
+    /// Have [`super::Desk`] answer, and hand the answer to [`super::Session::handle_reply`].
+    Ask(Ask),
+    /// Flush what was sent, close the connection, and drop the session.
+    Close(Goodbye),
+}
+
+/// Something a session must know or have done before it can go on.
+#[derive(Debug)]
+pub enum Ask {
+    /// Who this is. Answer: [`Reply::Identified`].
     Identify(Credentials),
-    /// Open the client in the store. Answer: [`Reply::ClientOpened`].
+    /// To open the client in the store. Answer: [`Reply::ClientOpened`].
     OpenClient(ClientKey, Seq),
-    /// Hand publishes to the store, in the order of these actions. Answer: [`Reply::Appended`].
+    /// To hand publishes to the store, in the order in which this is asked. Answer: [`Reply::Appended`].
     Append(BatchId, Vec<Publish>),
-    /// Open a feed. Answer: [`Reply::Opened`].
+    /// To open a feed. Answer: [`Reply::Opened`].
     Open(Slot, RoomId, From),
-    /// Verify a cursor anew. Answer: [`Reply::Verified`].
+    /// To verify a cursor anew. Answer: [`Reply::Verified`].
     Verify(Slot, RoomId, Position),
-    /// Read runs for a feed. Answer: [`Reply::Read`].
+    /// To read runs for a feed. Answer: [`Reply::Read`].
     Read(Slot, Read),
-    /// Read a page. Answer: [`Reply::Page`].
+    /// A page of a room's log. Answer: [`Reply::Page`].
     History {
         /// The request.
         id: RequestId,
@@ -46,7 +55,7 @@ pub enum Action {
         /// Events wanted.
         limit: usize,
     },
-    /// List rooms. Answer: [`Reply::Rooms`].
+    /// The rooms there are. Answer: [`Reply::Rooms`].
     Rooms {
         /// The request.
         id: RequestId,
@@ -55,18 +64,16 @@ pub enum Action {
         /// Rooms wanted.
         limit: usize,
     },
-    /// Tell who is subscribed. Answer: [`Reply::Who`].
+    /// Who is subscribed. Answer: [`Reply::Who`].
     Who {
         /// The request.
         id: RequestId,
         /// Which room.
         room: RoomId,
     },
-    /// Flush what was sent, close the connection, and drop the session.
-    Close(Goodbye),
 }
 
-/// The answer to an [`Action`].
+/// The answer to an [`Ask`].
 #[derive(Debug)]
 pub enum Reply {
     /// To `Identify`.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::action::{Action, Fault, Goodbye, Reply};
+use super::action::{Action, Ask, Fault, Goodbye, Reply};
 use super::authorize;
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
@@ -116,11 +116,14 @@ impl Session {
                     reconnect_after: Some(after),
                     ..Goodbye::new(Code::Shutdown, "the server stops; come back in your slot")
                 };
-                if matches!(self.phase, Phase::Active(..)) {
-                    self.phase = Phase::Draining(goodbye);
-                    self.finish_draining();
-                } else {
-                    self.end(goodbye);
+                match self.phase {
+                    Phase::Active(..) => {
+                        self.phase = Phase::Draining(goodbye);
+                        self.finish_draining();
+                    }
+                    // Its slot stands, and its acks are still due.
+                    Phase::Draining(_) => {}
+                    _ => self.end(goodbye),
                 }
             }
         }
@@ -300,7 +303,7 @@ impl Session {
         }
         let credentials = Credentials { token: hello.token.clone(), user: hello.user.clone() };
         self.phase = Phase::Identifying(Box::new(hello));
-        self.out.push_back(Action::Identify(credentials));
+        self.out.push_back(Action::Ask(Ask::Identify(credentials)));
     }
 
     fn identified(&mut self, identity: Identity) {
@@ -310,7 +313,7 @@ impl Session {
             return;
         };
         let client = ClientKey { user: identity.user, id: hello.client_id };
-        self.out.push_back(Action::OpenClient(client.clone(), hello.waits));
+        self.out.push_back(Action::Ask(Ask::OpenClient(client.clone(), hello.waits)));
         self.phase = Phase::OpeningClient(hello, client);
     }
 

@@ -12,6 +12,7 @@
 
 mod action;
 pub mod authorize;
+mod desk;
 pub mod frame;
 mod identify;
 mod machine;
@@ -19,7 +20,8 @@ mod publishing;
 mod requests;
 mod rooms;
 
-pub use self::action::{Action, BatchId, Fault, Goodbye, Reply};
+pub use self::action::{Action, Ask, BatchId, Fault, Goodbye, Reply};
+pub use self::desk::Desk;
 pub use self::identify::{Credentials, Denied, Identify, Identity, OpenIdentify};
 pub use self::machine::{Session, SessionConfig};
 

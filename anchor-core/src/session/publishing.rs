@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::action::{Action, BatchId, Goodbye};
+use super::action::{Action, Ask, BatchId, Goodbye};
 use super::authorize;
 use super::frame::{PublishFrame, ServerFrame};
 use crate::code::Code;
@@ -82,7 +82,7 @@ impl Publishing {
         self.next_batch += 1;
         let sizes = publishes.iter().map(|publish| (publish.seq, publish.draft.body.bytes().len()));
         self.handed_over.insert(batch, HandedOver { publishes: sizes.collect(), outcomes: None });
-        Some(Action::Append(batch, publishes))
+        Some(Action::Ask(Ask::Append(batch, publishes)))
     }
 
     /// Turns outcomes into frames, in the order of the batches, up to the first that ends the session: what a batch in

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::action::Action;
+use super::action::{Action, Ask};
 use super::frame::{HistoryRange, Page, RequestId, RoomEntry, ServerFrame};
 use super::machine::error_frame;
 use crate::code::Code;
@@ -27,7 +27,7 @@ impl Requests {
         out: &mut VecDeque<Action>,
     ) {
         let limit = bounded(limit, HISTORY_EVENTS_MAX);
-        self.ask(id, Action::History { id, room, range, limit }, out);
+        self.ask(id, Ask::History { id, room, range, limit }, out);
     }
 
     pub(super) fn ask_rooms(
@@ -38,11 +38,11 @@ impl Requests {
         out: &mut VecDeque<Action>,
     ) {
         let limit = bounded(limit, ROOMS_PAGE_MAX);
-        self.ask(id, Action::Rooms { id, after, limit }, out);
+        self.ask(id, Ask::Rooms { id, after, limit }, out);
     }
 
     pub(super) fn ask_who(&mut self, id: RequestId, room: RoomId, out: &mut VecDeque<Action>) {
-        self.ask(id, Action::Who { id, room }, out);
+        self.ask(id, Ask::Who { id, room }, out);
     }
 
     pub(super) fn page(&mut self, id: RequestId, page: Result<Page, StoreError>, out: &mut VecDeque<Action>) {
@@ -75,13 +75,13 @@ impl Requests {
         self.answer(id, Ok(ServerFrame::Present { id, room, users, total }), out);
     }
 
-    fn ask(&mut self, id: RequestId, action: Action, out: &mut VecDeque<Action>) {
+    fn ask(&mut self, id: RequestId, ask: Ask, out: &mut VecDeque<Action>) {
         if self.open >= READS_OPEN_MAX {
             let refusal = Refusal::new(Code::TooManyReads, "wait for an answer before you ask for more");
             return out.push_back(Action::Send(error_frame(Some(id), refusal)));
         }
         self.open += 1;
-        out.push_back(action);
+        out.push_back(Action::Ask(ask));
     }
 
     fn answer(&mut self, id: RequestId, answer: Result<ServerFrame, StoreError>, out: &mut VecDeque<Action>) {

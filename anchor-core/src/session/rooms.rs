@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::action::{Action, Goodbye};
+use super::action::{Action, Ask, Goodbye};
 use super::authorize;
 use super::frame::{From, RequestId, RoomEntry, ServerFrame};
 use super::machine::error_frame;
@@ -239,7 +239,7 @@ impl Rooms {
             {
                 if self.subscriptions.contains_key(&slot) {
                     self.reads += 1;
-                    return Ok(Some(Action::Read(slot, read)));
+                    return Ok(Some(Action::Ask(Ask::Read(slot, read))));
                 }
                 continue;
             }
@@ -262,7 +262,11 @@ impl Rooms {
                 Step::Wait => subscription.busy = false,
                 Step::Read(read) => self.to_read.push_back((slot, read)),
                 Step::Verify => {
-                    return Ok(Some(Action::Verify(slot, subscription.room.clone(), *feed.cursor())));
+                    return Ok(Some(Action::Ask(Ask::Verify(
+                        slot,
+                        subscription.room.clone(),
+                        *feed.cursor(),
+                    ))));
                 }
                 Step::Broken => {
                     tracing::error!(room = %subscription.room, "the log cannot be read on from a verified position");
@@ -329,7 +333,7 @@ impl Rooms {
         {
             if let Some(subscription) = self.subscriptions.get(&slot) {
                 self.opening += 1;
-                out.push_back(Action::Open(slot, subscription.room.clone(), from));
+                out.push_back(Action::Ask(Ask::Open(slot, subscription.room.clone(), from)));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame};
-use crate::session::{Action, Reply};
+use crate::session::{Action, Ask, Reply};
 
 #[test]
 fn a_subscription_starts_where_it_says() {
@@ -133,7 +133,9 @@ fn a_beat_names_rooms_that_were_resumed_and_wait_for_another_group() {
     let mut open = |id, room: &str| {
         let rooms = vec![(room_id(room), Position::START)];
         peer.session.handle_frame(now, Ok(ClientFrame::Resume { id: RequestId(id), rooms }));
-        let Some(Action::Open(slot, room, from)) = peer.session.poll_action(now) else { panic!("no open") };
+        let Some(Action::Ask(Ask::Open(slot, room, from))) = peer.session.poll_action(now) else {
+            panic!("no open")
+        };
         (slot, room, from)
     };
     let ((slot, room, from), _other) = (open(1, "a"), open(2, "b"));

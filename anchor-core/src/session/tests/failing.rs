@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::position::Position;
 use crate::publish::Outcome;
 use crate::session::frame::ServerFrame;
-use crate::session::{Action, Reply};
+use crate::session::{Action, Ask, Reply};
 use crate::store::StoreError;
 
 /// Offsets of the acks among what was sent, and whether each said duplicate.
@@ -50,6 +50,8 @@ fn a_drain_waits_for_what_is_on_its_way_to_the_store() {
     house.anchor.drain(crate::engine::Drain { back_in: std::time::Duration::ZERO, per_second: 1 });
     assert!(ada.settle().goodbye.is_none());
     assert!(ada.send(publish(2, 1, "lobby", "not taken any more")).goodbye.is_none());
+    house.anchor.drain(crate::engine::Drain { back_in: std::time::Duration::ZERO, per_second: 1 });
+    assert!(ada.settle().goodbye.is_none(), "asked twice, its acks are still due");
     slow.release_all();
     assert_eq!(acks(ada.settle()), [(1, false)]);
     assert_eq!(ada.goodbye.as_ref().map(|goodbye| goodbye.code), Some(Code::Shutdown));
@@ -84,7 +86,9 @@ fn what_is_fenced_behind_a_batch_in_doubt_does_not_hide_the_doubt() {
     let mut batches = Vec::new();
     for seq in 1..=2 {
         ada.session.handle_frame(now, Ok(publish(seq, 1, "lobby", "x")));
-        let Some(Action::Append(batch, _)) = ada.session.poll_action(now) else { panic!("no batch") };
+        let Some(Action::Ask(Ask::Append(batch, _))) = ada.session.poll_action(now) else {
+            panic!("no batch")
+        };
         batches.push(batch);
     }
     let unknown = StoreError::Unknown { backend: "test", source: Arc::new("lost".into()) };

@@ -123,6 +123,15 @@ fn a_drain_gives_everybody_a_slot_of_their_own() {
 }
 
 #[test]
+fn graver_news_is_not_hidden_by_what_comes_later() {
+    let house = House::new();
+    let mut first = house.session("ada", &[]);
+    let _second = house.session("ada", &[]);
+    house.anchor.drain(Drain { back_in: Duration::ZERO, per_second: 1 });
+    assert_eq!(ended(first.settle()), Some(Code::Replaced), "coming back in a slot would replace the other");
+}
+
+#[test]
 fn an_unsubscribe_that_overtakes_its_subscribe_is_answered_after_it() {
     let house = House::new();
     house.write("lobby", ["a".to_owned()]);

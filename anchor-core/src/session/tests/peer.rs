@@ -4,22 +4,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::executor::block_on;
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 
 use crate::conformance::environment::TestEnvironment;
-use crate::engine::{Anchor, Mailbox, SessionGuard, Watcher};
+use crate::engine::Anchor;
 use crate::environment::Environment;
 use crate::event::{Draft, Event};
-use crate::id::{ClientId, Nonce, RoomId, Seq, SessionId, UserId};
-use crate::limits::HEARTBEAT;
+use crate::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use crate::memory::MemoryStore;
 use crate::position::{Offset, Position};
 use crate::run::Run;
 use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ServerFrame};
-use crate::session::{Action, Fault, Goodbye, Identify, OpenIdentify, Reply, Session, SessionConfig};
+use crate::session::{Action, Ask, Desk, Fault, Goodbye, OpenIdentify, Reply, Session};
 use crate::store::Store;
 
 /// An engine over a store in memory, under a clock of its own.
@@ -57,18 +56,11 @@ impl House {
 
     /// A connection on which nothing was said yet.
     pub(super) fn connect(&self) -> Peer {
-        let config = SessionConfig {
-            id: SessionId::from_bytes([9; 16]),
-            heartbeat: HEARTBEAT,
-            missing_room: self.anchor.missing_room(),
-        };
-        let mailbox = Mailbox::new();
+        let (desk, session) = Desk::open(self.anchor.clone(), Arc::new(OpenIdentify));
         Peer {
-            anchor: self.anchor.clone(),
+            desk,
             env: self.env.clone(),
-            session: Session::new(config, self.env.now()),
-            guard: Arc::new(self.anchor.enter(mailbox.clone())),
-            mailbox,
+            session,
             replies: FuturesUnordered::new(),
             writable: true,
             reads: 0,
@@ -106,11 +98,9 @@ pub(super) enum Sent {
 
 /// The driver and the client of one session.
 pub(super) struct Peer {
-    anchor: Anchor,
+    desk: Desk,
     env: TestEnvironment,
     pub(super) session: Session,
-    guard: Arc<SessionGuard>,
-    mailbox: Arc<Mailbox>,
     replies: FuturesUnordered<BoxFuture<'static, Reply>>,
     /// Whether the socket takes events.
     pub(super) writable: bool,
@@ -153,7 +143,8 @@ impl Peer {
         let runs = |peer: &Self| peer.sent.iter().filter(|sent| matches!(sent, Sent::Run(_))).count();
         let before = runs(self);
         while runs(self) == before
-            && let Some(action) = self.session.poll_delivery(self.env.now(), self.anchor.heads_known_at())
+            && let Some(action) =
+                self.session.poll_delivery(self.env.now(), self.desk.anchor().heads_known_at())
         {
             self.perform(action);
         }
@@ -172,14 +163,14 @@ impl Peer {
                 self.session.handle_reply(reply);
                 continue;
             }
-            if let Poll::Ready(post) = self.mailbox.poll_take(&mut cx) {
+            if let Poll::Ready(post) = self.desk.poll_post(&mut cx) {
                 self.session.handle_wake(&post.ready);
                 post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
                 continue;
             }
             if self.writable
                 && self.goodbye.is_none()
-                && let Some(action) = self.session.poll_delivery(now, self.anchor.heads_known_at())
+                && let Some(action) = self.session.poll_delivery(now, self.desk.anchor().heads_known_at())
             {
                 self.perform(action);
                 continue;
@@ -230,47 +221,15 @@ impl Peer {
     }
 
     fn perform(&mut self, action: Action) {
-        let anchor = self.anchor.clone();
-        self.replies.push(match action {
-            Action::Send(frame) => return self.sent.push(Sent::Frame(frame)),
-            Action::Deliver(run) => return self.sent.push(Sent::Run(run)),
-            Action::Close(goodbye) => {
-                self.goodbye = Some(goodbye);
-                return;
+        match action {
+            Action::Send(frame) => self.sent.push(Sent::Frame(frame)),
+            Action::Deliver(run) => self.sent.push(Sent::Run(run)),
+            Action::Close(goodbye) => self.goodbye = Some(goodbye),
+            Action::Ask(ask) => {
+                self.reads += usize::from(matches!(ask, Ask::Read(..)));
+                self.replies.push(self.desk.answer(&self.session, ask));
             }
-            Action::Identify(credentials) => {
-                async move { Reply::Identified(OpenIdentify.identify(credentials).await) }.boxed()
-            }
-            Action::OpenClient(client, waits) => {
-                let guard = self.guard.clone();
-                async move { Reply::ClientOpened(anchor.open_client(&guard, &client, waits).await) }.boxed()
-            }
-            Action::Append(batch, publishes) => {
-                anchor.append(publishes).map(move |outcomes| Reply::Appended(batch, outcomes)).boxed()
-            }
-            Action::Open(slot, room, from) => {
-                let user = self.session.client().map(|client| client.user.clone());
-                let watcher = Watcher::new(self.mailbox.clone(), slot, user);
-                async move { Reply::Opened(slot, anchor.open(&room, from, watcher).await) }.boxed()
-            }
-            Action::Verify(slot, room, cursor) => {
-                async move { Reply::Verified(slot, anchor.verify(&room, cursor).await) }.boxed()
-            }
-            Action::Read(slot, read) => {
-                self.reads += 1;
-                async move { Reply::Read(slot, anchor.store().read(read).await) }.boxed()
-            }
-            Action::History { id, room, range, limit } => {
-                async move { Reply::Page(id, anchor.history(id, &room, range, limit).await) }.boxed()
-            }
-            Action::Rooms { id, after, limit } => {
-                async move { Reply::Rooms(id, limit, anchor.rooms(after.as_ref(), limit).await) }.boxed()
-            }
-            Action::Who { id, room } => {
-                let users = anchor.who(&room);
-                ready(Reply::Who(id, room, users)).boxed()
-            }
-        });
+        }
     }
 }
 

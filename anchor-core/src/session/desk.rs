@@ -1,0 +1,91 @@
+//! What stands behind a session: the engine and the host, who answer what it asks.
+//!
+//! Every driver has one of these for each connection, whatever its bytes travel on: a socket, a pipe, a test.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+
+use super::action::{Ask, Reply};
+use super::identify::Identify;
+use super::machine::{Session, SessionConfig};
+use crate::engine::{Anchor, Mailbox, Post, SessionGuard, Watcher};
+use crate::id::SessionId;
+use crate::limits::HEARTBEAT;
+
+/// The engine and the host behind one session. Dropping it takes the session off its node.
+#[derive(Debug)]
+pub struct Desk {
+    anchor: Anchor,
+    identify: Arc<dyn Identify>,
+    mailbox: Arc<Mailbox>,
+    guard: Arc<SessionGuard>,
+}
+
+impl Desk {
+    /// A desk, and the session of a connection that was just accepted.
+    #[must_use]
+    pub fn open(anchor: Anchor, identify: Arc<dyn Identify>) -> (Self, Session) {
+        let mut id = [0; 16];
+        anchor.env().fill_random(&mut id);
+        let id = SessionId::from_bytes(id);
+        let config = SessionConfig { id, heartbeat: HEARTBEAT, missing_room: anchor.missing_room() };
+        let session = Session::new(config, anchor.now());
+        let mailbox = Mailbox::new();
+        let guard = Arc::new(anchor.enter(mailbox.clone()));
+        (Self { anchor, identify, mailbox, guard }, session)
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// Takes what the node has for the session, or waits for something.
+    pub fn poll_post(&self, cx: &mut Context<'_>) -> Poll<Post> {
+        self.mailbox.poll_take(cx)
+    }
+
+    /// Answers what `session` asks. Publishes take their place in line when this is called.
+    #[must_use]
+    pub fn answer(&self, session: &Session, ask: Ask) -> BoxFuture<'static, Reply> {
+        let anchor = self.anchor.clone();
+        match ask {
+            Ask::Identify(credentials) => {
+                let identify = self.identify.clone();
+                async move { Reply::Identified(identify.identify(credentials).await) }.boxed()
+            }
+            Ask::OpenClient(client, waits) => {
+                let guard = self.guard.clone();
+                async move { Reply::ClientOpened(anchor.open_client(&guard, &client, waits).await) }.boxed()
+            }
+            Ask::Append(batch, publishes) => {
+                anchor.append(publishes).map(move |outcomes| Reply::Appended(batch, outcomes)).boxed()
+            }
+            Ask::Open(slot, room, from) => {
+                let user = session.client().map(|client| client.user.clone());
+                let watcher = Watcher::new(self.mailbox.clone(), slot, user);
+                async move { Reply::Opened(slot, anchor.open(&room, from, watcher).await) }.boxed()
+            }
+            Ask::Verify(slot, room, cursor) => {
+                async move { Reply::Verified(slot, anchor.verify(&room, cursor).await) }.boxed()
+            }
+            Ask::Read(slot, read) => {
+                async move { Reply::Read(slot, anchor.store().read(read).await) }.boxed()
+            }
+            Ask::History { id, room, range, limit } => {
+                async move { Reply::Page(id, anchor.history(id, &room, range, limit).await) }.boxed()
+            }
+            Ask::Rooms { id, after, limit } => {
+                async move { Reply::Rooms(id, limit, anchor.rooms(after.as_ref(), limit).await) }.boxed()
+            }
+            Ask::Who { id, room } => {
+                let users = anchor.who(&room);
+                ready(Reply::Who(id, room, users)).boxed()
+            }
+        }
+    }
+}
