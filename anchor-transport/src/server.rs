@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Sink, SinkExt, Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -344,7 +344,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     }
 
     /// Sends what is left and the close frame, and waits for the peer to close: what it has not read yet would be lost
-    /// with the connection otherwise.
+    /// with the connection otherwise. Where its bytes cannot be told apart any more, they are dropped: a socket that is
+    /// closed with bytes unread resets the connection, and the goodbye is lost with it.
     async fn close(&mut self, goodbye: &Goodbye) {
         while let Some(frame) = self.to_write.pop_front() {
             let Ok(message) = self.message(frame) else { return };
@@ -359,7 +360,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         if self.socket.close(Some(frame)).await.is_err() {
             return;
         }
-        while let Some(Ok(_)) = self.socket.next().await {}
+        while !self.unreadable {
+            match self.socket.next().await {
+                Some(received) => self.unreadable = received.is_err(),
+                None => return,
+            }
+        }
+        let socket = self.socket.get_mut();
+        if socket.shutdown().await.is_ok() {
+            // Ends by the peer, or by the time that it was given.
+            let _ = tokio::io::copy(socket, &mut tokio::io::sink()).await;
+        }
     }
 
     fn message(&self, frame: Bytes) -> Result<Message, Error> {

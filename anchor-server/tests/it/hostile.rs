@@ -1,5 +1,6 @@
 //! Whatever comes over a socket gets a named answer, and hurts no other connection.
 
+use anchor_core::limits::FRAME_IN_BYTES_MAX;
 use anchor_core::session::frame::ServerFrame;
 use anchor_transport::codec::Encoding;
 use futures::SinkExt;
@@ -67,6 +68,17 @@ async fn a_message_in_too_many_pieces_is_too_large() {
     let piece = vec![0; 64 * 1024];
     let mut bytes = whole(0x02, &piece);
     (0..8).for_each(|_| bytes.extend(whole(0x00, &piece)));
+    soon(wire.socket.get_mut().write_all(&bytes)).await.unwrap();
+    assert_eq!(wire.goodbye().await.0, "too_large");
+}
+
+/// What the peer has sent beyond the fault must not cost it the reason.
+#[tokio::test]
+async fn a_frame_that_is_sent_in_full_is_too_large_and_no_reset() {
+    let directory = tempdir().unwrap();
+    let server = Process::start(directory.path(), &[]).await;
+    let mut wire = Wire::session(server.address, Encoding::MessagePack, "mallory").await;
+    let bytes = whole(BINARY, &vec![0; 40 * FRAME_IN_BYTES_MAX]);
     soon(wire.socket.get_mut().write_all(&bytes)).await.unwrap();
     assert_eq!(wire.goodbye().await.0, "too_large");
 }
