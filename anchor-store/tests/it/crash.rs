@@ -1,12 +1,18 @@
-//! Loss of power at every sync: what was acknowledged is there, and nothing is there twice.
+//! Loss of power at every sync, and a store that fails: what was acknowledged is there, and nothing is there twice.
+
+use std::sync::Arc;
 
 use anchor::System;
 use anchor_core::publish::{Ack, Outcome, Publish};
-use anchor_core::store::{Store, StoreError, StoreExt};
+use anchor_core::run::Run;
+use anchor_core::store::{CommitObserver, Readiness, Store, StoreError, StoreExt};
 use anchor_store::RedbStore;
 use futures::executor::block_on;
+use tempfile::tempdir;
 
-use crate::support::{World, acked, append_stepped, client, next, publish, room, text, waiting_from};
+use crate::support::{
+    Notes, World, acked, append_stepped, client, lock, next, publish, room, text, waiting_from,
+};
 
 /// Publishes of three clients into three rooms, in batches.
 fn script() -> Vec<Vec<Publish>> {
@@ -125,8 +131,6 @@ fn nothing_acknowledged_is_lost_at_any_sync() {
 
 #[test]
 fn a_store_that_failed_answers_nothing_and_tells_its_observer_once() {
-    use crate::support::{Notes, lock};
-    use std::sync::Arc;
     let (journal, pages) = fresh();
     let world = World::failing_at(None, 0);
     let store = RedbStore::with_backends(world.disk(journal), world.disk(pages), System).unwrap();
@@ -141,8 +145,39 @@ fn a_store_that_failed_answers_nothing_and_tells_its_observer_once() {
     assert!(matches!(block_on(waiting), Err(StoreError::Failed { .. })));
     assert!(matches!(block_on(store.append(Vec::new())), Err(StoreError::Failed { .. })));
     assert!(matches!(block_on(store.room(&lobby)), Err(StoreError::Failed { .. })));
-    assert_eq!(store.readiness(), anchor_core::store::Readiness::Failed);
+    assert_eq!(store.readiness(), Readiness::Failed);
     assert_eq!(*lock(&notes.failures), 1);
     assert_eq!(lock(&notes.rooms)[&lobby].len(), 1, "nothing is told that did not commit");
     store.close();
+}
+
+/// An observer with a defect: the writer panics as soon as it tells of a commit.
+#[derive(Debug)]
+struct Defect;
+
+impl CommitObserver for Defect {
+    fn committed(&self, _: &[Run]) {
+        panic!("a defect, on purpose");
+    }
+
+    fn failed(&self) {}
+}
+
+#[test]
+fn a_panic_in_the_writer_is_a_store_that_failed() {
+    let directory = tempdir().unwrap();
+    let lobby = room("lobby");
+    let store = RedbStore::open(directory.path(), System).unwrap();
+    store.observe(Arc::new(Defect));
+    let first = block_on(store.append(vec![publish(&client(1), 1, &lobby, "a")]));
+    assert!(matches!(first, Err(StoreError::Failed { .. })), "{first:?}");
+    assert_eq!(store.readiness(), Readiness::Failed);
+    assert!(matches!(block_on(store.room(&lobby)), Err(StoreError::Failed { .. })));
+    store.close();
+    drop(store);
+
+    // The commit had succeeded, so the repeat finds it.
+    let again = RedbStore::open(directory.path(), System).unwrap();
+    let repeat = block_on(again.append(vec![publish(&client(1), 1, &lobby, "a")])).unwrap();
+    assert!(acked(&repeat[0]).duplicate);
 }
