@@ -1,13 +1,13 @@
 //! The dull half of a client: moves bytes, changes and deliveries, and calls the machine. It decides nothing.
 //!
 //! One task owns everything. Between two events it drains the machine's actions; then it waits for whatever comes first:
-//! a command, the socket, the outbox, room in a subscription, or the machine's deadline. While a delivery waits for room
-//! in its subscription nothing more is read from the socket: that is what bounds the memory.
+//! a command, the socket, the outbox, room in a subscription, or the machine's deadline. Where a delivery finds its
+//! subscription full, the machine decides whether more is read from the socket: that is what bounds the memory.
 
+mod outlets;
 mod replies;
 mod wire;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -20,13 +20,14 @@ use super::command::{Command, SubscriptionId};
 use super::config::{ClientConfig, ServerAddress, State};
 use super::error::OpenError;
 use super::handle::Shared;
-use super::machine::{Action, Machine, Options, Reading};
+use super::machine::{Action, Machine, Options};
 use super::notice::ConnectionState;
 use super::notices::Notices;
 use super::outbox::Saved;
 use super::outbox::directory::Directory;
 use super::outbox::keeper::Keeper;
 use super::subscription::Delivery;
+use outlets::{Handed, Outlets};
 use replies::Replies;
 use wire::{Wire, WireEvent};
 
@@ -66,9 +67,7 @@ pub(super) fn start(
         keeper,
         commands: received,
         replies: Replies::default(),
-        subscriptions: HashMap::new(),
-        backlog: VecDeque::new(),
-        reading: Reading::On,
+        outlets: Outlets::default(),
         places: places.clone(),
         places_owed: left_over.saturating_sub(config.outbox_entries),
         pending,
@@ -99,10 +98,7 @@ struct Driver {
     keeper: Keeper,
     commands: mpsc::Receiver<Command>,
     replies: Replies,
-    subscriptions: HashMap<SubscriptionId, mpsc::Sender<Delivery>>,
-    /// Deliveries that found their subscription full, and what came behind them.
-    backlog: VecDeque<(SubscriptionId, Option<Delivery>)>,
-    reading: Reading,
+    outlets: Outlets,
     places: Arc<Semaphore>,
     /// Entries of earlier processes beyond the places there are.
     places_owed: usize,
@@ -119,7 +115,7 @@ enum Event {
     Command(Option<Command>),
     Wire(WireEvent),
     Saved(Result<u64, String>),
-    Room(Result<mpsc::OwnedPermit<Delivery>, SubscriptionId>),
+    Room(SubscriptionId),
     Alarm,
 }
 
@@ -130,9 +126,9 @@ impl Driver {
             let deadline = self.machine.poll_deadline();
             let event = tokio::select! {
                 command = self.commands.recv() => Event::Command(command),
-                event = self.wire.next(self.reading == Reading::On) => Event::Wire(event),
+                event = self.wire.next(self.machine.is_reading()) => Event::Wire(event),
                 saved = self.keeper.committed() => Event::Saved(saved),
-                room = room(&self.backlog, &self.subscriptions) => Event::Room(room),
+                subscription = self.outlets.next() => Event::Room(subscription),
                 () = self.alarm.wait(deadline) => Event::Alarm,
             };
             let now = self.env.now();
@@ -147,7 +143,11 @@ impl Driver {
                 Event::Wire(WireEvent::SignOfLife) => self.machine.handle_sign_of_life(now),
                 Event::Saved(Ok(write)) => self.machine.handle_saved(now, write),
                 Event::Saved(Err(message)) => self.machine.handle_outbox_failed(&message),
-                Event::Room(room) => self.room(now, room),
+                Event::Room(subscription) => match self.outlets.hand_kept(subscription) {
+                    Handed::All => self.machine.handle_drained(now, subscription),
+                    Handed::Kept => {}
+                    Handed::ToNobody => self.machine.handle_unsubscribe(now, subscription),
+                },
                 Event::Alarm => self.machine.handle_tick(now),
             }
         };
@@ -167,7 +167,7 @@ impl Driver {
                 self.machine.handle_resend(id, waiter);
             }
             Command::Subscribe { subscription, room, from, deliveries } => {
-                self.subscriptions.insert(subscription, deliveries);
+                self.outlets.open(subscription, deliveries);
                 self.machine.handle_subscribe(now, subscription, room, from);
             }
             Command::Unsubscribe { subscription } => self.machine.handle_unsubscribe(now, subscription),
@@ -192,16 +192,8 @@ impl Driver {
 
     /// Does what the machine wants until it wants nothing more.
     fn drain(&mut self) {
-        loop {
-            while let Some(action) = self.machine.poll_action() {
-                self.act(action);
-            }
-            let reading = if self.backlog.is_empty() { Reading::On } else { Reading::Paused };
-            if reading == self.reading {
-                return;
-            }
-            self.reading = reading;
-            self.machine.handle_reading(self.env.now(), reading);
+        while let Some(action) = self.machine.poll_action() {
+            self.act(action);
         }
     }
 
@@ -218,10 +210,7 @@ impl Driver {
                 }
             }
             Action::Deliver(subscription, delivery) => self.deliver(subscription, delivery),
-            Action::End(subscription) if self.backlog.is_empty() => {
-                self.subscriptions.remove(&subscription);
-            }
-            Action::End(subscription) => self.backlog.push_back((subscription, None)),
+            Action::End(subscription) => self.outlets.end(subscription),
             Action::Queued(waiter, result) => {
                 if result.is_err() {
                     self.places.add_permits(1);
@@ -248,42 +237,12 @@ impl Driver {
         }
     }
 
-    /// Hands a delivery over, or keeps it and what follows until there is room.
     fn deliver(&mut self, subscription: SubscriptionId, delivery: Delivery) {
-        let Some(deliveries) = self.subscriptions.get(&subscription) else { return };
-        if !self.backlog.is_empty() {
-            return self.backlog.push_back((subscription, Some(delivery)));
-        }
-        match deliveries.try_send(delivery) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(delivery)) => {
-                self.backlog.push_back((subscription, Some(delivery)));
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.subscriptions.remove(&subscription);
-                self.machine.handle_unsubscribe(self.env.now(), subscription);
-            }
-        }
-    }
-
-    /// There is room for the first of the backlog, or nobody takes it any more.
-    fn room(&mut self, now: Monotonic, room: Result<mpsc::OwnedPermit<Delivery>, SubscriptionId>) {
-        match room {
-            Ok(permit) => {
-                if let Some((_, Some(delivery))) = self.backlog.pop_front() {
-                    drop(permit.send(delivery));
-                }
-            }
-            Err(subscription) => {
-                self.backlog.retain(|(waiting, _)| *waiting != subscription);
-                if self.subscriptions.remove(&subscription).is_some() {
-                    self.machine.handle_unsubscribe(now, subscription);
-                }
-            }
-        }
-        while let Some((subscription, None)) = self.backlog.front() {
-            self.subscriptions.remove(subscription);
-            self.backlog.pop_front();
+        let now = self.env.now();
+        match self.outlets.hand(subscription, delivery) {
+            Handed::All => {}
+            Handed::Kept => self.machine.handle_full(now, subscription),
+            Handed::ToNobody => self.machine.handle_unsubscribe(now, subscription),
         }
     }
 
@@ -304,16 +263,6 @@ impl Driver {
             let _ = closed.send(());
         }
     }
-}
-
-/// Waits for room for the first of the backlog; for ever if there is none.
-async fn room(
-    backlog: &VecDeque<(SubscriptionId, Option<Delivery>)>,
-    subscriptions: &HashMap<SubscriptionId, mpsc::Sender<Delivery>>,
-) -> Result<mpsc::OwnedPermit<Delivery>, SubscriptionId> {
-    let Some((subscription, _)) = backlog.front() else { return std::future::pending().await };
-    let Some(deliveries) = subscriptions.get(subscription) else { return Err(*subscription) };
-    deliveries.clone().reserve_owned().await.map_err(|_| *subscription)
 }
 
 /// Wakes at the machine's deadline; keeps one timer as long as that stays.

@@ -64,7 +64,6 @@ pub(super) struct Machine {
     cursors: HashMap<(String, RoomId), Position>,
     /// Who waits for a write to be durable, in rising order.
     saving: VecDeque<(u64, Waiter)>,
-    reading: Reading,
     out: Output,
 }
 
@@ -75,15 +74,6 @@ pub(super) struct Options {
     pub user: Option<UserId>,
     pub kept_acks: usize,
     pub request_timeout: Duration,
-}
-
-/// Whether the driver reads from the connection, or waits for a subscription to be taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// Silence is the server's.
-    On,
-    /// Silence is our own.
-    Paused,
 }
 
 /// The server broke the protocol: the connection ends, and the next resumes from what is known to be true.
@@ -140,7 +130,6 @@ impl Machine {
             requests: Requests::default(),
             cursors,
             saving: VecDeque::new(),
-            reading: Reading::On,
             out,
         }
     }
@@ -192,8 +181,10 @@ impl Machine {
 
     /// Reads a room no more.
     pub(super) fn handle_unsubscribe(&mut self, now: Monotonic, id: SubscriptionId) {
+        let was_reading = self.is_reading();
         let is_live = self.is_live();
         self.subscriptions.unsubscribe(id, is_live, &mut self.requests, &mut self.out);
+        self.reads_again(now, was_reading);
         self.pump(now);
     }
 
@@ -276,14 +267,18 @@ impl Machine {
         }
     }
 
-    /// The driver stopped reading, or reads again.
-    pub(super) fn handle_reading(&mut self, now: Monotonic, reading: Reading) {
-        self.reading = reading;
-        match &mut self.link {
-            Link::Live(live) => live.heard_at = now,
-            Link::Greeting { late } => *late = now + HELLO_WITHIN,
-            Link::Waiting { .. } | Link::Dialling { .. } | Link::Stopped { .. } => {}
-        }
+    /// A subscription takes no more than it was handed.
+    pub(super) fn handle_full(&mut self, now: Monotonic, id: SubscriptionId) {
+        self.subscriptions.full(id, self.is_live(), now);
+    }
+
+    /// A subscription that was full has taken what it was handed.
+    pub(super) fn handle_drained(&mut self, now: Monotonic, id: SubscriptionId) {
+        let was_reading = self.is_reading();
+        let is_live = self.is_live();
+        self.subscriptions.drained(id, is_live, &mut self.requests, &mut self.out);
+        self.reads_again(now, was_reading);
+        self.pump(now);
     }
 
     /// Everything up to `write` is durable.
@@ -309,11 +304,11 @@ impl Machine {
                 self.out.act(Action::HangUp);
                 self.handle_disconnected(now, "the server cannot be reached in time".to_owned());
             }
-            Link::Greeting { late } if late <= now && self.reading == Reading::On => {
+            Link::Greeting { late } if late <= now => {
                 self.out.act(Action::HangUp);
                 self.handle_disconnected(now, "the server does not answer hello".to_owned());
             }
-            Link::Live(live) if live.silent_at() <= now && self.reading == Reading::On => {
+            Link::Live(live) if live.silent_at() <= now && self.is_reading() => {
                 self.out.act(Action::HangUp);
                 self.handle_disconnected(now, "nothing came from the server".to_owned());
             }
@@ -324,7 +319,9 @@ impl Machine {
                 if live.began_at + live.heartbeat <= now {
                     self.backoff.lasted();
                 }
+                let was_reading = self.is_reading();
                 self.subscriptions.tick(now, &mut self.requests, &mut self.out);
+                self.reads_again(now, was_reading);
             }
             _ => {}
         }
@@ -351,15 +348,20 @@ impl Machine {
         let (link, subscriptions) = match &self.link {
             Link::Waiting { until } => (Some(*until), None),
             Link::Dialling { late } => (Some(*late), None),
-            Link::Greeting { late } => ((self.reading == Reading::On).then_some(*late), None),
+            Link::Greeting { late } => (Some(*late), None),
             Link::Live(live) => {
                 let beat = live.sent_at + live.heartbeat;
-                let silent = (self.reading == Reading::On).then(|| live.silent_at());
+                let silent = self.is_reading().then(|| live.silent_at());
                 (Some(silent.map_or(beat, |silent| silent.min(beat))), self.subscriptions.deadline())
             }
             Link::Stopped { .. } => (None, None),
         };
         [link, subscriptions, self.requests.deadline(self.is_live())].into_iter().flatten().min()
+    }
+
+    /// Whether to read from the connection: not while what comes could not be handed over.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.subscriptions.is_blocked()
     }
 
     /// The position saved under `name` for `room`.
@@ -418,6 +420,15 @@ impl Machine {
         self.requests.pump(now, &mut self.out);
         if let (true, Link::Live(live)) = (self.out.take_has_sent(), &mut self.link) {
             live.sent_at = now;
+        }
+    }
+
+    /// Silence up to now was our own if nothing was read.
+    fn reads_again(&mut self, now: Monotonic, was_reading: bool) {
+        if let (Link::Live(live), false, false) =
+            (&mut self.link, was_reading, self.subscriptions.is_blocked())
+        {
+            live.heard_at = now;
         }
     }
 

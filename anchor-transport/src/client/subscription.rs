@@ -56,9 +56,9 @@ impl Delivery {
 /// A stream of [`Delivery`]. Ends after [`Delivery::Ended`], or when the client is closed.
 ///
 /// # Backpressure
-/// It holds a bounded number of deliveries. While one subscription of a client is full, the client reads nothing more
-/// from the server, so acks, answers and other subscriptions wait too: an application must keep taking, or drop it.
-/// Dropping it unsubscribes.
+/// It holds a bounded number of deliveries. While it is full, the client reads nothing more from the server; after a
+/// second of that it leaves the room for the time being, so that acks, answers and other subscriptions come, and asks for
+/// what follows once half of it is taken. Nothing is lost by taking slowly, or not at all. Dropping it unsubscribes.
 #[derive(Debug)]
 pub struct Subscription {
     id: SubscriptionId,

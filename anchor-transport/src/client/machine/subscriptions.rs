@@ -7,13 +7,18 @@
 //!                 +------------+                        |  +-+ events, gap; disconnect: resumed at its cursor
 //!                 ^                 unsubscribe         v
 //!                 +--- next ------------------------ Closing --- unsubscribed, disconnect ---> (none)
+//!                 ^                                     :
+//!                 +--- drained --- Parked <--- Parking <+ Live, and full for too long
 //! ```
+//!
+//! A reader that takes nothing holds up the whole connection, as briefly as most do; for longer its room is *parked*:
+//! given back to the server, and asked for again behind its cursor once the reader has taken what it was handed.
 //!
 //! Invariant of `Live`: everything up to the cursor was handed over, nothing beyond it was. Events that do not follow the
 //! cursor are a fault of the connection, never skipped over; those at or below it are ignored. Outside of `Live` a room's
 //! events belong to nobody and are dropped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use anchor_core::code::{Class, Code};
@@ -38,6 +43,10 @@ pub(super) struct Subscriptions {
     asked: HashMap<RequestId, Asked>,
     /// When rooms that could not be opened are asked for again.
     again_at: Option<Monotonic>,
+    /// Readers that are full and not parked: nothing may come for them.
+    blocking: BTreeSet<SubscriptionId>,
+    /// Since when there are any.
+    blocked_since: Option<Monotonic>,
 }
 
 #[derive(Debug)]
@@ -47,6 +56,12 @@ struct Room {
     subscription: Option<SubscriptionId>,
     /// Who reads once it has closed.
     next: Option<(SubscriptionId, From)>,
+    /// The reader was told where it starts.
+    is_started: bool,
+    /// The reader takes nothing now.
+    is_full: bool,
+    /// The stream starts behind a gap that has not come yet: how to ask again if it does not.
+    owed: Option<From>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +69,10 @@ enum Stage {
     Wanted(From),
     Opening(RequestId, From),
     Live(Position),
+    /// The server was asked to stop because the reader is full; how to ask again.
+    Parking(RequestId, From),
+    /// Not subscribed until the reader takes again; how to ask then.
+    Parked(From),
     Closing(RequestId),
 }
 
@@ -69,8 +88,7 @@ impl Subscriptions {
     pub(super) fn subscribe(&mut self, id: SubscriptionId, room: RoomId, from: From, out: &mut Output) {
         match self.rooms.get_mut(&room) {
             None => {
-                let stage = Stage::Wanted(from);
-                self.rooms.insert(room, Room { stage, subscription: Some(id), next: None });
+                self.rooms.insert(room, Room::wanted(id, from));
             }
             Some(closing) if closing.subscription.is_none() && closing.next.is_none() => {
                 closing.next = Some((id, from));
@@ -91,6 +109,7 @@ impl Subscriptions {
         out: &mut Output,
     ) {
         out.act(Action::End(id));
+        self.unblock(id);
         let Some((name, room)) = self
             .rooms
             .iter_mut()
@@ -103,8 +122,13 @@ impl Subscriptions {
             return;
         }
         let name = name.clone();
-        if !is_live || matches!(room.stage, Stage::Wanted(_)) {
+        if !is_live || matches!(room.stage, Stage::Wanted(_) | Stage::Parked(_)) {
             self.rooms.remove(&name);
+            return;
+        }
+        if let Stage::Parking(request, _) = room.stage {
+            room.stage = Stage::Closing(request);
+            room.subscription = None;
             return;
         }
         let request = requests.number();
@@ -112,6 +136,45 @@ impl Subscriptions {
         room.subscription = None;
         self.asked.insert(request, Asked::Unsubscribe(name.clone()));
         out.send(ClientFrame::Unsubscribe { id: request, room: name });
+    }
+
+    /// A reader takes no more than it was handed. `is_live`: whether there is a session that goes on sending.
+    pub(super) fn full(&mut self, id: SubscriptionId, is_live: bool, now: Monotonic) {
+        let is_read = |room: &&mut Room| room.subscription == Some(id);
+        let Some(room) = self.rooms.values_mut().find(is_read) else { return };
+        let Stage::Live(cursor) = room.stage else { return };
+        room.is_full = true;
+        if is_live {
+            self.blocking.insert(id);
+            self.blocked_since.get_or_insert(now);
+        } else {
+            room.stage = Stage::Parked(room.owed.take().unwrap_or(From::After(cursor)));
+        }
+    }
+
+    /// A reader that was full has taken what it was handed.
+    pub(super) fn drained(
+        &mut self,
+        id: SubscriptionId,
+        is_live: bool,
+        requests: &mut Requests,
+        out: &mut Output,
+    ) {
+        self.unblock(id);
+        let is_read = |room: &&mut Room| room.subscription == Some(id);
+        let Some(room) = self.rooms.values_mut().find(is_read) else { return };
+        room.is_full = false;
+        if let Stage::Parked(from) = room.stage {
+            room.stage = Stage::Wanted(from);
+            if is_live {
+                self.open_wanted(requests, out);
+            }
+        }
+    }
+
+    /// True while a full reader is not parked: what comes now could not be handed over.
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.blocking.is_empty()
     }
 
     /// The rooms that `hello` resumes, at most so many as it may.
@@ -146,6 +209,8 @@ impl Subscriptions {
     pub(super) fn disconnected(&mut self) {
         self.asked.clear();
         self.again_at = None;
+        self.blocking.clear();
+        self.blocked_since = None;
         self.rooms.retain(|_, room| match room.stage {
             Stage::Opening(_, from) => {
                 room.stage = Stage::Wanted(from);
@@ -153,13 +218,24 @@ impl Subscriptions {
             }
             Stage::Closing(_) => match room.next.take() {
                 Some((next, from)) => {
-                    room.stage = Stage::Wanted(from);
-                    room.subscription = Some(next);
+                    *room = Room::wanted(next, from);
                     true
                 }
                 None => false,
             },
-            Stage::Wanted(_) | Stage::Live(_) => true,
+            Stage::Live(cursor) => {
+                match (room.owed.take(), room.is_full) {
+                    (None, false) => {}
+                    (owed, true) => room.stage = Stage::Parked(owed.unwrap_or(From::After(cursor))),
+                    (Some(from), false) => room.stage = Stage::Wanted(from),
+                }
+                true
+            }
+            Stage::Parking(_, from) => {
+                room.stage = if room.is_full { Stage::Parked(from) } else { Stage::Wanted(from) };
+                true
+            }
+            Stage::Wanted(_) | Stage::Parked(_) => true,
         });
     }
 
@@ -174,27 +250,34 @@ impl Subscriptions {
     ) -> Option<Learnt> {
         let Some(Asked::Subscribe(name)) = self.asked.remove(&id) else { return None };
         let room = self.rooms.get_mut(&name)?;
-        if !matches!(room.stage, Stage::Opening(opening, _) if opening == id) {
+        let Stage::Opening(opening, from) = room.stage else { return None };
+        if opening != id {
             return None;
         }
         room.stage = Stage::Live(position);
-        if let Some(subscription) = room.subscription {
+        room.owed = starts_behind_a_gap(from, &position).then_some(from);
+        if let (Some(subscription), false) = (room.subscription, room.is_started) {
+            room.is_started = true;
             out.act(Action::Deliver(subscription, Delivery::Started { position, head, horizon }));
         }
         Some(Learnt { room: name, position })
     }
 
-    /// The answer to an `unsubscribe`: the next reader may begin.
+    /// The answer to an `unsubscribe`: the next reader may begin, or the same one where it went on.
     pub(super) fn unsubscribed(&mut self, id: RequestId, requests: &mut Requests, out: &mut Output) {
         let Some(Asked::Unsubscribe(name)) = self.asked.remove(&id) else { return };
         let Some(room) = self.rooms.get_mut(&name) else { return };
-        match room.next.take() {
-            Some((next, from)) => {
+        match (room.stage, room.next.take()) {
+            (Stage::Parking(_, from), _) if room.is_full => room.stage = Stage::Parked(from),
+            (Stage::Parking(_, from), _) => {
                 room.stage = Stage::Wanted(from);
-                room.subscription = Some(next);
                 self.open_wanted(requests, out);
             }
-            None => drop(self.rooms.remove(&name)),
+            (_, Some((next, from))) => {
+                *room = Room::wanted(next, from);
+                self.open_wanted(requests, out);
+            }
+            (_, None) => drop(self.rooms.remove(&name)),
         }
     }
 
@@ -251,7 +334,8 @@ impl Subscriptions {
     /// # Errors
     /// [`Fault`] if they do not follow the cursor.
     pub(super) fn events(&mut self, mut events: Events, out: &mut Output) -> Result<Option<Learnt>, Fault> {
-        let Some(Room { stage: Stage::Live(cursor), subscription, .. }) = self.rooms.get_mut(&events.room)
+        let Some(Room { stage: Stage::Live(cursor), subscription, owed, .. }) =
+            self.rooms.get_mut(&events.room)
         else {
             return Ok(None);
         };
@@ -259,6 +343,7 @@ impl Subscriptions {
         events.events.drain(..taken);
         let Some((first, last)) = events.events.first().zip(events.events.last()) else { return Ok(None) };
         events.first = first.offset;
+        *owed = None;
         *cursor = Position::at(events.epoch, last.mark());
         let learnt = Learnt { room: events.room.clone(), position: *cursor };
         if let Some(subscription) = subscription {
@@ -273,9 +358,11 @@ impl Subscriptions {
     /// [`Fault`] if it says of no position although the room was not deleted.
     pub(super) fn gap(&mut self, name: &RoomId, gap: Gap, out: &mut Output) -> Result<Option<Learnt>, Fault> {
         use anchor_core::resume::GapReason;
-        let Some(Room { stage: Stage::Live(cursor), subscription, .. }) = self.rooms.get_mut(name) else {
+        let Some(Room { stage: Stage::Live(cursor), subscription, owed, .. }) = self.rooms.get_mut(name)
+        else {
             return Ok(None);
         };
+        *owed = None;
         let subscription = *subscription;
         match (gap.position, gap.reason) {
             (Some(position), _) => {
@@ -297,8 +384,11 @@ impl Subscriptions {
         }
     }
 
-    /// Asks again for what could not be opened; only while there is a session.
+    /// Asks again for what could not be opened, and parks what was full for too long; only while there is a session.
     pub(super) fn tick(&mut self, now: Monotonic, requests: &mut Requests, out: &mut Output) {
+        if self.blocked_since.is_some_and(|since| since + PATIENCE <= now) {
+            self.park(requests, out);
+        }
         if self.again_at.is_some_and(|again_at| again_at <= now) {
             self.again_at = None;
             self.open_wanted(requests, out);
@@ -307,6 +397,8 @@ impl Subscriptions {
 
     /// Ends all of them with `code`.
     pub(super) fn end_all(&mut self, code: Code, message: &str, out: &mut Output) {
+        self.blocking.clear();
+        self.blocked_since = None;
         for room in std::mem::take(&mut self.rooms).into_values() {
             for subscription in room.subscription.into_iter().chain(room.next.map(|(next, _)| next)) {
                 end(subscription, code, message.to_owned(), out);
@@ -315,8 +407,29 @@ impl Subscriptions {
     }
 
     /// When to be ticked.
-    pub(super) const fn deadline(&self) -> Option<Monotonic> {
-        self.again_at
+    pub(super) fn deadline(&self) -> Option<Monotonic> {
+        let park_at = self.blocked_since.map(|since| since + PATIENCE);
+        self.again_at.into_iter().chain(park_at).min()
+    }
+
+    /// Gives the rooms of full readers back to the server, so that everybody else goes on.
+    fn park(&mut self, requests: &mut Requests, out: &mut Output) {
+        self.blocking.clear();
+        self.blocked_since = None;
+        for (name, room) in self.rooms.iter_mut().filter(|(_, room)| room.is_full) {
+            let Stage::Live(cursor) = room.stage else { continue };
+            let id = requests.number();
+            room.stage = Stage::Parking(id, room.owed.take().unwrap_or(From::After(cursor)));
+            self.asked.insert(id, Asked::Unsubscribe(name.clone()));
+            out.send(ClientFrame::Unsubscribe { id, room: name.clone() });
+        }
+    }
+
+    fn unblock(&mut self, id: SubscriptionId) {
+        self.blocking.remove(&id);
+        if self.blocking.is_empty() {
+            self.blocked_since = None;
+        }
     }
 
     fn live(&self) -> impl Iterator<Item = (RoomId, Position)> {
@@ -324,6 +437,29 @@ impl Subscriptions {
             Stage::Live(cursor) => Some((name.clone(), cursor)),
             _ => None,
         })
+    }
+}
+
+impl Room {
+    const fn wanted(id: SubscriptionId, from: From) -> Self {
+        Self {
+            stage: Stage::Wanted(from),
+            subscription: Some(id),
+            next: None,
+            is_started: false,
+            is_full: false,
+            owed: None,
+        }
+    }
+}
+
+/// True if a stream that was asked for with `from` and starts at `position` leaves something out: a gap follows.
+fn starts_behind_a_gap(from: From, position: &Position) -> bool {
+    match from {
+        From::Start => position.offset != Offset::ZERO,
+        From::After(asked) => (asked.offset, asked.chain) != (position.offset, position.chain),
+        From::Offset(asked) => asked != position.offset,
+        From::Last(_) | From::Now => false,
     }
 }
 
@@ -361,3 +497,7 @@ fn end(subscription: SubscriptionId, code: Code, message: String, out: &mut Outp
 
 /// After which a room is asked for again that could not be opened. Source: chosen; a store's hiccup.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a full reader may hold up the connection before its room is parked. Source: chosen; long enough that a reader
+/// which is merely slow costs no second asking, short against what waits for acks.
+const PATIENCE: Duration = Duration::from_secs(1);

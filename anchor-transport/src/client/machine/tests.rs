@@ -20,7 +20,7 @@ use anchor_core::session::frame::{
     ClientFrame, Events, From, HistoryRange, Page, RequestId, ServerFrame, SessionLimits, Welcome,
 };
 
-use super::{Action, Machine, Options, Reading};
+use super::{Action, Machine, Options};
 use crate::client::command::{Answer, Request, SubscriptionId, Waiter};
 use crate::client::error::PublishError;
 use crate::client::notice::{ConnectionState, Notice, UndecidedId};
@@ -167,8 +167,13 @@ impl Script {
         self.drain();
     }
 
-    fn reading(&mut self, reading: Reading) {
-        self.machine.handle_reading(self.now, reading);
+    fn full(&mut self, id: u64) {
+        self.machine.handle_full(self.now, SubscriptionId(id));
+        self.drain();
+    }
+
+    fn drained(&mut self, id: u64) {
+        self.machine.handle_drained(self.now, SubscriptionId(id));
         self.drain();
     }
 

@@ -161,6 +161,22 @@ async fn a_reader_that_takes_nothing_stops_the_reading_and_then_gets_all() {
 }
 
 #[tokio::test]
+async fn acks_and_answers_come_although_a_reader_takes_nothing() {
+    let world = World::new();
+    let lobby = RoomId::lobby();
+    let mut config = world.config("ada");
+    config.subscription_buffer = 1;
+    let client = Client::open(config, Fast).unwrap();
+    let mut read = client.subscribe(&lobby, From::Start).await;
+    for line in 0..100 {
+        soon(soon(client.publish(&lobby, format!("{line}"))).await.unwrap()).await.unwrap();
+    }
+    assert_eq!(soon(client.history(&lobby, HistoryRange::Newest, 1)).await.unwrap().head, Offset(100));
+    let taken: Vec<_> = take(&mut read, 100).await.iter().map(|event| event.offset.0).collect();
+    assert_eq!(taken, (1..=100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_body_that_no_server_takes_is_refused_at_once() {
     let world = World::new();
     let client = world.client("ada");

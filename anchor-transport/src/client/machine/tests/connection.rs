@@ -179,14 +179,16 @@ fn silence_while_nothing_is_read_is_our_own() {
     check(
         |script| {
             script.live();
-            script.reading(Reading::Paused);
-            script.tick_after(1_000_000);
-            script.reading(Reading::On);
-            script.tick_after(19_999);
-            script.lines.push("-- reads again".to_owned());
-            script.tick_after(40_001);
+            script.subscribed();
+            script.tick_after(59_900);
+            script.full(1);
+            script.tick_after(900);
+            script.drained(1);
+            script.tick_after(59_999);
+            script.lines.push("-- nothing was read for a while".to_owned());
+            script.tick_after(1);
         },
-        &["beat", "-- reads again", "hang up", "waiting"],
+        &["beat", "beat", "-- nothing was read for a while", "hang up", "waiting"],
     );
 }
 

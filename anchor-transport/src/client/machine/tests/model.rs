@@ -24,6 +24,10 @@ enum Step {
     /// The machine's deadline comes.
     Tick,
     Cut,
+    /// The reader takes the next delivery, and no more.
+    Full,
+    /// The reader takes again.
+    Drained,
     /// The process dies and starts again on what is durable.
     Crash,
     /// What is durable is copied, and the copy starts too.
@@ -38,6 +42,8 @@ fn steps(copies: u32) -> impl Strategy<Value = Vec<(usize, Step)>> {
         8 => (1..4_usize).prop_map(Step::Save),
         8 => Just(Step::Tick),
         2 => Just(Step::Cut),
+        2 => Just(Step::Full),
+        2 => Just(Step::Drained),
         1 => Just(Step::Crash),
         copies => Just(Step::Copy),
     ];
@@ -114,6 +120,9 @@ struct Node {
     connection: Option<Connection>,
     /// Offsets that the reader got.
     taken: Vec<u64>,
+    /// The next delivery fills the reader.
+    fills: bool,
+    is_full: bool,
 }
 
 struct World {
@@ -156,6 +165,8 @@ impl World {
             Step::Save(count) => (0..*count).for_each(|_| _ = self.save(at)),
             Step::Tick => self.tick(at),
             Step::Cut => self.cut(at),
+            Step::Full => self.nodes[at].fills = true,
+            Step::Drained => self.drained(at),
             Step::Crash => {
                 let disk = self.nodes[at].disk.clone();
                 self.start(Some(at), disk);
@@ -167,6 +178,7 @@ impl World {
     }
 
     fn finish(&mut self) {
+        (0..self.nodes.len()).for_each(|at| self.drained(at));
         for _ in 0..100_000 {
             let mut is_busy = false;
             for at in 0..self.nodes.len() {
@@ -200,7 +212,15 @@ impl World {
         };
         let mut machine = Machine::new(options, disk.clone(), [self.seeds; 32]);
         machine.handle_subscribe(self.now, SubscriptionId(1), lobby(), From::Start);
-        let node = Node { machine, disk, unsaved: VecDeque::new(), connection: None, taken: Vec::new() };
+        let node = Node {
+            machine,
+            disk,
+            unsaved: VecDeque::new(),
+            connection: None,
+            taken: Vec::new(),
+            fills: false,
+            is_full: false,
+        };
         let at = at.unwrap_or(self.nodes.len());
         if at < self.nodes.len() {
             self.nodes[at] = node;
@@ -222,7 +242,12 @@ impl World {
                 Action::Send(frame) => node.connection.as_mut().unwrap().up.push_back(frame),
                 Action::Save { write, changes } => node.unsaved.push_back((write, changes)),
                 Action::Deliver(_, Delivery::Events(events)) => {
+                    assert!(!node.is_full, "nothing comes for a reader that is full");
                     node.taken.extend(events.events.iter().map(|event| event.offset.0));
+                    if node.fills {
+                        node.is_full = true;
+                        node.machine.handle_full(self.now, SubscriptionId(1));
+                    }
                 }
                 Action::Deliver(_, Delivery::Started { .. }) => {}
                 Action::Deliver(_, other) => panic!("unexpected: {other:?}"),
@@ -255,6 +280,12 @@ impl World {
         true
     }
 
+    fn drained(&mut self, at: usize) {
+        (self.nodes[at].fills, self.nodes[at].is_full) = (false, false);
+        self.nodes[at].machine.handle_drained(self.now, SubscriptionId(1));
+        self.drain(at);
+    }
+
     fn cut(&mut self, at: usize) {
         if self.nodes[at].connection.take().is_some() {
             self.nodes[at].machine.handle_disconnected(self.now, "cut".to_owned());
@@ -264,6 +295,9 @@ impl World {
 
     /// The client takes a frame, or learns that the connection is over.
     fn down(&mut self, at: usize) -> bool {
+        if !self.nodes[at].machine.is_reading() {
+            return false;
+        }
         let Some(connection) = &mut self.nodes[at].connection else { return false };
         match connection.down.pop_front() {
             Some(frame) => self.nodes[at].machine.handle_frame(self.now, frame),
@@ -284,10 +318,13 @@ impl World {
         match frame {
             ClientFrame::Hello(hello) => self.hello(at, hello),
             ClientFrame::Publish(publish) => self.publish(at, publish),
-            ClientFrame::Subscribe { id, room, .. } => {
-                connection.cursor = Some(0);
+            ClientFrame::Subscribe { id, room, from } => {
                 let head = Offset(self.server.log.len() as u64);
-                let position = Position::START;
+                let position = match from {
+                    From::After(position) => position,
+                    _ => Position::START,
+                };
+                connection.cursor = Some(position.offset.0);
                 connection.down.push_back(ServerFrame::Subscribed {
                     id,
                     room,
@@ -304,6 +341,10 @@ impl World {
                 let last = events.last().map_or(head, |event| event.offset.0);
                 let next = (last < head).then(|| super::at(1, last));
                 connection.down.push_back(ServerFrame::Page(page(id.0, events, head, next)));
+            }
+            ClientFrame::Unsubscribe { id, room } => {
+                connection.cursor = None;
+                connection.down.push_back(ServerFrame::Unsubscribed { id, room });
             }
             ClientFrame::Beat => {}
             other => panic!("unexpected: {other:?}"),

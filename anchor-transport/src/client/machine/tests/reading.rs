@@ -247,7 +247,7 @@ fn more_rooms_than_hello_takes_are_resumed_behind_it() {
             script.live();
             for room in 0..1_500_u64 {
                 let name = RoomId::new(format!("room-{room}")).unwrap();
-                script.machine.handle_subscribe(script.now, SubscriptionId(room), name.clone(), From::Start);
+                script.machine.handle_subscribe(script.now, SubscriptionId(room), name.clone(), From::Now);
                 script.drain();
                 let id = RequestId(script.request_id());
                 let (position, head, horizon) = (at(1, 1), Offset(1), Offset(1));
@@ -264,5 +264,135 @@ fn more_rooms_than_hello_takes_are_resumed_behind_it() {
             script.frame(welcome(0));
         },
         &["connected", "resume 500 rooms"],
+    );
+}
+
+#[test]
+fn a_gap_that_was_announced_is_not_lost_with_the_connection() {
+    for (from, asked) in [
+        (From::After(at(1, 9)), "subscribe e1:9"),
+        (From::Start, "subscribe start"),
+        (From::Offset(Offset(2)), "subscribe offset 2"),
+    ] {
+        check(
+            |script| {
+                script.live();
+                script.subscribe(1, from);
+                let id = script.request_id();
+                // The server starts behind the gap that it tells next; the connection ends in between.
+                script.frame(subscribed(id, at(1, 5)));
+                script.reconnect(0);
+                let id = script.request_id();
+                script.frame(subscribed(id, at(1, 5)));
+                script.frame(gap(GapReason::Restored, 6, 9, Some(at(1, 5))));
+                script.frame(events(2, 6, 6));
+                script.reconnect(0);
+            },
+            &[
+                asked,
+                "deliver 1 started e1:5",
+                "waiting",
+                "connecting 1",
+                "dial",
+                "hello id0 waits 1",
+                "connected",
+                asked,
+                "deliver 1 gap restored 6-9",
+                "deliver 1 events 6",
+                "waiting",
+                "connecting 1",
+                "dial",
+                "hello id0 waits 1 resume e2:6",
+                "connected",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_full_reader_holds_up_the_connection_for_a_second_and_goes_on_where_it_was() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.full(1);
+            assert!(!script.machine.is_reading());
+            script.tick_after(999);
+            assert!(!script.machine.is_reading());
+            script.tick_after(1);
+            assert!(script.machine.is_reading(), "what others wait for can come");
+            let unsubscribe = script.request_id();
+            script.frame(events(1, 4, 9));
+            script.frame(ServerFrame::Unsubscribed { id: RequestId(unsubscribe), room: lobby() });
+            script.drained(1);
+            let subscribe = script.request_id();
+            script.frame(subscribed(subscribe, at(1, 3)));
+            script.frame(events(1, 4, 4));
+        },
+        &["deliver 1 events 1 2 3", "unsubscribe", "subscribe e1:3", "deliver 1 events 4"],
+    );
+}
+
+#[test]
+fn a_reader_that_takes_again_before_the_room_is_given_back_is_not_forgotten() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.full(1);
+            script.tick_after(1_000);
+            let unsubscribe = script.request_id();
+            script.drained(1);
+            script.frame(ServerFrame::Unsubscribed { id: RequestId(unsubscribe), room: lobby() });
+        },
+        &["deliver 1 events 1 2 3", "unsubscribe", "subscribe e1:3"],
+    );
+}
+
+#[test]
+fn a_full_reader_does_not_hold_up_the_next_welcome() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.full(1);
+            script.disconnect();
+            assert!(script.machine.is_reading());
+            script.tick_after(1_000);
+            script.machine.handle_connected(script.now);
+            script.drain();
+            script.frame(welcome(0));
+            script.drained(1);
+        },
+        &[
+            "deliver 1 events 1 2 3",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1",
+            "connected",
+            "subscribe e1:3",
+        ],
+    );
+}
+
+#[test]
+fn a_parked_reader_that_leaves_lets_the_next_one_in() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.full(1);
+            script.tick_after(1_000);
+            let unsubscribe = script.request_id();
+            script.unsubscribe(1);
+            script.subscribe(2, From::Now);
+            script.frame(ServerFrame::Unsubscribed { id: RequestId(unsubscribe), room: lobby() });
+        },
+        &["deliver 1 events 1 2 3", "unsubscribe", "end 1", "subscribe now"],
     );
 }
