@@ -42,19 +42,17 @@ impl Directory {
         make_directory(path).map_err(|error| unusable(error.into()))?;
         let lock = hold(path)?;
         let file = path.join(FILE_NAME);
-        let is_new = make_file(&file).map_err(|error| unusable(error.into()))?;
+        if !file.try_exists().map_err(|error| unusable(error.into()))? {
+            make_file(path, &file).map_err(unusable)?;
+        }
         let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(!is_new);
-        let database = builder.create(&file).map_err(|error| match error {
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+        let database = builder.open(&file).map_err(|error| match error {
             redb::DatabaseError::Storage(redb::StorageError::Io(error)) if !is_damage(&error) => {
                 unusable(error.into())
             }
             error => damaged(error.to_string()),
         })?;
-        if is_new {
-            // redb syncs the file, nobody its name.
-            File::open(path).and_then(|entry| entry.sync_all()).map_err(|error| unusable(error.into()))?;
-        }
         let (mut saved, found) = load(&database).map_err(|error| match error {
             LoadError::Newer(found) => {
                 OpenError::NewerFormat { directory: path.to_owned(), found, supported: FORMAT }
@@ -233,13 +231,20 @@ fn hold(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Makes the file if it is not there, readable for its owner alone: it holds the secret `client_id`. True if it is empty.
-fn make_file(path: &Path) -> std::io::Result<bool> {
+/// Makes the file, readable for its owner alone: it holds the secret `client_id`. It gets its name once it is whole, so a
+/// process that dies meanwhile leaves nothing that looks like a damaged one.
+fn make_file(directory: &Path, file: &Path) -> Result<(), BoxError> {
+    let unfinished = file.with_extension("redb.new");
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    Ok(options.open(path)?.metadata()?.len() == 0)
+    drop(options.open(&unfinished)?);
+    drop(Database::builder().create(&unfinished)?);
+    std::fs::rename(&unfinished, file)?;
+    // redb syncs the file, nobody its name.
+    File::open(directory)?.sync_all()?;
+    Ok(())
 }
 
 /// Makes the directory, for its owner alone.

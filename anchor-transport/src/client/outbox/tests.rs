@@ -227,6 +227,25 @@ fn a_truncated_file_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn a_process_that_dies_while_it_makes_the_file_leaves_nothing_behind_that_hinders_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("client.redb.new"), vec![0; 100_000]).unwrap();
+    let (mut directory, _) = open(home.path());
+    directory.commit(&[Change::Identity(Generation::FIRST, identity(1))]).unwrap();
+    drop(directory);
+    let (_directory, saved) = open(home.path());
+    assert_eq!(saved.identities.len(), 1);
+    assert!(!home.path().join("client.redb.new").exists());
+}
+
+#[test]
+fn an_empty_file_is_damage_and_no_new_client() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("client.redb"), "").unwrap();
+    assert!(matches!(Directory::open(home.path(), SERVER, None), Err(OpenError::Damaged { .. })));
+}
+
+#[test]
 fn an_entry_without_its_identity_is_damage() {
     let home = tempfile::tempdir().unwrap();
     let (mut directory, _) = open(home.path());
