@@ -53,6 +53,7 @@ fn reading_stops_at_once_where_nobody_listens() {
         let ran = against(&format!("ws://{free}"), command).fail(3, "cannot reach ws://127.0.0.1:");
         assert_eq!((ran.out.as_str(), ran.err.lines().count()), ("", 1), "{ran:?}");
         assert!(ran.err.contains("anchor-server"), "{ran:?}");
+        assert_eq!(ran.err.matches("cannot reach").count(), 1, "{ran:?}");
         assert!(began.elapsed() < Duration::from_secs(5), "{command}");
     }
 }

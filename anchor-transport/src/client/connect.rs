@@ -45,18 +45,18 @@ impl Dial for DialTcp {
 /// A connection as frames of bytes.
 pub(super) type Socket = WebSocketStream<Box<dyn Io>>;
 
-/// Dials and shakes hands; an error is one sentence for a person.
+/// Dials and shakes hands; an error says for a person why `server` cannot be reached, and leaves its name to the caller.
 pub(super) async fn connect(
     dialled: BoxFuture<'static, io::Result<Box<dyn Io>>>,
     server: ServerAddress,
     encoding: Encoding,
 ) -> Result<Socket, String> {
-    let io = dialled.await.map_err(|error| format!("cannot reach {}: {error}", server.url()))?;
+    let io = dialled.await.map_err(|error| error.to_string())?;
     let uri = server.url().parse().map_err(|error| format!("{} is no address: {error}", server.url()))?;
     let request = ClientRequestBuilder::new(uri).with_sub_protocol(encoding.subprotocol());
     match client_async_with_config(request, io, Some(websocket_config())).await {
         Ok((socket, _)) => Ok(socket),
-        Err(error) => Err(format!("{} does not speak {}: {error}", server.url(), encoding.subprotocol())),
+        Err(error) => Err(format!("it does not speak {}: {error}", encoding.subprotocol())),
     }
 }
 
