@@ -261,8 +261,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 =
         number.parse().map_err(|_| "give seconds, or a number with ms, s, m or h".to_owned())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| "give a time above zero".to_owned())
+    let time = Duration::try_from_secs_f64(number * seconds).ok();
+    time.filter(|time| !time.is_zero() && *time <= TIME_MAX)
+        .ok_or_else(|| "give a time above zero, and at most 8760h".to_owned())
 }
+
+/// The longest time that can be given: a year. Source: chosen; nobody waits longer.
+const TIME_MAX: Duration = Duration::from_secs(8760 * 3600);
 
 #[cfg(test)]
 mod tests;

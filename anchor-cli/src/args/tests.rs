@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use super::{Arguments, Command, duration, server};
+use super::{Arguments, Command, TIME_MAX, duration, server};
 
 fn parse(line: &str) -> Result<Arguments, clap::Error> {
     Arguments::try_parse_from(line.split_whitespace())
@@ -70,5 +70,9 @@ fn times_have_units() {
     assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
     for text in ["", "s", "-1", "5d", "1e400", "nan"] {
         assert!(duration(text).is_err(), "{text}");
+    }
+    assert_eq!(duration("8760h").unwrap(), TIME_MAX);
+    for text in ["0", "0ms", "8761h", "18446744073709551615"] {
+        assert!(duration(text).unwrap_err().contains("at most 8760h"), "{text}");
     }
 }
