@@ -121,6 +121,19 @@ pub enum From {
     Now,
 }
 
+impl From {
+    /// True if a stream that starts at `position` leaves out nothing of what was asked for; else a gap comes first.
+    #[must_use]
+    pub fn is_met_by(&self, position: &Position) -> bool {
+        match self {
+            Self::Start => position.offset == Offset::ZERO,
+            Self::After(asked) => (asked.offset, asked.chain) == (position.offset, position.chain),
+            Self::Offset(asked) => *asked == position.offset,
+            Self::Last(_) | Self::Now => true,
+        }
+    }
+}
+
 /// Which part of a log a page is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryRange {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anchor_core::id::UserId;
 use anchor_core::limits::WINDOW;
+use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::connect::{Dial, DialTcp};
 use super::error::OpenError;
@@ -128,11 +129,22 @@ impl ServerAddress {
             }
             _ => (authority, DEFAULT_PORT),
         };
-        if host.is_empty() || host.contains(['@', '?', '#', ' ']) || path.contains(['?', '#', ' ']) {
+        let has_colon = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+        if host.is_empty()
+            || has_colon
+            || host.contains(['@', '?', '#', ' '])
+            || path.contains(['?', '#', ' '])
+        {
             return Err(wrong("it must look like ws://127.0.0.1:3000"));
         }
         let path = if matches!(path, "" | "/") { DEFAULT_PATH } else { path };
-        Ok(Self { host: host.to_owned(), port, path: path.to_owned() })
+        let parsed = Self { host: host.to_owned(), port, path: path.to_owned() };
+        // What the handshake could not be made with would be tried for ever.
+        match parsed.url().parse::<Uri>() {
+            Ok(_) if port > 0 => Ok(parsed),
+            Ok(_) => Err(wrong("its port is no number from 1 to 65535")),
+            Err(_) => Err(wrong("it must look like ws://127.0.0.1:3000")),
+        }
     }
 
     /// The host's name or address, an IPv6 address without its brackets.

@@ -64,6 +64,8 @@ pub(super) struct Machine {
     cursors: HashMap<(String, RoomId), Position>,
     /// Who waits for a write to be durable, in rising order.
     saving: VecDeque<(u64, Waiter)>,
+    /// Why nothing becomes durable any more.
+    unwritable: Option<String>,
     out: Output,
 }
 
@@ -130,6 +132,7 @@ impl Machine {
             requests: Requests::default(),
             cursors,
             saving: VecDeque::new(),
+            unwritable: None,
             out,
         }
     }
@@ -157,14 +160,14 @@ impl Machine {
     /// Gives an undecided publish up: [`Action::Saved`] once that is durable.
     pub(super) fn handle_discard(&mut self, id: UndecidedId, waiter: Waiter) {
         let write = self.sending.discard(id, &mut self.out);
-        self.saving.push_back((write, waiter));
+        self.save(write, waiter);
     }
 
     /// Saves a cursor: [`Action::Saved`] once it is durable.
     pub(super) fn handle_cursor(&mut self, name: String, room: RoomId, position: Position, waiter: Waiter) {
         self.cursors.insert((name.clone(), room.clone()), position);
         let write = self.out.change(Change::Cursor(name, room, position));
-        self.saving.push_back((write, waiter));
+        self.save(write, waiter);
     }
 
     /// Reads a room.
@@ -330,6 +333,7 @@ impl Machine {
 
     /// The outbox cannot be written any more: nothing can be promised, so nothing goes on.
     pub(super) fn handle_outbox_failed(&mut self, message: &str) {
+        self.unwritable = Some(message.to_owned());
         self.sending.fail_queued(&PublishError::Outbox(message.to_owned()), &mut self.out);
         for (_, waiter) in std::mem::take(&mut self.saving) {
             self.out.act(Action::Saved(waiter, Err(RequestError::State(message.to_owned()))));
@@ -385,6 +389,13 @@ impl Machine {
     fn reconnect(&mut self, now: Monotonic) {
         self.out.act(Action::HangUp);
         self.wait(now, "this client goes on under a new id".to_owned());
+    }
+
+    fn save(&mut self, write: u64, waiter: Waiter) {
+        match &self.unwritable {
+            None => self.saving.push_back((write, waiter)),
+            Some(why) => self.out.act(Action::Saved(waiter, Err(RequestError::State(why.clone())))),
+        }
     }
 
     fn wait(&mut self, until: Monotonic, reason: String) {

@@ -29,6 +29,11 @@ fn addresses() {
     check("ws://:3000", Err("must look like"));
     check("ws://host:port", Err("port"));
     check("ws://host:70000", Err("port"));
+    check("ws://host:0", Err("port"));
     check("ws://user@host", Err("must look like"));
+    check("ws://user:word@host:3000", Err("must look like"));
+    check("ws://::1:3000", Err("must look like"));
+    check("ws://[::1:3000", Err("must look like"));
+    check("ws://h\u{e4}user.example", Err("must look like"));
     check("ws://host/path?token=secret", Err("must look like"));
 }

@@ -107,7 +107,7 @@ impl Machine {
                 }
             }
             ServerFrame::Beat { at, lag } => {
-                if lag.is_empty() {
+                if lag.is_empty() && self.subscriptions.are_complete() {
                     self.out.act(Action::Current(at));
                 }
             }

@@ -39,6 +39,8 @@ use crate::client::subscription::Delivery;
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     rooms: BTreeMap<RoomId, Room>,
+    /// The rooms that `hello` resumed, until it is answered.
+    greeted: BTreeSet<RoomId>,
     /// What a `subscribe`, `unsubscribe` or `resume` was for.
     asked: HashMap<RequestId, Asked>,
     /// When rooms that could not be opened are asked for again.
@@ -172,19 +174,42 @@ impl Subscriptions {
         }
     }
 
+    /// True if every room that is wanted is subscribed to: what the server says of all holds for all.
+    pub(super) fn are_complete(&self) -> bool {
+        self.rooms.values().all(|room| match room.stage {
+            Stage::Live(_) => true,
+            Stage::Closing(_) => room.next.is_none(),
+            _ => false,
+        })
+    }
+
     /// True while a full reader is not parked: what comes now could not be handed over.
     pub(super) fn is_blocked(&self) -> bool {
         !self.blocking.is_empty()
     }
 
     /// The rooms that `hello` resumes, at most so many as it may.
-    pub(super) fn resume(&self) -> Vec<(RoomId, Position)> {
-        self.live().take(RESUME_ROOMS_MAX).collect()
+    pub(super) fn resume(&mut self) -> Vec<(RoomId, Position)> {
+        let rooms: Vec<_> = self.live().take(RESUME_ROOMS_MAX).collect();
+        self.greeted = rooms.iter().map(|(room, _)| room.clone()).collect();
+        rooms
     }
 
-    /// Resumes what `hello` had no room for, and opens what is wanted.
+    /// Resumes what `hello` had no room for, leaves what was left since, and opens what is wanted.
     pub(super) fn welcomed(&mut self, requests: &mut Requests, out: &mut Output) {
-        let rest: Vec<_> = self.live().skip(RESUME_ROOMS_MAX).collect();
+        let greeted = std::mem::take(&mut self.greeted);
+        let rest: Vec<_> = self.live().filter(|(room, _)| !greeted.contains(room)).collect();
+        for name in greeted {
+            let next = match self.rooms.get(&name) {
+                Some(Room { stage: Stage::Live(_), .. }) => continue,
+                Some(Room { stage: Stage::Wanted(from), subscription: Some(id), .. }) => Some((*id, *from)),
+                _ => None,
+            };
+            let id = requests.number();
+            self.rooms.insert(name.clone(), Room::closing(id, next));
+            self.asked.insert(id, Asked::Unsubscribe(name.clone()));
+            out.send(ClientFrame::Unsubscribe { id, room: name });
+        }
         for rooms in rest.chunks(RESUME_ROOMS_MAX) {
             let id = requests.number();
             self.asked.insert(id, Asked::Resume(rooms.iter().map(|(room, _)| room.clone()).collect()));
@@ -208,6 +233,7 @@ impl Subscriptions {
     /// The connection is gone: barriers fall, cursors stay.
     pub(super) fn disconnected(&mut self) {
         self.asked.clear();
+        self.greeted.clear();
         self.again_at = None;
         self.blocking.clear();
         self.blocked_since = None;
@@ -255,7 +281,7 @@ impl Subscriptions {
             return None;
         }
         room.stage = Stage::Live(position);
-        room.owed = starts_behind_a_gap(from, &position).then_some(from);
+        room.owed = (!from.is_met_by(&position)).then_some(from);
         if let (Some(subscription), false) = (room.subscription, room.is_started) {
             room.is_started = true;
             out.act(Action::Deliver(subscription, Delivery::Started { position, head, horizon }));
@@ -320,6 +346,10 @@ impl Subscriptions {
             Some(Asked::Resume(names)) => {
                 self.asked.remove(&id);
                 for name in names {
+                    let is_live = |room: &Room| matches!(room.stage, Stage::Live(_));
+                    if !self.rooms.get(&name).is_some_and(is_live) {
+                        continue;
+                    }
                     if let Some(Room { subscription: Some(subscription), .. }) = self.rooms.remove(&name) {
                         end(subscription, code, message.clone(), out);
                     }
@@ -441,6 +471,17 @@ impl Subscriptions {
 }
 
 impl Room {
+    const fn closing(request: RequestId, next: Option<(SubscriptionId, From)>) -> Self {
+        Self {
+            stage: Stage::Closing(request),
+            subscription: None,
+            next,
+            is_started: false,
+            is_full: false,
+            owed: None,
+        }
+    }
+
     const fn wanted(id: SubscriptionId, from: From) -> Self {
         Self {
             stage: Stage::Wanted(from),
@@ -450,16 +491,6 @@ impl Room {
             is_full: false,
             owed: None,
         }
-    }
-}
-
-/// True if a stream that was asked for with `from` and starts at `position` leaves something out: a gap follows.
-fn starts_behind_a_gap(from: From, position: &Position) -> bool {
-    match from {
-        From::Start => position.offset != Offset::ZERO,
-        From::After(asked) => (asked.offset, asked.chain) != (position.offset, position.chain),
-        From::Offset(asked) => asked != position.offset,
-        From::Last(_) | From::Now => false,
     }
 }
 

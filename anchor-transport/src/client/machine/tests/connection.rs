@@ -175,6 +175,21 @@ fn a_beat_that_names_rooms_behind_says_nothing_of_being_current() {
 }
 
 #[test]
+fn a_beat_says_nothing_of_rooms_that_the_server_does_not_know_of() {
+    check(
+        |script| {
+            script.live();
+            script.subscribe(1, From::Start);
+            let id = script.request_id();
+            script.frame(ServerFrame::Beat { at: 1, lag: Vec::new() });
+            script.frame(subscribed(id, Position::START));
+            script.frame(ServerFrame::Beat { at: 2, lag: Vec::new() });
+        },
+        &["subscribe start", "deliver 1 started -:0", "current as of 2"],
+    );
+}
+
+#[test]
 fn silence_while_nothing_is_read_is_our_own() {
     check(
         |script| {
@@ -255,6 +270,9 @@ fn an_outbox_that_cannot_be_written_stops_everything() {
             script.drain();
             script.machine.handle_outbox_failed("disk on fire");
             script.drain();
+            // Nobody waits for what will not come.
+            script.machine.handle_cursor("tail".to_owned(), lobby(), Position::START, Waiter(10));
+            script.drain();
         },
         &[
             "save put 0.1",
@@ -264,6 +282,8 @@ fn an_outbox_that_cannot_be_written_stops_everything() {
             "saved 9: false",
             "hang up",
             "stopped store_failed",
+            "saved 10: false",
+            "save cursor tail",
         ],
     );
 }

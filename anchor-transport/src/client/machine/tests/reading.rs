@@ -396,3 +396,60 @@ fn a_parked_reader_that_leaves_lets_the_next_one_in() {
         &["deliver 1 events 1 2 3", "unsubscribe", "end 1", "subscribe now"],
     );
 }
+
+#[test]
+fn a_room_that_is_left_between_hello_and_welcome_is_left() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.disconnect();
+            script.tick_after(1_000);
+            script.machine.handle_connected(script.now);
+            script.drain();
+            script.unsubscribe(1);
+            script.subscribe(2, From::Now);
+            script.frame(welcome(0));
+            let unsubscribe = script.request_id();
+            script.frame(events(1, 4, 4));
+            script.frame(ServerFrame::Unsubscribed { id: RequestId(unsubscribe), room: lobby() });
+        },
+        &[
+            "deliver 1 events 1 2 3",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1 resume e1:3",
+            "end 1",
+            "connected",
+            "unsubscribe",
+            "subscribe now",
+        ],
+    );
+}
+
+#[test]
+fn every_room_is_resumed_although_one_is_left_between_hello_and_welcome() {
+    check(
+        |script| {
+            script.live();
+            for room in 0..1_500_u64 {
+                let name = RoomId::new(format!("room-{room}")).unwrap();
+                script.machine.handle_subscribe(script.now, SubscriptionId(room), name.clone(), From::Now);
+                script.drain();
+                let id = RequestId(script.request_id());
+                let (position, head, horizon) = (at(1, 1), Offset(1), Offset(1));
+                script.frame(ServerFrame::Subscribed { id, room: name, position, head, horizon });
+            }
+            script.disconnect();
+            script.tick_after(1_000);
+            script.machine.handle_connected(script.now);
+            script.drain();
+            script.lines.clear();
+            script.unsubscribe(0);
+            script.frame(welcome(0));
+        },
+        &["end 0", "connected", "unsubscribe", "resume 500 rooms"],
+    );
+}
