@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anchor_core::error::BoxError;
-use redb::Database;
+use redb::{CommitError, Database, DatabaseError, StorageError, TableError, TransactionError};
 
 /// A database that is closed when it goes, whatever its file has become.
 #[derive(Debug)]
@@ -34,6 +34,33 @@ impl Drop for OpenDatabase {
         if let Err(error) = contained(|| Ok(database.map(Database::close).transpose()?)) {
             tracing::warn!(%error, "a database was not closed in order");
         }
+    }
+}
+
+/// True if a database takes nothing more until it is opened anew: redb refuses every access after one that the disk failed,
+/// and after a panic of its own.
+pub(crate) fn is_final(error: &BoxError) -> bool {
+    use StorageError::{Io, LockPoisoned, PreviousIo};
+    matches!(storage_error(error), Some(Io(_) | PreviousIo | LockPoisoned(_)))
+}
+
+/// True if an error speaks of the disk, not of what is in the file.
+pub(crate) fn is_of_the_system(error: &BoxError) -> bool {
+    matches!(storage_error(error), Some(StorageError::Io(error)) if error.raw_os_error().is_some())
+}
+
+/// What redb's storage says, whichever call it comes from.
+fn storage_error(error: &BoxError) -> Option<&StorageError> {
+    if let Some(DatabaseError::Storage(error)) = error.downcast_ref() {
+        Some(error)
+    } else if let Some(TransactionError::Storage(error)) = error.downcast_ref() {
+        Some(error)
+    } else if let Some(TableError::Storage(error)) = error.downcast_ref() {
+        Some(error)
+    } else if let Some(CommitError::Storage(error)) = error.downcast_ref() {
+        Some(error)
+    } else {
+        error.downcast_ref()
     }
 }
 

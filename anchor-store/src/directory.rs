@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anchor_core::environment::Environment;
-use redb::{Database, DatabaseError, StorageBackend, StorageError};
+use redb::{Database, StorageBackend};
 
 use crate::database::{OpenDatabase, contained};
 use crate::disk::{FileDisk, sync_directory};
@@ -108,15 +108,9 @@ fn open_backend(
         Role::Journal => JOURNAL_CACHE_BYTES,
         Role::Pages => options.pages_cache_bytes,
     };
-    let open = || Ok(Database::builder().set_cache_size(cache).create_with_backend(backend));
-    match contained(open) {
-        Ok(Ok(database)) => Ok(OpenDatabase::new(database)),
-        Ok(Err(DatabaseError::Storage(StorageError::Io(error)))) if is_of_the_system(&error) => {
-            Err(OpenError::Io { during: "opening a database", source: error.into() })
-        }
-        Ok(Err(error)) => Err(OpenError::damaged(role.file(), error)),
-        Err(error) => Err(OpenError::damaged(role.file(), error)),
-    }
+    let open = || Ok(Database::builder().set_cache_size(cache).create_with_backend(backend)?);
+    let database = contained(open).map_err(|error| OpenError::unreadable(role.file(), error))?;
+    Ok(OpenDatabase::new(database))
 }
 
 fn open_file(path: &Path, role: Role, options: &Options) -> Result<OpenDatabase, OpenError> {
@@ -150,11 +144,14 @@ fn make_directory(dir: &Path) -> Result<(), OpenError> {
     if exists(dir)? {
         return Err(OpenError::NotADirectory { dir: dir.to_owned() });
     }
+    // Every name that is made must be durable, down from a directory that was there.
+    let missing = dir.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).count();
     fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
-    match dir.canonicalize().ok().as_deref().and_then(Path::parent) {
-        Some(parent) => sync_directory(parent).map_err(|source| not_writable(parent, source)),
-        None => Ok(()),
-    }
+    let made = dir.canonicalize().map_err(|source| not_writable(dir, source))?;
+    made.ancestors()
+        .skip(1)
+        .take(missing)
+        .try_for_each(|parent| sync_directory(parent).map_err(|source| not_writable(parent, source)))
 }
 
 fn lock(dir: &Path) -> Result<DirectoryLock, OpenError> {
@@ -219,11 +216,6 @@ fn exists(path: &Path) -> Result<bool, OpenError> {
         }
         _ => not_writable(path, source),
     })
-}
-
-/// True for errors that speak of the disk, not of what is in the file.
-fn is_of_the_system(error: &io::Error) -> bool {
-    error.raw_os_error().is_some()
 }
 
 fn not_writable(path: &Path, source: io::Error) -> OpenError {

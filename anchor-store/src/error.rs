@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anchor_core::error::{BoxError, ErrorKind};
 use thiserror::Error;
 
+use crate::database::is_of_the_system;
+
 /// Why a store was not opened. Nothing was changed, unless the message says so.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -100,6 +102,14 @@ impl OpenError {
             | Self::Missing { .. }
             | Self::JournalAhead { .. }
             | Self::Damaged { .. } => ErrorKind::Corrupt,
+        }
+    }
+
+    /// An error of reading a database: of the disk or of what is in the file.
+    pub(crate) fn unreadable(file: &'static str, error: BoxError) -> Self {
+        match is_of_the_system(&error) {
+            true => Self::Io { during: "opening a database", source: error },
+            false => Self::damaged(file, error),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
@@ -40,7 +40,10 @@ pub struct RedbStore {
 
 struct Handle {
     shared: Arc<Shared>,
+    /// Held by whoever closes the store.
     threads: Mutex<Option<Threads>>,
+    /// The threads' ids, also while they are being waited for.
+    ids: Vec<ThreadId>,
 }
 
 struct Threads {
@@ -119,15 +122,24 @@ impl Handle {
     fn close(&self) {
         let shared = &self.shared;
         shared.queue.close(StoreError::Closed);
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Threads { writer, pager }) = threads {
-            // Whoever drops the last clone in an observer's call runs on the writer's thread, which cannot wait for
-            // itself. Panics of both were caught and kept as the store's failure.
-            if writer.thread().id() != thread::current().id() {
-                drop(writer.join());
+        // Whoever closes in an observer's call runs on a thread of the store, which cannot wait for itself, nor for
+        // somebody who waits for it.
+        let own = thread::current().id();
+        let mut threads = match self.threads.try_lock() {
+            Ok(threads) => threads,
+            Err(TryLockError::WouldBlock) if self.ids.contains(&own) => return,
+            Err(_) => self.threads.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        // Panics of both were caught and kept as the store's failure.
+        let join = |thread: JoinHandle<()>| {
+            if thread.thread().id() != own {
+                drop(thread.join());
             }
+        };
+        if let Some(Threads { writer, pager }) = threads.take() {
+            join(writer);
             shared.cuts.end();
-            drop(pager.join());
+            join(pager);
         }
         if shared.databases().is_ok() && shared.writer.try_lock().is_ok() {
             drop(shared.guard(|| finish(shared)));
@@ -176,7 +188,7 @@ fn start(
     drive: Drive,
 ) -> Result<RedbStore, OpenError> {
     let shared = replay::open(databases, env, options)?;
-    let handle = Handle { shared: Arc::clone(&shared), threads: Mutex::default() };
+    let mut handle = Handle { shared: Arc::clone(&shared), threads: Mutex::default(), ids: Vec::new() };
     if drive == Drive::Threads {
         let spawn = |name: &str, run: fn(&Shared)| {
             let shared = Arc::clone(&shared);
@@ -187,7 +199,8 @@ fn start(
         };
         let pager = spawn("anchor-pager", run_pager)?;
         let threads = Threads { writer: spawn("anchor-writer", run_writer)?, pager };
-        *handle.threads.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads);
+        handle.ids = [&threads.writer, &threads.pager].map(|thread| thread.thread().id()).to_vec();
+        handle.threads = Mutex::new(Some(threads));
     }
     Ok(RedbStore { handle: Arc::new(handle) })
 }

@@ -24,6 +24,7 @@ pub struct Options {
     pub(crate) step_bytes: usize,
     pub(crate) clients_cached: usize,
     pub(crate) rooms_cached: usize,
+    pub(crate) sessions_cached: usize,
     pub(crate) free_bytes: Option<FreeBytes>,
 }
 
@@ -45,10 +46,10 @@ impl Options {
     }
 
     /// Events and bytes that may be journalled and not yet paged, kept in memory; 262,144 and 64 MiB unless set.
-    /// Beyond it appends wait for the pager.
-    pub const fn unpaged_max(mut self, events: usize, bytes: usize) -> Self {
-        self.unpaged_events_max = events;
-        self.unpaged_bytes_max = bytes;
+    /// Beyond it appends wait for the pager. At least one of each.
+    pub fn unpaged_max(mut self, events: usize, bytes: usize) -> Self {
+        self.unpaged_events_max = events.max(1);
+        self.unpaged_bytes_max = bytes.max(1);
         self
     }
 
@@ -64,6 +65,15 @@ impl Options {
     pub const fn cached(mut self, clients: usize, rooms: usize) -> Self {
         self.clients_cached = clients;
         self.rooms_cached = rooms;
+        self
+    }
+
+    /// Clients whose newest session is kept in mind, about; 524,288 unless set. An append of a session that was idle while
+    /// more than so many others opened is answered [`StoreError::Unavailable`]: its client opens another.
+    ///
+    /// [`StoreError::Unavailable`]: anchor_core::store::StoreError::Unavailable
+    pub const fn sessions_cached(mut self, sessions: usize) -> Self {
+        self.sessions_cached = sessions;
         self
     }
 
@@ -120,6 +130,7 @@ impl Default for Options {
             step_bytes: STEP_BYTES,
             clients_cached: 65_536,
             rooms_cached: 65_536,
+            sessions_cached: SESSIONS_CACHED,
             free_bytes: None,
         }
     }
@@ -171,7 +182,7 @@ pub(crate) const TRIMMED_COMMITS: u64 = 32;
 pub(crate) const REMOVED_PAGES: usize = 1_024;
 
 /// Clients whose session numbers are kept; see `sessions.rs` for the others. Source: chosen; about 150 MB at the most.
-pub(crate) const SESSIONS_CACHED: usize = 524_288;
+const SESSIONS_CACHED: usize = 524_288;
 
 /// Memory for the journal's own pages. Source: chosen; it is read only when the store is opened, and the largest
 /// commit fits.

@@ -4,6 +4,8 @@
 //! readers let go of the memory, and the writer of the journal's values. A cut that was moved is never moved again: what
 //! is at or below `applied` is not replayed.
 
+use std::sync::PoisonError;
+
 use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Mark, Offset};
@@ -30,6 +32,7 @@ struct Changed<'c> {
 
 /// Moves the oldest cut, if there is one, and removes some pages below a horizon, if there are any.
 pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
+    let _step = shared.pager.lock().unwrap_or_else(PoisonError::into_inner);
     let databases = shared.databases()?;
     let Some(cut) = shared.cuts.front() else {
         return Ok(if remove_trimmed(&databases.pages)? { Step::Worked } else { Step::Idle });
@@ -85,9 +88,11 @@ fn write_rooms(transaction: &WriteTransaction, cut: &Cut) -> Result<Vec<(RoomId,
             }
         };
         let row = &mut changed[at].row;
-        row.state.horizon = trim.horizon;
-        row.state.before_horizon = trim.before;
-        trimming.insert(row.number, trim.horizon.0)?;
+        if trim.horizon > row.state.horizon {
+            row.state.horizon = trim.horizon;
+            row.state.before_horizon = trim.before;
+            trimming.insert(row.number, trim.horizon.0)?;
+        }
     }
     if numbers != before {
         meta.insert(ROOM_NUMBERS, numbers.to_be_bytes().as_slice())?;

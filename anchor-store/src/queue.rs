@@ -132,6 +132,22 @@ impl Queue {
         openings
     }
 
+    /// Takes the requests that `wanted` names. Everything else keeps its place.
+    pub(crate) fn take_where(&self, mut wanted: impl FnMut(&Request) -> bool) -> Vec<Request> {
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        let mut rest = VecDeque::with_capacity(state.waiting.len());
+        for request in std::mem::take(&mut state.waiting) {
+            if wanted(&request) {
+                taken.push(request);
+            } else {
+                rest.push_back(request);
+            }
+        }
+        state.waiting = rest;
+        taken
+    }
+
     /// Waits until something is in the line, the line is closed, or somebody nudges; at most `timeout`. False if the
     /// time ran out.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {

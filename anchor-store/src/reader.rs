@@ -12,13 +12,13 @@ use anchor_core::run::Run;
 use anchor_core::store::{Direction, Place, Read, RoomState, StoreError};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
 
-use crate::database::contained;
+use crate::database::{contained, is_final};
 use crate::pages::{Page, Row};
 use crate::shared::Shared;
 use crate::tables::{PAGES, ROOMS};
 
 impl Shared {
-    /// Runs a read; an error or a panic in it is an error of this read alone.
+    /// Runs a read. An error or a panic in it is an error of this read alone, unless the disk failed.
     pub(crate) fn guard_read<T>(&self, read: impl FnOnce() -> Result<T, BoxError>) -> Result<T, StoreError> {
         // Also what memory alone could answer: a closed store answers nothing.
         self.databases()?;
@@ -28,6 +28,7 @@ impl Shared {
         };
         match error.downcast::<StoreError>() {
             Ok(error) => Err(*error),
+            Err(error) if is_final(&error) => Err(self.fail(error)),
             Err(error) => {
                 tracing::error!(%error, "a read of the store failed");
                 Err(StoreError::Corrupt(error.to_string()))

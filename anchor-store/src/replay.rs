@@ -84,7 +84,7 @@ fn replay(shared: &Shared, applied: u64, last: u64) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Runs a part of opening; an error or a panic in it says that `file` is damaged.
+/// Runs a part of opening; an error or a panic in it says that `file` is damaged, unless the disk failed.
 fn guarded<T>(file: &'static str, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, OpenError> {
-    contained(part).map_err(|error| OpenError::damaged(file, error))
+    contained(part).map_err(|error| OpenError::unreadable(file, error))
 }

@@ -1,8 +1,8 @@
 //! The newest session of each client: in memory only, for sessions end with the process.
 //!
-//! Numbers are given out by one counter for all clients, so that a client whose entry was forgotten is still fenced
-//! rightly: a number at or below the highest that was forgotten may be an older session's, and is fenced to be safe.
-//! That client opens again, as after any lost connection.
+//! Numbers are given out by one counter for all clients, so that of a client whose entry was forgotten it is known that it
+//! was: a number at or below the highest that was forgotten may be an older session's or an idle newest one's. It is
+//! not taken for either: that client opens again, as after any lost connection.
 
 use anchor_core::id::{ClientKey, SessionNumber};
 
@@ -29,6 +29,8 @@ pub(crate) enum Standing {
     Open,
     Fenced,
     Full,
+    /// Nobody can tell.
+    Forgotten,
 }
 
 impl Sessions {
@@ -57,8 +59,17 @@ impl Sessions {
             Some(session) if number < session.newest => Standing::Fenced,
             Some(session) if session.full == Some(number) => Standing::Full,
             Some(_) => Standing::Open,
-            None if number.0 <= self.forgotten => Standing::Fenced,
+            None if number.0 <= self.forgotten => Standing::Forgotten,
             None => Standing::Open,
+        }
+    }
+
+    /// Takes nothing more of session `number`: everything up to it is fenced.
+    pub(crate) fn fence(&mut self, client: &ClientKey, number: SessionNumber) {
+        let next = SessionNumber(number.0 + 1);
+        match self.newest.get_mut(client) {
+            Some(session) => session.newest = session.newest.max(next),
+            None => drop(self.newest.insert(client.clone(), Session { newest: next, full: None })),
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) cuts: Cuts,
     pub(crate) writer: Mutex<Writer>,
+    /// Held by whoever takes a step of the pager. The writer's lock comes before it.
+    pub(crate) pager: Mutex<()>,
     observer: Mutex<Option<Arc<dyn CommitObserver>>>,
     failed: OnceLock<StoreError>,
     /// The newest commit that the pages hold.
@@ -99,6 +101,7 @@ impl Shared {
             queue: Queue::default(),
             cuts: Cuts::default(),
             writer: Mutex::new(writer),
+            pager: Mutex::default(),
             observer: Mutex::default(),
             failed: OnceLock::new(),
             applied: AtomicU64::new(applied),
@@ -133,7 +136,10 @@ impl Shared {
     }
 
     pub(crate) fn observe(&self, observer: Arc<dyn CommitObserver>) {
-        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(observer);
+        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&observer));
+        if self.failed.get().is_some() {
+            observer.failed();
+        }
     }
 
     pub(crate) fn observer(&self) -> Option<Arc<dyn CommitObserver>> {
@@ -158,15 +164,25 @@ impl Shared {
                 Err(error) => error,
             },
         };
+        Err(self.fail(error))
+    }
+
+    /// Takes nothing more in this process, and lets everybody know: the failure that was the first.
+    pub(crate) fn fail(&self, error: BoxError) -> StoreError {
         tracing::error!(%error, "the store has failed");
-        let failed = StoreError::Failed { backend: BACKEND, source: Arc::new(error) };
-        let failed = self.failed.get_or_init(|| failed).clone();
-        self.queue.fail(&failed);
-        self.cuts.end();
-        if let Some(observer) = self.observer() {
-            observer.failed();
+        let mut is_first = false;
+        let failed = self.failed.get_or_init(|| {
+            is_first = true;
+            StoreError::Failed { backend: BACKEND, source: Arc::new(error) }
+        });
+        if is_first {
+            self.queue.fail(failed);
+            self.cuts.end();
+            if let Some(observer) = self.observer() {
+                observer.failed();
+            }
         }
-        Err(failed)
+        failed.clone()
     }
 
     /// The state of a room with the `ts` of its newest event, from memory or the pages.

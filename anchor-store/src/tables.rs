@@ -2,7 +2,10 @@
 
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition,
+    TableError,
+};
 
 use crate::database::contained;
 use crate::error::OpenError;
@@ -90,8 +93,8 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
 
 /// The pair that a database says it belongs to; `None` if nothing was ever written to it.
 pub(crate) fn pair_of(db: &Database, role: Role) -> Result<Option<PairId>, OpenError> {
-    let damaged = |error: BoxError| OpenError::damaged(role.file(), error);
-    let Some((format, pair)) = contained(|| read_identity(db)).map_err(damaged)? else { return Ok(None) };
+    let unreadable = |error| OpenError::unreadable(role.file(), error);
+    let Some((format, pair)) = contained(|| read_identity(db)).map_err(unreadable)? else { return Ok(None) };
     check_format(format, role.file())?;
     Ok(Some(pair))
 }
@@ -132,14 +135,14 @@ pub(crate) fn is_unused(db: &Database, role: Role) -> Result<bool, OpenError> {
             Role::Pages => read_number(&transaction.open_table(META)?, APPLIED)? == Some(0),
         })
     };
-    contained(look).map_err(|error| OpenError::damaged(role.file(), error))
+    contained(look).map_err(|error| OpenError::unreadable(role.file(), error))
 }
 
 /// A number of `meta`.
 pub(crate) fn read_number(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     key: &str,
-) -> Result<Option<u64>, redb::Error> {
+) -> Result<Option<u64>, StorageError> {
     let value = meta.get(key)?;
     Ok(value.and_then(|value| value.value().try_into().ok()).map(u64::from_be_bytes))
 }

@@ -71,8 +71,11 @@ impl Visible {
         for Trimmed { room, horizon, before } in &commit.trims {
             let start = || EpochStart { epoch: Epoch::from_bytes([0; 8]), before: Mark::START };
             let room = self.room(room, start, &mut known)?;
-            room.state.horizon = *horizon;
-            room.state.before_horizon = *before;
+            // Two of one commit were measured against the same state: the higher holds.
+            if *horizon > room.state.horizon {
+                room.state.horizon = *horizon;
+                room.state.before_horizon = *before;
+            }
             room.changed = number;
         }
         Ok(())

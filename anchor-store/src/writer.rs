@@ -10,24 +10,25 @@
 
 mod decide;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq};
 use anchor_core::position::Offset;
-use anchor_core::publish::Outcome;
-use anchor_core::store::ClientState;
+use anchor_core::publish::{Outcome, Publish};
+use anchor_core::store::{ClientState, StoreError};
 use anchor_core::window::{Entry, Window};
 use redb::Durability;
 
 use self::decide::Deciding;
 use crate::cache::Cache;
 use crate::journal::{Commit, Stored, Trimmed};
-use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, SESSIONS_CACHED, TRIMMED_COMMITS};
+use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, TRIMMED_COMMITS};
 use crate::queue::{Reply, Request};
-use crate::sessions::Sessions;
-use crate::shared::{Cut, Shared};
+use crate::sessions::{Sessions, Standing};
+use crate::shared::{BACKEND, Cut, Shared};
 use crate::tables::COMMITS;
 use crate::windows;
 
@@ -89,6 +90,7 @@ struct Random {
 
 enum Answer {
     Append(Reply<Vec<Outcome>>, Vec<Outcome>),
+    Refuse(Reply<Vec<Outcome>>),
     Open(Reply<ClientState>, ClientState),
     Trim(Reply<()>),
 }
@@ -98,7 +100,7 @@ impl Writer {
     pub(crate) fn new(options: &Options, next: u64, oldest: u64) -> Self {
         Self {
             clients: Cache::new(options.clients_cached),
-            sessions: Sessions::new(SESSIONS_CACHED),
+            sessions: Sessions::new(options.sessions_cached),
             next,
             oldest,
             cut: Collecting { number: 1, ..Collecting::default() },
@@ -129,6 +131,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
             answers.push(match request {
+                Request::Append { batch, reply } if self.is_forgotten(&batch) => Answer::Refuse(reply),
                 Request::Append { batch, reply } => {
                     let decide = |publish| self.decide(publish, &mut deciding);
                     Answer::Append(reply, batch.into_iter().map(decide).collect::<Result<_, _>>()?)
@@ -141,6 +144,9 @@ impl Writer {
                     Answer::Trim(reply)
                 }
             });
+        }
+        if waits && !answers.is_empty() {
+            answers.extend(self.take_fenced(shared));
         }
         let commit = deciding.finish();
         if !commit.is_empty() {
@@ -198,6 +204,39 @@ impl Writer {
         Ok(ClientState { session: self.sessions.open(key), highest: client.window.highest() })
     }
 
+    /// True if a session of `batch` was forgotten. Then nothing of the batch is decided, and nothing that was handed over
+    /// behind it will be.
+    fn is_forgotten(&mut self, batch: &[Publish]) -> bool {
+        let sessions = &mut self.sessions;
+        let numbered = || batch.iter().filter_map(|publish| Some((&publish.client, publish.session?)));
+        let is_forgotten =
+            numbered().any(|(client, number)| sessions.standing(client, number) == Standing::Forgotten);
+        if is_forgotten {
+            numbered().for_each(|(client, number)| sessions.fence(client, number));
+        }
+        is_forgotten
+    }
+
+    /// Answers the appends that can only be fenced, lest they pile up while clients come and go and nothing is written.
+    fn take_fenced(&mut self, shared: &Shared) -> Vec<Answer> {
+        let sessions = &mut self.sessions;
+        let mut is_fenced = |publish: &Publish| {
+            let standing = publish.session.map(|number| sessions.standing(&publish.client, number));
+            standing == Some(Standing::Fenced)
+        };
+        let fenced = shared.queue.take_where(|request| match request {
+            Request::Append { batch, .. } => batch.iter().all(&mut is_fenced),
+            Request::Open { .. } | Request::Trim { .. } => false,
+        });
+        let answer = |request| match request {
+            Request::Append { batch, reply } => {
+                Some(Answer::Append(reply, vec![Outcome::Fenced; batch.len()]))
+            }
+            Request::Open { .. } | Request::Trim { .. } => None,
+        };
+        fenced.into_iter().filter_map(answer).collect()
+    }
+
     fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<(), BoxError> {
         let number = self.next;
         let value = commit.encode();
@@ -220,8 +259,23 @@ impl Writer {
 
     /// Lets readers and the observer see a commit that is durable.
     fn publish(&mut self, shared: &Shared, number: u64, commit: Commit) -> Result<(), BoxError> {
+        // What only the pages know is looked up before readers are kept waiting.
+        let trimmed = commit.trims.iter().map(|trim| &trim.room);
+        let rooms = commit.runs.iter().map(|stored| stored.run.room()).chain(trimmed);
+        let paged: Vec<&RoomId> = {
+            let visible = shared.visible();
+            rooms.filter(|room| visible.get(room).is_none()).collect()
+        };
+        let mut rows = HashMap::with_capacity(paged.len());
+        for room in paged {
+            if !rows.contains_key(room) {
+                rows.insert(room, shared.row(room)?);
+            }
+        }
         let known = |room: &RoomId| -> Result<_, BoxError> {
-            Ok(shared.row(room)?.map(|row| (row.state.clone(), row.ts)))
+            // A room that the pager has just finished is not among them.
+            let row = rows.remove(room).map_or_else(|| shared.row(room), Ok)?;
+            Ok(row.map(|row| (row.state.clone(), row.ts)))
         };
         shared.visible_mut().add(number, &commit, known)?;
         if let Some(observer) = shared.observer()
@@ -296,6 +350,12 @@ impl Answer {
         // Somebody who no longer waits for the answer dropped the other end.
         match self {
             Self::Append(reply, outcomes) => drop(reply.send(Ok(outcomes))),
+            Self::Refuse(reply) => drop(reply.send(Err(StoreError::Unavailable {
+                backend: BACKEND,
+                source: Arc::new(
+                    "the session was idle for so long that it was forgotten; open another".into(),
+                ),
+            }))),
             Self::Open(reply, state) => drop(reply.send(Ok(state))),
             Self::Trim(reply) => drop(reply.send(Ok(()))),
         }

@@ -23,7 +23,7 @@ fn a_newer_session_fences_and_a_full_one_stays_full_until_then() {
 }
 
 #[test]
-fn a_session_that_was_forgotten_is_fenced_rather_than_let_in() {
+fn a_session_that_was_forgotten_is_not_let_in() {
     let mut sessions = Sessions::new(2);
     let older = sessions.open(&client(0));
     let newest = sessions.open(&client(0));
@@ -31,8 +31,10 @@ fn a_session_that_was_forgotten_is_fenced_rather_than_let_in() {
         sessions.open(&client(number));
     }
     for forgotten in [older, newest] {
-        assert_eq!(sessions.standing(&client(0), forgotten), Standing::Fenced);
+        assert_eq!(sessions.standing(&client(0), forgotten), Standing::Forgotten);
     }
+    sessions.fence(&client(0), newest);
+    assert_eq!(sessions.standing(&client(0), newest), Standing::Fenced);
     let again = sessions.open(&client(0));
     assert_eq!(sessions.standing(&client(0), again), Standing::Open);
 }

@@ -49,7 +49,7 @@ impl Writer {
         if let Some(number) = publish.session {
             match self.sessions.standing(&publish.client, number) {
                 Standing::Open => {}
-                Standing::Fenced => return Ok(Outcome::Fenced),
+                Standing::Fenced | Standing::Forgotten => return Ok(Outcome::Fenced),
                 Standing::Full => return Ok(Outcome::WindowFull),
             }
         }

@@ -1,6 +1,7 @@
 //! Loss of power at every sync, and a store that fails: what was acknowledged is there, and nothing is there twice.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use anchor::System;
 use anchor_core::publish::{Ack, Outcome, Publish};
@@ -151,16 +152,18 @@ fn a_store_that_failed_answers_nothing_and_tells_its_observer_once() {
     store.close();
 }
 
-/// An observer with a defect: the writer panics as soon as it tells of a commit.
+/// An observer with a defect: the writer panics as soon as it tells of a commit. It says when the store has failed.
 #[derive(Debug)]
-struct Defect;
+struct Defect(Sender<()>);
 
 impl CommitObserver for Defect {
     fn committed(&self, _: &[Run]) {
         panic!("a defect, on purpose");
     }
 
-    fn failed(&self) {}
+    fn failed(&self) {
+        self.0.send(()).unwrap();
+    }
 }
 
 #[test]
@@ -168,9 +171,12 @@ fn a_panic_in_the_writer_is_a_store_that_failed() {
     let directory = tempdir().unwrap();
     let lobby = room("lobby");
     let store = RedbStore::open(directory.path(), System).unwrap();
-    store.observe(Arc::new(Defect));
+    let (failed, told) = channel();
+    store.observe(Arc::new(Defect(failed)));
     let first = block_on(store.append(vec![publish(&client(1), 1, &lobby, "a")]));
     assert!(matches!(first, Err(StoreError::Failed { .. })), "{first:?}");
+    // The answer leaves while the panic unwinds; the store knows of it a moment later.
+    told.recv().unwrap();
     assert_eq!(store.readiness(), Readiness::Failed);
     assert!(matches!(block_on(store.room(&lobby)), Err(StoreError::Failed { .. })));
     store.close();

@@ -10,5 +10,6 @@ mod damaged;
 mod directory;
 mod disk_full;
 mod paging;
+mod regressions;
 mod slow;
 mod support;

@@ -1,0 +1,139 @@
+//! Defects that were found and mended: each test tells what went wrong.
+
+use std::sync::{Arc, Barrier};
+
+use anchor::System;
+use anchor_core::id::Seq;
+use anchor_core::position::Offset;
+use anchor_core::publish::Outcome;
+use anchor_core::store::{Readiness, Store, StoreError, StoreExt};
+use anchor_store::RedbStore;
+use futures::FutureExt;
+use futures::executor::block_on;
+
+use crate::support::{
+    Notes, World, acked, append_stepped, client, in_session, lock, publish, room, run_steps,
+};
+
+/// Two trims that waited together were both measured against the state before their commit, and the later one took the
+/// horizon back: what was said to be trimmed came back.
+#[test]
+fn of_two_trims_in_one_commit_the_higher_holds() {
+    let world = World::failing_at(None, 0);
+    let (journal, pages) = (world.disk(Vec::new()), world.disk(Vec::new()));
+    let store = RedbStore::with_backends(journal.clone(), pages.clone(), System).unwrap();
+    let (lobby, ada) = (room("lobby"), client(1));
+    let batch = (1..=10).map(|seq| publish(&ada, seq, &lobby, "x")).collect();
+    append_stepped(&store, batch).unwrap();
+    let (mut higher, mut lower) = (store.trim(&lobby, Offset(8)), store.trim(&lobby, Offset(3)));
+    assert!(higher.as_mut().now_or_never().is_none() && lower.as_mut().now_or_never().is_none());
+    run_steps(&store).unwrap();
+    block_on(higher).unwrap();
+    block_on(lower).unwrap();
+    let horizon = |store: &RedbStore| block_on(store.room(&lobby)).unwrap().unwrap().horizon;
+    assert_eq!(horizon(&store), Offset(8), "in memory");
+    let replayed = RedbStore::with_backends(world.disk(journal.image()), world.disk(pages.image()), System);
+    assert_eq!(horizon(&replayed.unwrap()), Offset(8), "after a replay");
+    store.step_pager().unwrap();
+    assert_eq!(horizon(&store), Offset(8), "in the pages");
+}
+
+/// A read that the disk failed was answered as damage, although redb takes nothing more after any failed access: the
+/// store went on as if it were sound, and nobody was told to open it anew.
+#[test]
+fn a_read_that_the_disk_fails_fails_the_store() {
+    let world = World::failing_at(None, 0);
+    let (journal, pages) = (world.disk(Vec::new()), world.disk(Vec::new()));
+    let options = RedbStore::options().pages_cache_bytes(0);
+    let store = options.clone().open_stepped(journal.clone(), pages.clone(), System).unwrap();
+    let lobby = room("lobby");
+    append_stepped(&store, vec![publish(&client(1), 1, &lobby, "a")]).unwrap();
+    store.close();
+    let store = options.open_stepped(journal, pages, System).unwrap();
+    let notes = Arc::new(Notes::default());
+    store.observe(notes.clone());
+    world.turn_off();
+    let error = block_on(store.read_all(&lobby)).unwrap_err();
+    assert!(matches!(error, StoreError::Failed { .. }), "{error:?}");
+    assert_eq!(store.readiness(), Readiness::Failed);
+    assert_eq!(*lock(&notes.failures), 1);
+}
+
+/// Who began to observe a store that had failed just before was never told, and waited for ever.
+#[test]
+fn who_observes_a_failed_store_is_told() {
+    let world = World::failing_at(None, 0);
+    let store = RedbStore::with_backends(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    world.turn_off();
+    let waiting = store.append(vec![publish(&client(1), 1, &room("lobby"), "a")]);
+    assert!(run_steps(&store).is_err());
+    assert!(block_on(waiting).is_err());
+    let notes = Arc::new(Notes::default());
+    store.observe(notes.clone());
+    assert_eq!(*lock(&notes.failures), 1);
+}
+
+/// A second close that came while the first was under way took the same steps beside the threads that were finishing:
+/// what waited was answered `Closed`, or a cut was moved twice and the store failed on its last breath.
+#[test]
+fn two_closes_at_once_finish_what_waits() {
+    for _ in 0..8 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RedbStore::options().page_step(10, 1 << 20).open(dir.path(), System).unwrap();
+        let notes = Arc::new(Notes::default());
+        store.observe(notes.clone());
+        let appends: Vec<_> = (0..200_u64)
+            .map(|seq| store.append(vec![publish(&client(1), seq + 1, &room(&format!("r{}", seq % 9)), "x")]))
+            .collect();
+        let together = Barrier::new(2);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    together.wait();
+                    store.close();
+                });
+            }
+        });
+        for append in appends {
+            acked(&block_on(append).unwrap()[0]);
+        }
+        assert_eq!(*lock(&notes.failures), 0);
+        assert_eq!(anchor_store::check(dir.path(), System).unwrap().events, 200);
+    }
+}
+
+/// A session that was idle while very many others opened was told that it had been replaced, which sends a client away
+/// from its id for good: nobody had replaced it.
+#[test]
+fn a_session_that_was_forgotten_is_not_told_that_it_was_replaced() {
+    let world = World::failing_at(None, 0);
+    let options = RedbStore::options().sessions_cached(4);
+    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let open = |number: u8| {
+        let client = client(number);
+        let mut opened = store.open_client(&client, Seq::FIRST);
+        assert!(opened.as_mut().now_or_never().is_none());
+        run_steps(&store).unwrap();
+        block_on(opened).unwrap().session
+    };
+    let (lobby, ada) = (room("lobby"), client(0));
+    let idle = open(0);
+    for number in 1..40 {
+        open(number);
+    }
+    let eve = open(40);
+    let late = vec![
+        in_session(eve, publish(&client(40), 1, &lobby, "eve")),
+        in_session(idle, publish(&ada, 1, &lobby, "ada")),
+    ];
+    let error = append_stepped(&store, late).unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert!(block_on(store.room(&lobby)).unwrap().is_none(), "nothing of the batch was written");
+    // What comes behind a batch that failed does not overtake it.
+    let behind = append_stepped(&store, vec![in_session(eve, publish(&client(40), 2, &lobby, "more"))]);
+    assert_eq!(behind.unwrap(), [Outcome::Fenced]);
+    let again = in_session(open(0), publish(&ada, 1, &lobby, "ada"));
+    acked(&append_stepped(&store, vec![again]).unwrap()[0]);
+    let again = in_session(open(40), publish(&client(40), 1, &lobby, "eve"));
+    acked(&append_stepped(&store, vec![again]).unwrap()[0]);
+}
