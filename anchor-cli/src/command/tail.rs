@@ -44,6 +44,8 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
         progress: Progress::new(),
         cursor,
         position: None,
+        from,
+        is_first: saved.is_none(),
         end: None,
         printed: 0,
         arguments,
@@ -90,6 +92,10 @@ struct Reader<'a> {
     cursor: Option<Cursor>,
     /// Up to where everything was printed; `None` once it is saved, or where none is kept.
     position: Option<Position>,
+    /// What was asked for.
+    from: From,
+    /// No position was saved before.
+    is_first: bool,
     /// Where to end; `None` while that is not known, and with `--follow`.
     end: Option<Offset>,
     printed: u64,
@@ -101,10 +107,20 @@ impl Reader<'_> {
             let Some(delivery) = self.next().await? else {
                 return Err(connection::stopped(&self.client).await);
             };
-            let reached = delivery.position();
+            let mut reached = delivery.position();
             match delivery {
-                Delivery::Started { head, .. } if !self.arguments.follow => self.end = Some(head),
-                Delivery::Started { .. } => {}
+                Delivery::Started { position, head, .. } => {
+                    if !self.arguments.follow {
+                        self.end = Some(head);
+                    }
+                    if !self.from.is_met_by(&position) {
+                        // A gap comes first, and is told even where nothing follows it.
+                        reached = None;
+                    } else if self.is_first {
+                        // The same range begins elsewhere once the log has grown.
+                        self.position = Some(position);
+                    }
+                }
                 Delivery::Events(events) => self.print(&events)?,
                 Delivery::Gap(gap) => {
                     match self.arguments.json {

@@ -164,6 +164,27 @@ fn a_position_of_another_log_is_answered_by_a_gap() {
 }
 
 #[test]
+fn a_gap_with_nothing_behind_it_is_told() {
+    let here = lobby(3);
+    let there = lobby(0);
+    assert_eq!(tail(&here, "bob", "--resume"), "m1 m2 m3");
+    std::fs::create_dir_all(there.state("bob")).unwrap();
+    std::fs::rename(here.state("bob").join("cursors"), there.state("bob").join("cursors")).unwrap();
+    let printed = there.cli("bob", "tail lobby --resume --json").run().succeed().json();
+    assert_eq!((printed.len(), &printed[0]["gap"]["reason"]), (1, &json!("history")));
+    let beyond = there.cli("cid", "tail lobby --after 9 --json").run().succeed().json();
+    assert_eq!((beyond.len(), &beyond[0]["gap"]["to"]), (1, &json!(9)));
+}
+
+#[test]
+fn a_position_is_kept_from_the_beginning_on() {
+    let world = lobby(2);
+    assert_eq!(tail(&world, "bob", "--resume --last 0"), "");
+    world.send("ada", "lobby", &["m3", "m4"]);
+    assert_eq!(tail(&world, "bob", "--resume --last 0"), "m3 m4");
+}
+
+#[test]
 fn head_ends_tail_quietly() {
     let world = lobby(2_000);
     for arguments in
