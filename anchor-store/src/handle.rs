@@ -232,7 +232,8 @@ fn run_pager(shared: &Shared) {
     loop {
         match shared.guard(|| pager::step(shared)) {
             Ok(Step::Worked) => {}
-            Ok(Step::Idle | Step::Waiting) if shared.cuts.wait() => {}
+            Ok(Step::Waiting) if shared.cuts.pause(DISK_RETRY) => {}
+            Ok(Step::Idle) if shared.cuts.wait() => {}
             Ok(Step::Idle | Step::Waiting) | Err(_) => break,
         }
     }

@@ -149,8 +149,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Free disk space below which appends wait. Source: the design. What may still be written then, one commit and the
-/// pages of everything unpaged with the tree above them, is less.
+/// Free disk space below which appends and the pager wait. Source: the design. What may still be written then, one
+/// commit and the page step that has begun, is less where that step rewrites few open pages beside what it moves.
 pub(crate) const DISK_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What one commit may take on the disk. Source: chosen; the largest batch with what redb writes besides, twice.

@@ -30,11 +30,16 @@ struct Changed<'c> {
     runs: Vec<&'c Stored>,
 }
 
-/// Moves the oldest cut, if there is one, and removes some pages below a horizon, if there are any.
+/// Moves the oldest cut, if there is one, and removes some pages below a horizon, if there are any. Waits while the disk
+/// is full: open pages are written again, so that more is written than is moved.
 pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     let _step = shared.pager.lock().unwrap_or_else(PoisonError::into_inner);
     let databases = shared.databases()?;
-    let Some(cut) = shared.cuts.front() else {
+    let cut = shared.cuts.front();
+    if shared.disk_is_full() {
+        return Ok(if cut.is_some() { Step::Waiting } else { Step::Idle });
+    }
+    let Some(cut) = cut else {
         return Ok(if remove_trimmed(&databases.pages)? { Step::Worked } else { Step::Idle });
     };
     let mut transaction = databases.pages.begin_write()?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
+use std::time::Duration;
 
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
@@ -273,6 +274,14 @@ impl Cuts {
         let (waiting, _) =
             self.changed.wait_timeout_while(waiting, IDLE, idle).unwrap_or_else(PoisonError::into_inner);
         !waiting.is_empty() || !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Waits for a while, or until no cut will come any more; false then.
+    pub(crate) fn pause(&self, time: Duration) -> bool {
+        let waiting = self.lock();
+        let goes_on = |_: &mut VecDeque<_>| !self.ended.load(Ordering::Acquire);
+        drop(self.changed.wait_timeout_while(waiting, time, goes_on).unwrap_or_else(PoisonError::into_inner));
+        !self.ended.load(Ordering::Acquire)
     }
 
     /// Lets whoever waits know that no cut will come any more.

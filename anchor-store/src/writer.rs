@@ -118,11 +118,11 @@ impl Writer {
         if shared.queue.is_empty() {
             return Ok(Step::Idle);
         }
-        if self.waits_for_pager(shared) {
+        let disk_is_full = self.waits_for_disk(shared);
+        if !disk_is_full && self.waits_for_pager(shared) {
             return Ok(Step::Waiting);
         }
-        let waits = self.waits_for_disk(shared);
-        let requests = match waits {
+        let requests = match disk_is_full {
             true => shared.queue.take_openings(),
             false => shared.queue.take(BATCH_PUBLISHES_MAX, BATCH_BYTES_MAX),
         };
@@ -137,6 +137,8 @@ impl Writer {
                     Answer::Append(reply, batch.into_iter().map(decide).collect::<Result<_, _>>()?)
                 }
                 Request::Open { client, waits, reply } => {
+                    // The pager waits for the disk too: a floor that is not noted now comes again with a publish.
+                    let waits = if disk_is_full { Seq::ZERO } else { waits };
                     Answer::Open(reply, self.open(shared, &client, waits)?)
                 }
                 Request::Trim { room, horizon, reply } => {
@@ -145,7 +147,7 @@ impl Writer {
                 }
             });
         }
-        if waits && !answers.is_empty() {
+        if disk_is_full && !answers.is_empty() {
             answers.extend(self.take_fenced(shared));
         }
         let commit = deciding.finish();
@@ -156,7 +158,7 @@ impl Writer {
         self.cut_if_due(shared);
         let paged = shared.cuts.paged.load(Ordering::Acquire);
         self.clients.sweep(|client| client.cut <= paged);
-        Ok(if waits { Step::Waiting } else { Step::Worked })
+        Ok(if disk_is_full { Step::Waiting } else { Step::Worked })
     }
 
     /// Hands what was committed since the last cut to the pager.

@@ -77,3 +77,32 @@ async fn threads_go_on_by_themselves_and_a_close_does_not_wait_for_room() {
     let store = RedbStore::open(dir.path(), System).unwrap();
     assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
 }
+
+/// The pager writes more than it moves, for open pages are written again: on a full disk it waits like everybody, and
+/// what it has not moved is in the journal.
+#[tokio::test]
+async fn nothing_is_paged_while_the_disk_is_full() {
+    let free = Arc::new(AtomicU64::new(1 << 40));
+    let told = free.clone();
+    let world = World::failing_at(None, 0);
+    let free_bytes = move || Ok(told.load(Ordering::Relaxed));
+    let options = RedbStore::options().free_bytes(free_bytes).unpaged_max(1, 1 << 20);
+    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let lobby = room("lobby");
+    append_stepped(&store, vec![publish(&client(1), 1, &lobby, "one")]).unwrap();
+    free.store((256 << 20) - 1, Ordering::Relaxed);
+    let syncs = world.syncs();
+    assert_eq!(store.step_pager().unwrap(), Step::Waiting);
+    assert_eq!(world.syncs(), syncs, "nothing was written");
+    assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
+    // Who connects is let in, although no more may be unpaged.
+    let ada = client(1);
+    let mut opened = Box::pin(store.open_client(&ada, Seq::FIRST));
+    assert!(opened.as_mut().now_or_never().is_none());
+    assert_eq!(store.step_writer().unwrap(), Step::Waiting);
+    assert_eq!(opened.await.unwrap().highest, Seq::FIRST);
+    free.store(256 << 20, Ordering::Relaxed);
+    assert_eq!(store.step_pager().unwrap(), Step::Worked);
+    assert!(world.syncs() > syncs);
+    assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
+}

@@ -6,6 +6,7 @@ mod basics;
 mod concurrency;
 mod conformance;
 mod crash;
+mod crash_trim;
 mod damaged;
 mod directory;
 mod disk_full;
