@@ -52,6 +52,10 @@ pub(crate) async fn stopped(client: &Client) -> Failure {
     let mut states = client.states();
     while let Some(state) = states.next().await {
         match state {
+            // Said by the client of its own outbox; after a server's `store_failed` it connects again.
+            ConnectionState::Stopped { code: Code::StoreFailed, message } => {
+                return Failure::new(Exit::Failure, format!("{message}; make room and try again"));
+            }
             ConnectionState::Stopped { code, message } => return turned_away(&message, code.name()),
             ConnectionState::Closed => break,
             _ => {}

@@ -385,10 +385,11 @@ impl Machine {
         self.reconnect(now);
     }
 
-    /// Connects again at once, to say hello with another id.
+    /// Connects again, to say hello with another id.
     fn reconnect(&mut self, now: Monotonic) {
         self.out.act(Action::HangUp);
-        self.wait(now, "this client goes on under a new id".to_owned());
+        let delay = self.backoff.renewed(self.dice.number());
+        self.wait(now + delay, "this client goes on under a new id".to_owned());
     }
 
     fn save(&mut self, write: u64, waiter: Waiter) {

@@ -11,15 +11,25 @@ pub(super) struct Backoff {
     failures: u32,
     /// Sessions in a row that a fault of the protocol ended soon after their welcome.
     faults: u32,
+    /// New ids in a row of which none lasted.
+    renewals: u32,
 }
 
 impl Backoff {
     /// How long to wait after a connection that ended or did not come about; `random` is any number.
     pub(super) fn next(&mut self, random: u64) -> Duration {
-        let doublings = self.failures.max(self.faults).min(DOUBLINGS_MAX);
+        let doublings = self.failures.max(self.faults);
         self.failures = self.failures.saturating_add(1);
-        let range = (FIRST * 2_u32.pow(doublings)).min(LONGEST);
-        range.mul_f64(random as f64 / u64::MAX as f64)
+        jitter(doublings, random)
+    }
+
+    /// How long to wait before going on under a new id: not at all, unless the one before did not last either.
+    pub(super) fn renewed(&mut self, random: u64) -> Duration {
+        self.renewals = self.renewals.saturating_add(1);
+        match self.renewals {
+            1 => Duration::ZERO,
+            renewals => jitter(renewals - 2, random),
+        }
     }
 
     /// A session began: the next wait is short again, unless sessions keep ending by faults.
@@ -36,6 +46,7 @@ impl Backoff {
     /// A session lived for a while.
     pub(super) const fn lasted(&mut self) {
         self.faults = 0;
+        self.renewals = 0;
     }
 
     /// An attempt begins: its number since the last welcome, from 1.
@@ -43,6 +54,12 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1);
         self.attempts
     }
+}
+
+/// Any time within the range after so many doublings.
+fn jitter(doublings: u32, random: u64) -> Duration {
+    let range = (FIRST * 2_u32.pow(doublings.min(DOUBLINGS_MAX))).min(LONGEST);
+    range.mul_f64(random as f64 / u64::MAX as f64)
 }
 
 /// The range of the first wait. Source: the design.

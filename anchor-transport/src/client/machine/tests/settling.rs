@@ -19,7 +19,7 @@ fn copied(script: &mut Script) {
 }
 
 fn again(script: &mut Script, seq: u64) {
-    script.tick_after(0);
+    script.tick_after(1_000);
     script.machine.handle_connected(script.now);
     script.drain();
     script.frame(welcome(seq));
@@ -54,6 +54,26 @@ fn replaced_takes_a_new_id_and_settles_under_the_old_one_first() {
             "publish 1 new, waits 1",
             "save acked 0.1",
         ],
+    );
+}
+
+#[test]
+fn a_server_that_takes_every_id_for_a_copy_is_not_asked_without_a_pause() {
+    check(
+        |script| {
+            for _ in 0..2 {
+                script.greet();
+                script.frame(goodbye(Code::Replaced, None));
+            }
+            script.tick_after(1_000);
+            script.machine.handle_connected(script.now);
+            script.frame(welcome(0));
+            // One that lasts is a new beginning.
+            script.tick_after(20_000);
+            script.frame(goodbye(Code::Replaced, None));
+            script.lines.retain(|line| line.starts_with("waiting"));
+        },
+        &["waiting not at all", "waiting", "waiting not at all"],
     );
 }
 
