@@ -52,7 +52,7 @@ pub enum OpenError {
     },
     /// The state directory holds messages for another server.
     #[error(
-        "the state directory {} holds {pending} unsent messages for {found}; send them there first or name another \
+        "the state directory {} holds messages not yet sent to {found} ({pending}); send them there first or name another \
          directory",
         directory.display()
     )]

@@ -200,7 +200,7 @@ fn load(database: &Database) -> Result<(Saved, Option<String>), LoadError> {
         let (at, position) = row?;
         let (name, room) = at.value();
         let room = RoomId::new(room).map_err(|_| Malformed("not a room id"))?;
-        saved.cursors.insert((name.to_owned(), room), record::parse_position(position.value())?);
+        saved.cursors.insert((name.to_owned(), room), record::read_position(position.value())?);
     }
     match saved.entries.keys().all(|key| saved.identities.contains_key(&key.generation.root())) {
         true => Ok((saved, server)),

@@ -1,162 +1,191 @@
-//! Stored values as bytes: MessagePack arrays in the order of their fields, written and read here alone.
+//! Stored values as bytes: MessagePack arrays in the order of the fields below, by serde.
+//!
+//! A record is a plain copy of what it stores, in types that serde knows; what comes back is checked as anything from
+//! outside is.
 
-use anchor_core::event::{Draft, EventKind, encoding};
+use anchor_core::event::{Body, Draft, EventKind};
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Chain, Epoch, Offset, Position};
 use bytes::Bytes;
-use rmp::encode;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
 
 use super::{Entry, Identity, Kept};
 use crate::client::notice::{Undecided, UndecidedId, UndecidedReason};
 
-/// `[nonce, room, draft…, known…]`.
+#[derive(Serialize, Deserialize)]
+struct EntryRecord<'a> {
+    nonce: u32,
+    room: &'a str,
+    #[serde(borrow)]
+    draft: DraftRecord<'a>,
+    known: PositionRecord,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IdentityRecord {
+    id: ByteArray<16>,
+    highest: u64,
+    highest_acked: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptRecord<'a> {
+    room: &'a str,
+    #[serde(borrow)]
+    draft: DraftRecord<'a>,
+    position: PositionRecord,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UndecidedRecord<'a> {
+    room: &'a str,
+    #[serde(borrow)]
+    draft: DraftRecord<'a>,
+    seq: u64,
+    /// Where it stood, if it was acknowledged and lost.
+    lost: Option<PositionRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DraftRecord<'a> {
+    kind: u16,
+    target: Option<u64>,
+    content_type: Option<&'a str>,
+    #[serde(with = "serde_bytes")]
+    body: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct PositionRecord {
+    epoch: Option<ByteArray<8>>,
+    offset: u64,
+    chain: ByteArray<8>,
+}
+
 pub(super) fn write_entry(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + entry.draft.body.bytes().len());
-    uint(&mut out, entry.nonce.0.into());
-    text(&mut out, entry.room.as_str());
-    draft(&mut out, &entry.draft);
-    position(&mut out, &entry.known);
-    out
+    let Entry { nonce, room, draft, known } = entry;
+    write(&EntryRecord { nonce: nonce.0, room: room.as_str(), draft: draft.into(), known: known.into() })
 }
 
-/// As [`write_entry`] wrote it.
 pub(super) fn read_entry(bytes: &[u8]) -> Result<Entry, Malformed> {
-    let shared = Bytes::copy_from_slice(bytes);
-    let mut reader = Reader::new(&shared);
-    let nonce = Nonce(u32::try_from(reader.uint()?).map_err(|_| Malformed("a nonce above 32 bits"))?);
-    let room = read_room(&mut reader)?;
-    let draft = read_draft(&mut reader)?;
-    Ok(Entry { nonce, room, draft, known: read_position(&mut reader)? })
+    let EntryRecord { nonce, room, draft, known } = read(bytes)?;
+    Ok(Entry { nonce: Nonce(nonce), room: room_id(room)?, draft: draft.try_into()?, known: known.into() })
 }
 
-/// `[client_id, highest, highest acked]`.
 pub(super) fn write_identity(identity: &Identity) -> Vec<u8> {
-    let mut out = Vec::with_capacity(40);
-    binary(&mut out, identity.id.as_bytes());
-    uint(&mut out, identity.highest.get());
-    uint(&mut out, identity.highest_acked.get());
-    out
+    write(&IdentityRecord {
+        id: ByteArray::new(*identity.id.as_bytes()),
+        highest: identity.highest.get(),
+        highest_acked: identity.highest_acked.get(),
+    })
 }
 
-/// As [`write_identity`] wrote it.
 pub(super) fn read_identity(bytes: &[u8]) -> Result<Identity, Malformed> {
-    let mut reader = Reader::from_slice(bytes);
-    let id = ClientId::from_bytes(reader.fixed()?);
-    Ok(Identity { id, highest: read_seq(&mut reader)?, highest_acked: read_seq(&mut reader)? })
+    let IdentityRecord { id, highest, highest_acked } = read(bytes)?;
+    let id = ClientId::from_bytes(id.into_array());
+    Ok(Identity { id, highest: seq(highest)?, highest_acked: seq(highest_acked)? })
 }
 
-/// `[room, draft…, position…]`.
 pub(super) fn write_kept(kept: &Kept) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + kept.draft.body.bytes().len());
-    text(&mut out, kept.room.as_str());
-    draft(&mut out, &kept.draft);
-    position(&mut out, &kept.position);
-    out
+    let Kept { room, draft, position } = kept;
+    write(&KeptRecord { room: room.as_str(), draft: draft.into(), position: position.into() })
 }
 
-/// As [`write_kept`] wrote it.
 pub(super) fn read_kept(bytes: &[u8]) -> Result<Kept, Malformed> {
-    let shared = Bytes::copy_from_slice(bytes);
-    let mut reader = Reader::new(&shared);
-    let room = read_room(&mut reader)?;
-    let draft = read_draft(&mut reader)?;
-    Ok(Kept { room, draft, position: read_position(&mut reader)? })
+    let KeptRecord { room, draft, position } = read(bytes)?;
+    Ok(Kept { room: room_id(room)?, draft: draft.try_into()?, position: position.into() })
 }
 
-/// `[room, draft…, seq, was it acknowledged, position…]`.
 pub(super) fn write_undecided(undecided: &Undecided) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + undecided.draft.body.bytes().len());
-    text(&mut out, undecided.room.as_str());
-    draft(&mut out, &undecided.draft);
-    uint(&mut out, undecided.seq.get());
-    match &undecided.reason {
-        UndecidedReason::Unconfirmed => uint(&mut out, 0),
-        UndecidedReason::Lost { position: lost } => {
-            uint(&mut out, 1);
-            position(&mut out, lost);
+    write(&UndecidedRecord {
+        room: undecided.room.as_str(),
+        draft: (&undecided.draft).into(),
+        seq: undecided.seq.get(),
+        lost: match &undecided.reason {
+            UndecidedReason::Unconfirmed => None,
+            UndecidedReason::Lost { position } => Some(position.into()),
+        },
+    })
+}
+
+pub(super) fn read_undecided(id: UndecidedId, bytes: &[u8]) -> Result<Undecided, Malformed> {
+    let UndecidedRecord { room, draft, seq: number, lost } = read(bytes)?;
+    let reason = match lost {
+        None => UndecidedReason::Unconfirmed,
+        Some(position) => UndecidedReason::Lost { position: position.into() },
+    };
+    Ok(Undecided { id, room: room_id(room)?, draft: draft.try_into()?, seq: seq(number)?, reason })
+}
+
+pub(super) fn write_position(position: &Position) -> Vec<u8> {
+    write(&PositionRecord::from(position))
+}
+
+pub(super) fn read_position(bytes: &[u8]) -> Result<Position, Malformed> {
+    read::<PositionRecord>(bytes).map(Into::into)
+}
+
+impl<'a> From<&'a Draft> for DraftRecord<'a> {
+    fn from(draft: &'a Draft) -> Self {
+        Self {
+            kind: draft.kind.0,
+            target: draft.target.map(|target| target.0),
+            content_type: draft.body.content_type(),
+            body: draft.body.bytes(),
         }
     }
-    out
 }
 
-/// As [`write_undecided`] wrote it.
-pub(super) fn read_undecided(id: UndecidedId, bytes: &[u8]) -> Result<Undecided, Malformed> {
-    let shared = Bytes::copy_from_slice(bytes);
-    let mut reader = Reader::new(&shared);
-    let room = read_room(&mut reader)?;
-    let draft = read_draft(&mut reader)?;
-    let seq = read_seq(&mut reader)?;
-    let reason = match reader.uint()? {
-        0 => UndecidedReason::Unconfirmed,
-        _ => UndecidedReason::Lost { position: read_position(&mut reader)? },
-    };
-    Ok(Undecided { id, room, draft, seq, reason })
-}
+impl TryFrom<DraftRecord<'_>> for Draft {
+    type Error = Malformed;
 
-/// `[epoch, offset, chain]`.
-pub(super) fn write_position(at: &Position) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32);
-    position(&mut out, at);
-    out
-}
-
-/// As [`write_position`] wrote it.
-pub(super) fn parse_position(bytes: &[u8]) -> Result<Position, Malformed> {
-    read_position(&mut Reader::from_slice(bytes))
-}
-
-fn read_position(reader: &mut Reader<'_>) -> Result<Position, Malformed> {
-    let epoch = if reader.nil()? { None } else { Some(Epoch::from_bytes(reader.fixed()?)) };
-    let offset = Offset(reader.uint()?);
-    Ok(Position { epoch, offset, chain: Chain::from_bytes(reader.fixed()?) })
-}
-
-fn read_draft(reader: &mut Reader<'_>) -> Result<Draft, Malformed> {
-    let kind = EventKind(u16::try_from(reader.uint()?).map_err(|_| Malformed("a kind above 16 bits"))?);
-    let target = if reader.nil()? { None } else { Some(Offset(reader.uint()?)) };
-    let body = encoding::read_body(reader)?.ok_or(Malformed("an entry without a body"))?;
-    Ok(Draft { kind, target, body })
-}
-
-fn read_room(reader: &mut Reader<'_>) -> Result<RoomId, Malformed> {
-    RoomId::new(reader.str()?).map_err(|_| Malformed("not a room id"))
-}
-
-fn read_seq(reader: &mut Reader<'_>) -> Result<Seq, Malformed> {
-    Seq::new(reader.uint()?).map_err(|_| Malformed("not a seq"))
-}
-
-fn draft(out: &mut Vec<u8>, draft: &Draft) {
-    uint(out, draft.kind.0.into());
-    match draft.target {
-        Some(target) => uint(out, target.0),
-        None => nil(out),
+    fn try_from(record: DraftRecord<'_>) -> Result<Self, Malformed> {
+        let body = Body::new(record.content_type, Bytes::copy_from_slice(record.body));
+        let body = body.map_err(|_| Malformed("not a body of its content type"))?;
+        Ok(Self { kind: EventKind(record.kind), target: record.target.map(Offset), body })
     }
-    encoding::write_body(out, Some(&draft.body)).expect("a Vec takes every write");
 }
 
-fn position(out: &mut Vec<u8>, position: &Position) {
-    match &position.epoch {
-        Some(epoch) => binary(out, epoch.as_bytes()),
-        None => nil(out),
+impl From<&Position> for PositionRecord {
+    fn from(position: &Position) -> Self {
+        Self {
+            epoch: position.epoch.map(|epoch| ByteArray::new(*epoch.as_bytes())),
+            offset: position.offset.0,
+            chain: ByteArray::new(*position.chain.as_bytes()),
+        }
     }
-    uint(out, position.offset.0);
-    binary(out, position.chain.as_bytes());
 }
 
-fn uint(out: &mut Vec<u8>, number: u64) {
-    encode::write_uint(out, number).expect("a Vec takes every write");
+impl From<PositionRecord> for Position {
+    fn from(record: PositionRecord) -> Self {
+        Self {
+            epoch: record.epoch.map(|epoch| Epoch::from_bytes(epoch.into_array())),
+            offset: Offset(record.offset),
+            chain: Chain::from_bytes(record.chain.into_array()),
+        }
+    }
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
-    encode::write_str(out, text).expect("a Vec takes every write");
+fn write(record: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec(record).expect("records hold nothing that MessagePack cannot")
 }
 
-fn binary(out: &mut Vec<u8>, bytes: &[u8]) {
-    encode::write_bin(out, bytes).expect("a Vec takes every write");
+/// One record and nothing behind it, which `rmp_serde` alone would pass over.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
+    let mut whole = Reader::from_slice(bytes);
+    whole.skip()?;
+    if !whole.is_empty() {
+        return Err(Malformed("bytes behind a stored record"));
+    }
+    rmp_serde::from_slice(bytes).map_err(|_| Malformed("not a stored record"))
 }
 
-fn nil(out: &mut Vec<u8>) {
-    encode::write_nil(out).expect("a Vec takes every write");
+fn room_id(room: &str) -> Result<RoomId, Malformed> {
+    RoomId::new(room).map_err(|_| Malformed("not a room id"))
+}
+
+fn seq(number: u64) -> Result<Seq, Malformed> {
+    Seq::new(number).map_err(|_| Malformed("not a seq"))
 }
