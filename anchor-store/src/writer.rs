@@ -8,7 +8,9 @@
 //! A step runs on one thread at a time. What it has decided lives in the writer alone until the commit has returned; a
 //! commit that fails is final for the store, so there is nothing to take back.
 
+mod answer;
 mod decide;
+mod random;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,17 +20,19 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq};
 use anchor_core::position::Offset;
 use anchor_core::publish::{Outcome, Publish};
-use anchor_core::store::{ClientState, StoreError};
+use anchor_core::store::ClientState;
 use anchor_core::window::{Entry, Window};
 use redb::Durability;
 
+use self::answer::Answer;
 use self::decide::Deciding;
+use self::random::Random;
 use crate::cache::Cache;
 use crate::journal::{Commit, Stored, Trimmed};
 use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, TRIMMED_COMMITS};
-use crate::queue::{Reply, Request};
+use crate::queue::Request;
 use crate::sessions::{Sessions, Standing};
-use crate::shared::{BACKEND, Cut, Shared};
+use crate::shared::{Cut, Shared};
 use crate::tables::COMMITS;
 use crate::windows;
 
@@ -82,19 +86,6 @@ struct Collecting {
     window_bytes: usize,
 }
 
-/// Random bytes, drawn many at once.
-#[derive(Debug, Default)]
-struct Random {
-    drawn: Vec<u8>,
-}
-
-enum Answer {
-    Append(Reply<Vec<Outcome>>, Vec<Outcome>),
-    Refuse(Reply<Vec<Outcome>>),
-    Open(Reply<ClientState>, ClientState),
-    Trim(Reply<()>),
-}
-
 impl Writer {
     /// A writer whose next commit is `next`, on a journal that begins at `oldest`.
     pub(crate) fn new(options: &Options, next: u64, oldest: u64) -> Self {
@@ -131,7 +122,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
             answers.push(match request {
-                Request::Append { batch, reply } if self.is_forgotten(&batch) => Answer::Refuse(reply),
+                Request::Append { batch, reply } if self.is_forgotten(&batch) => Answer::Forgotten(reply),
                 Request::Append { batch, reply } => {
                     let decide = |publish| self.decide(publish, &mut deciding);
                     Answer::Append(reply, batch.into_iter().map(decide).collect::<Result<_, _>>()?)
@@ -335,35 +326,6 @@ impl Collecting {
     }
 }
 
-impl Random {
-    /// The next `N` random bytes.
-    fn draw<const N: usize>(&mut self, shared: &Shared) -> [u8; N] {
-        if self.drawn.len() < N {
-            self.drawn.resize(RANDOM_BYTES, 0);
-            shared.env.fill_random(&mut self.drawn);
-        }
-        let bytes = self.drawn.split_off(self.drawn.len() - N);
-        bytes.try_into().expect("so many were split off")
-    }
-}
-
-impl Answer {
-    fn send(self) {
-        // Somebody who no longer waits for the answer dropped the other end.
-        match self {
-            Self::Append(reply, outcomes) => drop(reply.send(Ok(outcomes))),
-            Self::Refuse(reply) => drop(reply.send(Err(StoreError::Unavailable {
-                backend: BACKEND,
-                source: Arc::new(
-                    "the session was idle for so long that it was forgotten; open another".into(),
-                ),
-            }))),
-            Self::Open(reply, state) => drop(reply.send(Ok(state))),
-            Self::Trim(reply) => drop(reply.send(Ok(()))),
-        }
-    }
-}
-
 /// The window of a client, from memory or the pages.
 fn client<'a>(
     clients: &'a mut Cache<ClientKey, Client>,
@@ -387,9 +349,6 @@ fn trimmed(shared: &Shared, room: RoomId, horizon: Offset) -> Result<Option<Trim
     let before = shared.mark_at(&room, horizon.previous())?.ok_or("an event of the log is missing")?;
     Ok(Some(Trimmed { room, horizon, before }))
 }
-
-/// Random bytes that are drawn at once. Source: chosen; the salts of a commit of 64.
-const RANDOM_BYTES: usize = 1024;
 
 /// Cuts that may wait for the pager; each holds windows beside its events. Source: chosen; as many as the bound of
 /// unpaged events makes.
