@@ -3,12 +3,14 @@
 //! - [`store`]: the rules of [`crate::store::Store`], one function each; [`model`]: any store beside a trivial one.
 //! - [`faults`]: stores that are slow or fail when a test says so.
 //! - [`bus`]: the rules of [`crate::bus::Bus`], and a bus of several nodes in one process.
+//! - [`promise`]: what clients did and saw, checked against what Anchor promises.
 //! - [`environment`]: a clock, dice and alarms that a test holds in its hand.
 
 pub mod bus;
 pub mod environment;
 pub mod faults;
 pub mod model;
+pub mod promise;
 pub mod store;
 mod yielding;
 
