@@ -63,6 +63,41 @@ fn a_chat_has_a_prompt_and_says_what_it_does() {
     assert_eq!(chat.wait().unwrap().code(), Some(0));
 }
 
+/// Long work: `send` of a line every so often until `enough`, with standard error as given; how many lines it took.
+fn send_until(world: &World, stderr: Stdio, mut enough: impl FnMut(usize) -> bool) -> (Child, usize) {
+    let mut command = world.cli("ada", "send lobby").env("TERM", "xterm").into_command();
+    let mut send = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+    let mut input = send.stdin.take().unwrap();
+    let mut lines = 0;
+    while !enough(lines) {
+        writeln!(input, "line").unwrap();
+        lines += 1;
+        // The work has to take long, or there is no progress to show.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    (send, lines)
+}
+
+#[test]
+fn progress_is_shown_to_a_terminal_and_to_nothing_else() {
+    let world = World::new();
+    let mut terminal = Terminal::new();
+    let stderr = Stdio::from(terminal.theirs.try_clone().unwrap());
+    let (shown, seen) = std::sync::mpsc::channel();
+    let watching = std::thread::spawn(move || {
+        let begun = terminal.wait_for(" acknowledged");
+        shown.send(()).unwrap();
+        begun
+    });
+    let (mut send, lines) = send_until(&world, stderr, |_| seen.try_recv().is_ok());
+    assert_eq!(send.wait().unwrap().code(), Some(0));
+    let begun = watching.join().unwrap();
+    assert!(begun.starts_with("\r\x1b[K"), "{begun:?}");
+    let (send, _) = send_until(&world, Stdio::piped(), |sent| sent == lines);
+    let piped = send.wait_with_output().unwrap();
+    assert_eq!((piped.status.code(), String::from_utf8(piped.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
 #[test]
 fn nothing_foreign_starts_a_row_of_the_terminal() {
     let world = World::new();
