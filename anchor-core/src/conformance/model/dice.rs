@@ -145,7 +145,8 @@ impl Dice {
         let kind = [EventKind::MESSAGE, EventKind::MESSAGE, EventKind::EDIT, EventKind(77)];
         let draft = Draft {
             kind: kind[usize::try_from(self.random.below(4)).expect("below 4")],
-            target: if self.one_in(3) { Some(Offset(self.random.below(9))) } else { None },
+            // Never offset 0, which is no event: in hashes it stands for an absent target.
+            target: if self.one_in(3) { Some(Offset(1 + self.random.below(8))) } else { None },
             body: self.text().into(),
         };
         let verdict = match self.random.below(12) {

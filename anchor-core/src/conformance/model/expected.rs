@@ -59,7 +59,11 @@ impl Expected {
             if (room, draft, nonce) == (&publish.room, &publish.draft, &publish.nonce) {
                 assert_eq!(actual, repeated(first), "{publish:?}");
             } else {
-                assert_eq!(refused(&actual), Some(Code::SeqConflict), "{publish:?}");
+                assert_eq!(
+                    refused(&actual),
+                    Some(Code::SeqConflict),
+                    "{publish:?} came to {actual:?}, first {first:?}"
+                );
             }
         } else if publish.seq < highest {
             assert_eq!(refused(&actual), Some(Code::SeqSkipped), "{publish:?}");

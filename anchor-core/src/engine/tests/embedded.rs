@@ -87,6 +87,8 @@ fn refusals_and_limits_are_errors_by_name() {
         };
         assert_eq!(refused(ada.publish(&RoomId::lobby(), "x").await), Code::RoomUnknown);
         assert_eq!(refused(ada.publish(&RoomId::new("@x").unwrap(), "x").await), Code::Denied);
+        let about_nothing = Draft { target: Some(crate::position::Offset::ZERO), ..Draft::message("x") };
+        assert_eq!(refused(ada.publish(&RoomId::lobby(), about_nothing).await), Code::Invalid);
         let edit = Draft { kind: EventKind::EDIT, ..Draft::message("x") };
         assert_eq!(refused(ada.publish(&RoomId::lobby(), edit).await), Code::KindUnsupported);
     });
