@@ -10,6 +10,7 @@ use std::fmt;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::chain::Link;
 use crate::id::{ClientTag, Nonce, Seq, UserId};
 use crate::position::{Chain, Mark, Offset, Ordinal};
 
@@ -129,7 +130,7 @@ impl From<String> for Body {
 pub struct Draft {
     /// What it means.
     pub kind: EventKind,
-    /// The event that it is about, for edits, redactions, reactions and replies.
+    /// The event that it is about, for edits, redactions, reactions and replies; never offset 0.
     pub target: Option<Offset>,
     /// What it carries.
     pub body: Body,
@@ -177,6 +178,13 @@ pub struct Event {
 }
 
 impl Event {
+    /// What its chain covers, but its place and its body.
+    #[must_use]
+    pub const fn link(&self) -> Link<'_> {
+        let Self { kind, ref user, client, seq, nonce, ts, target, .. } = *self;
+        Link { kind, user, client, seq, nonce, ts, target }
+    }
+
     /// The point of the log right after this event.
     #[must_use]
     pub const fn mark(&self) -> Mark {

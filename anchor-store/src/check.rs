@@ -10,7 +10,6 @@ use anchor_core::id::RoomId;
 use anchor_core::position::Mark;
 use redb::{ReadableDatabase, ReadableTable};
 
-use crate::codec::link_of;
 use crate::error::OpenError;
 use crate::handle::move_everything;
 use crate::journal::SIDE_BYTES;
@@ -112,7 +111,7 @@ fn look_at_room(
             let event = event?;
             let side: [u8; SIDE_BYTES] = side.try_into().expect("chunks have this size");
             let digest = event.body.as_ref().map_or(side, |body| digest(&side, body));
-            mark = extend(mark, &link_of(&event), &digest);
+            mark = extend(mark, &event.link(), &digest);
             if mark != event.mark() {
                 return Err(format!("event {} does not have the chain that follows", mark.offset).into());
             }

@@ -3,7 +3,6 @@
 //! Reading is [`anchor_core::msgpack::Reader`]. Every array may grow at its end: a reader passes over further elements.
 
 use anchor_core::code::Code;
-use anchor_core::event::Event;
 use anchor_core::id::Seq;
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal};
@@ -114,19 +113,6 @@ pub(crate) fn read_seq(reader: &mut Reader<'_>) -> Result<Seq, Malformed> {
 pub(crate) fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, Malformed> {
     let code = Code::from_name(reader.str()?).ok_or(Malformed("a code this version does not know"))?;
     Ok(Refusal { code, message: reader.str()?.to_owned() })
-}
-
-/// The link of an event that was stored: what its chain covers.
-pub(crate) fn link_of(event: &Event) -> anchor_core::chain::Link<'_> {
-    anchor_core::chain::Link {
-        kind: event.kind,
-        user: &event.user,
-        client: event.client,
-        seq: event.seq,
-        nonce: event.nonce,
-        ts: event.ts,
-        target: event.target,
-    }
 }
 
 const VEC: &str = "a Vec takes every write";

@@ -19,16 +19,7 @@ pub fn write(out: &mut Vec<u8>, at: Mark, link: &Link<'_>, body: Option<&Body>) 
 
 /// Appends an event that was decoded before to `out`.
 pub fn write_event(out: &mut Vec<u8>, event: &Event) {
-    let link = Link {
-        kind: event.kind,
-        user: &event.user,
-        client: event.client,
-        seq: event.seq,
-        nonce: event.nonce,
-        ts: event.ts,
-        target: event.target,
-    };
-    write(out, event.mark(), &link, event.body.as_ref());
+    write(out, event.mark(), &event.link(), event.body.as_ref());
 }
 
 /// Takes one event.
