@@ -25,6 +25,7 @@ pub mod durable;
 pub mod gaps;
 pub mod history;
 mod lost;
+pub mod marked;
 pub mod memory;
 pub mod once;
 pub mod order;
@@ -32,6 +33,7 @@ mod replay;
 pub mod violation;
 
 pub use self::history::{Crash, Entry, History, Log, PublishId, Reader, Record, Sample};
+pub use self::marked::Mark;
 pub use self::violation::{Promise, Violation};
 
 /// Every violation of every promise, promise by promise in the order of the table above.

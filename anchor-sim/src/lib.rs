@@ -1,0 +1,1 @@
+//! Deterministic simulation: real clients, servers and stores in one thread, under virtual time, from one seed.

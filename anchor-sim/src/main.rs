@@ -1,0 +1,3 @@
+//! `anchor-sim`: runs seeds.
+
+fn main() {}
