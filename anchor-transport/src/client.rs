@@ -47,7 +47,9 @@ mod subscription;
 
 pub use config::{ClientConfig, ServerAddress, State};
 pub use connect::{Dial, DialTcp, Io};
+pub use driver::ClientDriver;
 pub use error::{OpenError, PublishError, RequestError};
 pub use handle::{Client, Presence, PublishBody, Publishing, RoomPage};
 pub use notice::{ConnectionState, Notice, Undecided, UndecidedId, UndecidedReason};
+pub use outbox::storage::Storage;
 pub use subscription::{Delivery, Subscription};

@@ -137,6 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             End::Closed => {
                 let by = self.anchor().env().sleep_until(self.anchor().now() + GOODBYE_WITHIN);
                 tokio::select! {
+                    biased;
                     () = by => {}
                     _ = self.socket.flush() => {}
                 }
@@ -171,6 +172,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     async fn close_within(&mut self, goodbye: &Goodbye) {
         let by = self.anchor().env().sleep_until(self.anchor().now() + GOODBYE_WITHIN);
         tokio::select! {
+            biased;
             () = by => {}
             () = self.close(goodbye) => {}
         }

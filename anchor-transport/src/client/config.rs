@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::connect::{Dial, DialTcp};
 use super::error::OpenError;
+use super::outbox::storage::Storage;
 use crate::codec::Encoding;
 
 /// How to open a [`super::Client`]. Start from [`ClientConfig::new`] and set what differs.
@@ -73,6 +74,13 @@ impl ClientConfig {
         self
     }
 
+    /// Keeps the state in `storage`.
+    #[must_use]
+    pub fn storage(mut self, storage: impl Storage) -> Self {
+        self.state = State::Storage(Arc::new(storage));
+        self
+    }
+
     /// Uses `encoding`.
     #[must_use]
     pub const fn encoding(mut self, encoding: Encoding) -> Self {
@@ -89,12 +97,14 @@ impl ClientConfig {
 }
 
 /// Where a client keeps what must outlive it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum State {
     /// Nowhere: the outbox ends with the process, and each start is a new client.
     Memory,
     /// In this directory, held by an operating-system lock while the client is open.
     Directory(PathBuf),
+    /// In storage that the caller brings, in tests and simulations.
+    Storage(Arc<dyn Storage>),
 }
 
 /// A checked server address.

@@ -8,11 +8,15 @@ mod outlets;
 mod replies;
 mod wire;
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anchor_core::environment::{Environment, Monotonic};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 
@@ -26,16 +30,35 @@ use super::notices::Notices;
 use super::outbox::Saved;
 use super::outbox::directory::Directory;
 use super::outbox::keeper::Keeper;
+use super::outbox::storage::Stored;
 use super::subscription::Delivery;
 use outlets::{Handed, Outlets};
 use replies::Replies;
 use wire::{Wire, WireEvent};
 
-/// Opens the state and starts the task that drives the client.
-pub(super) fn start(
+/// Drives a [`super::Client`]: ends when that does. A client whose driver is dropped is closed as by `kill -9`.
+#[must_use = "a client that nobody drives does nothing"]
+pub struct ClientDriver(BoxFuture<'static, ()>);
+
+impl Future for ClientDriver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_unpin(context)
+    }
+}
+
+impl std::fmt::Debug for ClientDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientDriver").finish_non_exhaustive()
+    }
+}
+
+/// Opens the state: what handles share, where their commands go, and what is to be driven.
+pub(super) fn open(
     config: ClientConfig,
     env: Arc<dyn Environment>,
-) -> Result<(Shared, mpsc::Sender<Command>), OpenError> {
+) -> Result<(Shared, mpsc::Sender<Command>, ClientDriver), OpenError> {
     let server = ServerAddress::parse(&config.server)?;
     let (keeper, saved) = match &config.state {
         State::Memory => (Keeper::memory(), Saved::default()),
@@ -44,6 +67,10 @@ pub(super) fn start(
             let keeper = Keeper::directory(directory)
                 .map_err(|error| OpenError::Directory { directory: path.clone(), source: error.into() })?;
             (keeper, saved)
+        }
+        State::Storage(storage) => {
+            let (stored, saved) = Stored::open(storage.clone(), &server.url(), config.user.as_ref())?;
+            (Keeper::storage(stored), saved)
         }
     };
     let left_over = saved.entries.len();
@@ -76,8 +103,8 @@ pub(super) fn start(
         notices: notices.clone(),
         alarm: Alarm::new(env.clone()),
         env,
+        first: 0,
     };
-    tokio::spawn(driver.run());
     let shared = Shared {
         places,
         pending: pending_seen,
@@ -88,7 +115,7 @@ pub(super) fn start(
         next_subscription: AtomicU64::new(1),
         line: Mutex::new(()),
     };
-    Ok((shared, commands))
+    Ok((shared, commands, ClientDriver(driver.run().boxed())))
 }
 
 #[derive(Debug)]
@@ -108,6 +135,8 @@ struct Driver {
     notices: Arc<Notices>,
     alarm: Alarm,
     env: Arc<dyn Environment>,
+    /// Which of the sources of events is asked first, next time.
+    first: usize,
 }
 
 /// What the driver waited for.
@@ -123,14 +152,7 @@ impl Driver {
     async fn run(mut self) {
         let closed = loop {
             self.drain();
-            let deadline = self.machine.poll_deadline();
-            let event = tokio::select! {
-                command = self.commands.recv() => Event::Command(command),
-                event = self.wire.next(self.machine.is_reading()) => Event::Wire(event),
-                saved = self.keeper.committed() => Event::Saved(saved),
-                subscription = self.outlets.next() => Event::Room(subscription),
-                () = self.alarm.wait(deadline) => Event::Alarm,
-            };
+            let event = self.next().await;
             let now = self.env.now();
             match event {
                 Event::Command(None) => break None,
@@ -152,6 +174,31 @@ impl Driver {
             }
         };
         self.close(closed).await;
+    }
+
+    /// Waits for whatever comes first. The sources are asked in a circle, beginning each time with another one: none
+    /// starves behind one that always has something, and no dice are thrown for it.
+    async fn next(&mut self) -> Event {
+        const SOURCES: usize = 5;
+        let first = self.first;
+        self.first = (first + 1) % SOURCES;
+        let mut command = pin!(self.commands.recv());
+        let mut wire = pin!(self.wire.next(self.machine.is_reading()));
+        let mut saved = pin!(self.keeper.committed());
+        let mut room = pin!(self.outlets.next());
+        let mut alarm = pin!(self.alarm.wait(self.machine.poll_deadline()));
+        poll_fn(|context| {
+            let mut ask = |source| match source {
+                0 => command.as_mut().poll(context).map(Event::Command),
+                1 => wire.as_mut().poll(context).map(Event::Wire),
+                2 => saved.as_mut().poll(context).map(Event::Saved),
+                3 => room.as_mut().poll(context).map(Event::Room),
+                _ => alarm.as_mut().poll(context).map(|()| Event::Alarm),
+            };
+            let ready = (first..first + SOURCES).map(|source| ask(source % SOURCES)).find(Poll::is_ready);
+            ready.unwrap_or(Poll::Pending)
+        })
+        .await
     }
 
     fn command(&mut self, now: Monotonic, command: Command) {
@@ -251,6 +298,7 @@ impl Driver {
         self.drain();
         let farewell = self.env.sleep_until(self.env.now() + CLOSE_WITHIN);
         tokio::select! {
+            biased;
             () = self.wire.close() => {}
             () = farewell => {}
         }

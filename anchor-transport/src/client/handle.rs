@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{Answer, Command, Request, SubscriptionId};
 use super::config::ClientConfig;
-use super::driver;
+use super::driver::{self, ClientDriver};
 use super::error::{OpenError, PublishError, RequestError};
 use super::notice::{ConnectionState, Notice, Undecided, UndecidedId};
 use super::notices::Notices;
@@ -69,8 +69,23 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn open_shared(config: ClientConfig, env: Arc<dyn Environment>) -> Result<Self, OpenError> {
-        let (shared, commands) = driver::start(config, env)?;
-        Ok(Self { shared: Arc::new(shared), commands })
+        let (client, driver) = Self::open_driven(config, env)?;
+        tokio::spawn(driver);
+        Ok(client)
+    }
+
+    /// As [`Client::open_shared`], with the driving left to the caller, on whatever polls futures: nothing happens but
+    /// while the driver is polled. Needs no runtime, unless the configuration does: [`super::DialTcp`] and a state
+    /// directory are tokio's.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub fn open_driven(
+        config: ClientConfig,
+        env: Arc<dyn Environment>,
+    ) -> Result<(Self, ClientDriver), OpenError> {
+        let (shared, commands, driver) = driver::open(config, env)?;
+        Ok((Self { shared: Arc::new(shared), commands }, driver))
     }
 
     /// Puts a publish into the outbox and returns once it is on disk there (at once where the state is in memory).
@@ -210,7 +225,9 @@ impl Client {
                 ConnectionState::Closed => return Err(PublishError::Closed),
                 _ => {}
             }
+            // Both are looked at again, whichever it was.
             tokio::select! {
+                biased;
                 changed = pending.changed() => changed.map_err(|_| PublishError::Closed)?,
                 changed = states.changed() => changed.map_err(|_| PublishError::Closed)?,
             }

@@ -7,6 +7,8 @@
 pub(super) mod directory;
 pub(super) mod keeper;
 mod record;
+pub(super) mod storage;
+mod tables;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

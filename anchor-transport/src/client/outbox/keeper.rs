@@ -1,20 +1,23 @@
 //! Makes changes durable in their order, many at a time: whatever is waiting when a commit starts goes into it.
 //!
-//! A thread of its own commits to the directory, because a commit blocks on the disk; changes of a client whose state
-//! is in memory are "durable" at once. The driver hands over one batch at a time and collects the next meanwhile, so the
-//! size of a commit follows the speed of the disk and nothing here queues without bound.
+//! A [`thread`] of its own commits to a directory, because a commit blocks on the disk; storage of the caller is
+//! committed to in its [`turns`]; changes of a client whose state is in memory are "durable" at once. One batch is on its
+//! way at a time and the next is collected meanwhile, so the size of a commit follows the speed of the disk and nothing
+//! here queues without bound.
 
-use std::thread;
-
-use tokio::sync::mpsc;
+mod thread;
+mod turns;
 
 use super::Change;
 use super::directory::Directory;
+use super::storage::Stored;
+use thread::Thread;
+use turns::Turns;
 
 /// Where the changes of a client go.
 #[derive(Debug)]
 pub(in crate::client) struct Keeper {
-    thread: Option<Thread>,
+    committer: Committer,
     waiting: Vec<Change>,
     /// The write that `waiting` ends with.
     collected: u64,
@@ -27,51 +30,41 @@ pub(in crate::client) struct Keeper {
 }
 
 #[derive(Debug)]
-struct Thread {
-    batches: mpsc::Sender<Vec<Change>>,
-    results: mpsc::Receiver<Result<(), redb::Error>>,
-    handle: thread::JoinHandle<()>,
+enum Committer {
+    Memory,
+    Thread(Thread),
+    Turns(Turns),
 }
 
 impl Keeper {
     /// Keeps nothing beyond the process.
     pub(in crate::client) const fn memory() -> Self {
-        Self {
-            thread: None,
-            waiting: Vec::new(),
-            collected: 0,
-            committing: None,
-            durable: 0,
-            has_failed: false,
-        }
+        Self::new(Committer::Memory)
     }
 
     /// Commits to `directory`, which is held until [`Keeper::close`] or the drop of the keeper.
     ///
     /// # Errors
     /// The operating system has no thread to give.
-    pub(in crate::client) fn directory(mut directory: Directory) -> std::io::Result<Self> {
-        let (batches, mut received) = mpsc::channel::<Vec<Change>>(1);
-        let (finished, results) = mpsc::channel(1);
-        let handle = thread::Builder::new().name("anchor-outbox".to_owned()).spawn(move || {
-            while let Some(changes) = received.blocking_recv() {
-                let result = directory.commit(&changes);
-                let has_failed = result.is_err();
-                if finished.blocking_send(result).is_err() || has_failed {
-                    return;
-                }
-            }
-        })?;
-        let thread = Some(Thread { batches, results, handle });
-        Ok(Self { thread, ..Self::memory() })
+    pub(in crate::client) fn directory(directory: Directory) -> std::io::Result<Self> {
+        Ok(Self::new(Committer::Thread(Thread::start(directory)?)))
+    }
+
+    /// Commits to storage of the caller.
+    pub(in crate::client) const fn storage(stored: Stored) -> Self {
+        Self::new(Committer::Turns(Turns::new(stored)))
+    }
+
+    const fn new(committer: Committer) -> Self {
+        Self { committer, waiting: Vec::new(), collected: 0, committing: None, durable: 0, has_failed: false }
     }
 
     /// Takes the changes of write number `write`, which is one higher than the write before.
     pub(in crate::client) fn save(&mut self, write: u64, changes: Vec<Change>) {
         self.collected = write;
-        match self.thread {
-            Some(_) => self.waiting.extend(changes),
-            None => self.durable = write,
+        match self.committer {
+            Committer::Memory => self.durable = write,
+            Committer::Thread(_) | Committer::Turns(_) => self.waiting.extend(changes),
         }
         self.start();
     }
@@ -88,44 +81,44 @@ impl Keeper {
     /// # Errors
     /// A sentence on why nothing can be made durable any more. Told once; then this waits for ever.
     pub(in crate::client) async fn committed(&mut self) -> Result<u64, String> {
-        let (Some(thread), Some(write)) = (&mut self.thread, self.committing) else {
-            return std::future::pending().await;
+        let Some(write) = self.committing else { return std::future::pending().await };
+        let result = match &mut self.committer {
+            Committer::Memory => std::future::pending().await,
+            Committer::Thread(thread) => thread.committed().await,
+            Committer::Turns(turns) => turns.committed().await,
         };
-        match thread.results.recv().await {
-            Some(Ok(())) => {
+        self.committing = None;
+        match result {
+            Ok(()) => {
                 self.durable = write;
-                self.committing = None;
                 self.start();
                 Ok(write)
             }
-            failed => {
+            Err(message) => {
                 self.has_failed = true;
-                self.committing = None;
-                Err(match failed {
-                    Some(Err(error)) => error.to_string(),
-                    _ => "the thread that writes it has ended".to_owned(),
-                })
+                Err(message)
             }
         }
     }
 
-    /// Makes durable what is waiting and lets the directory go.
+    /// Makes durable what is waiting and lets directory or storage go.
     pub(in crate::client) async fn close(mut self) {
         while self.committing.is_some() && self.committed().await.is_ok() {}
-        let Some(Thread { batches, results, handle }) = self.thread else { return };
-        drop((batches, results));
-        if tokio::task::spawn_blocking(move || handle.join()).await.is_err() {
-            tracing::error!("the thread of a client's outbox did not end");
+        if let Committer::Thread(thread) = self.committer {
+            thread.close().await;
         }
     }
 
     fn start(&mut self) {
-        let Some(thread) = &self.thread else { return };
         if self.has_failed || self.committing.is_some() || self.durable == self.collected {
             return;
         }
-        // The channel has room: nothing is on its way. A thread that has ended shows itself in `committed`.
-        let _ = thread.batches.try_send(std::mem::take(&mut self.waiting));
+        let batch = std::mem::take(&mut self.waiting);
+        match &mut self.committer {
+            Committer::Memory => return,
+            Committer::Thread(thread) => thread.begin(batch),
+            Committer::Turns(turns) => turns.begin(batch),
+        }
         self.committing = Some(self.collected);
     }
 }
