@@ -4,11 +4,13 @@
 //! - [`faults`]: stores that are slow or fail when a test says so.
 //! - [`bus`]: the rules of [`crate::bus::Bus`], and a bus of several nodes in one process.
 //! - [`promise`]: what clients did and saw, checked against what Anchor promises.
+//! - [`hostile`]: bytes that are nearly right, for whatever reads bytes from outside.
 //! - [`environment`]: a clock, dice and alarms that a test holds in its hand.
 
 pub mod bus;
 pub mod environment;
 pub mod faults;
+pub mod hostile;
 pub mod model;
 pub mod promise;
 pub mod store;
