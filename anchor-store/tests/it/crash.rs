@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use anchor::System;
+use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::publish::{Ack, Outcome, Publish};
 use anchor_core::run::Run;
 use anchor_core::store::{CommitObserver, Readiness, Store, StoreError, StoreExt};
+use anchor_sim::disk::{At, Disk, Fault, Power};
 use anchor_store::RedbStore;
 use futures::executor::block_on;
 use tempfile::tempdir;
 
-use crate::support::{
-    Notes, World, acked, append_stepped, client, lock, next, publish, room, text, waiting_from,
-};
+use crate::support::{Notes, acked, append_stepped, client, lock, publish, room, text, waiting_from};
 
 /// Publishes of three clients into three rooms, in batches.
 fn script() -> Vec<Vec<Publish>> {
@@ -84,12 +84,15 @@ fn check(store: &RedbStore, acks: &[Vec<Option<Ack>>], complete: bool) {
 /// A store whose power goes at its `sync`-th sync, then again while that is repaired, then stays.
 fn survive(sync: u64, seed: u64) -> bool {
     let mut acks: Vec<Vec<Option<Ack>>> = script().iter().map(|batch| vec![None; batch.len()]).collect();
-    let mut random = seed ^ sync;
-    let (mut images, mut went_off) = (fresh(), false);
-    for fails_at in [Some(sync), Some(1 + next(&mut random) % 12), None] {
-        let world = World::failing_at(fails_at, next(&mut random));
-        let (journal, pages) = (world.disk(images.0), world.disk(images.1));
-        match RedbStore::with_backends(journal.clone(), pages.clone(), System) {
+    let mut random = SplitMix64::new(seed ^ sync);
+    let (power, journal, pages) = fresh();
+    let mut went_off = false;
+    for fails_at in [Some(sync), Some(1 + random.below(12)), None] {
+        power.disarm();
+        if let Some(sync) = fails_at {
+            power.arm(At::Sync(sync), Fault::PowerOff);
+        }
+        match RedbStore::with_backends(journal.attach(), pages.attach(), System) {
             Ok(store) => {
                 check(&store, &acks, false);
                 // The windows keep eight outcomes: what is older was settled.
@@ -102,21 +105,20 @@ fn survive(sync: u64, seed: u64) -> bool {
                     assert!(matches!(store.step_writer(), Err(StoreError::Failed { .. })));
                 }
                 went_off |= ended.is_err();
-                world.turn_off();
             }
             Err(error) => assert!(fails_at.is_some(), "a sound disk does not open: {error}"),
         }
-        images = (journal.image(), pages.image());
+        power.crash(&mut random);
     }
     went_off
 }
 
 /// Two disks with an empty store: making one is done by renaming, see `directory.rs`.
-fn fresh() -> (Vec<u8>, Vec<u8>) {
-    let world = World::failing_at(None, 0);
-    let (journal, pages) = (world.disk(Vec::new()), world.disk(Vec::new()));
+fn fresh() -> (Power, Disk, Disk) {
+    let power = Power::new();
+    let (journal, pages) = (power.disk(), power.disk());
     RedbStore::with_backends(journal.clone(), pages.clone(), System).unwrap().close();
-    (journal.image(), pages.image())
+    (power, journal, pages)
 }
 
 #[test]
@@ -132,15 +134,14 @@ fn nothing_acknowledged_is_lost_at_any_sync() {
 
 #[test]
 fn a_store_that_failed_answers_nothing_and_tells_its_observer_once() {
-    let (journal, pages) = fresh();
-    let world = World::failing_at(None, 0);
-    let store = RedbStore::with_backends(world.disk(journal), world.disk(pages), System).unwrap();
+    let (power, journal, pages) = fresh();
+    let store = RedbStore::with_backends(journal, pages, System).unwrap();
     let notes = Arc::new(Notes::default());
     store.observe(notes.clone());
     let lobby = room("lobby");
     let first = append_stepped(&store, vec![publish(&client(1), 1, &lobby, "a")]).unwrap();
     assert!(matches!(first[0], Outcome::Acked(_)));
-    world.turn_off();
+    power.turn_off();
     let waiting = store.append(vec![publish(&client(1), 2, &lobby, "b")]);
     assert!(store.step_writer().is_err());
     assert!(matches!(block_on(waiting), Err(StoreError::Failed { .. })));

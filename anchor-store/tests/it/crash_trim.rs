@@ -1,14 +1,16 @@
 //! Loss of power at every sync while a log is trimmed: a horizon that was raised holds, and what lies above it is there.
 
 use anchor::System;
+use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::Durability;
 use anchor_core::store::{Place, Store, StoreError, StoreExt};
+use anchor_sim::disk::{At, Fault, Power};
 use anchor_store::RedbStore;
 use futures::FutureExt;
 use futures::executor::block_on;
 
-use crate::support::{World, acked, append_stepped, client, publish, room, run_steps, waiting_from};
+use crate::support::{acked, append_stepped, client, publish, room, run_steps, waiting_from};
 
 /// What was told to somebody.
 #[derive(Default)]
@@ -79,27 +81,31 @@ fn a_horizon_holds_at_any_sync() {
     let mut sync = 1;
     loop {
         let mut told = Told::default();
-        let (mut images, mut went_off) = ((Vec::new(), Vec::new()), false);
+        let mut random = SplitMix64::new(sync);
+        let power = Power::new();
+        let (mut journal, mut pages) = (power.disk(), power.disk());
+        let mut went_off = false;
         for fails_at in [Some(sync), Some(1 + sync % 9), None] {
-            let world = World::failing_at(fails_at, sync);
-            let (journal, pages) = (world.disk(images.0.clone()), world.disk(images.1.clone()));
-            let opened = RedbStore::with_backends(journal.clone(), pages.clone(), System);
-            let is_new = images.0.is_empty();
-            if let Ok(store) = opened {
+            power.disarm();
+            if let Some(sync) = fails_at {
+                power.arm(At::Sync(sync), Fault::PowerOff);
+            }
+            if let Ok(store) = RedbStore::with_backends(journal.attach(), pages.attach(), System) {
                 check(&store, &told);
                 went_off |= run(&store, &mut told).is_err();
                 if fails_at.is_none() {
                     check(&store, &told);
                     store.close();
                 }
-                world.turn_off();
+                power.turn_off();
             } else {
                 assert!(fails_at.is_some(), "a sound disk does not open");
                 went_off = true;
             }
-            // Making the files is done by renaming, see `directory.rs`.
-            if !is_new || !told.marks.is_empty() {
-                images = (journal.image(), pages.image());
+            power.crash(&mut random);
+            if told.marks.is_empty() {
+                // Making the files is done by renaming, see `directory.rs`.
+                (journal, pages) = (power.disk(), power.disk());
             }
         }
         if !went_off {

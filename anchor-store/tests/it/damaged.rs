@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use anchor::System;
+use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::id::Seq;
 use anchor_core::store::{Direction, Read, Store};
 use anchor_store::{OpenError, RedbStore};
 use futures::executor::block_on;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::support::{client, next, publish, room};
+use crate::support::{client, publish, room};
 
 /// A directory with some rooms, closed.
 fn written() -> tempfile::TempDir {
@@ -138,15 +139,15 @@ fn a_file_that_was_cut_is_an_error_and_no_panic() {
 #[test]
 fn a_file_that_was_overwritten_never_makes_a_panic() {
     let dir = written();
-    let mut random = 7;
+    let mut random = SplitMix64::new(7);
     for file in ["journal.redb", "pages.redb"] {
         for _ in 0..20 {
             let broken = copy(dir.path());
             let path = broken.path().join(file);
             let mut bytes = fs::read(&path).unwrap();
-            for _ in 0..1 + next(&mut random) % 20 {
-                let at = usize::try_from(next(&mut random)).unwrap() % bytes.len().min(60_000);
-                bytes[at] = u8::try_from(next(&mut random) % 256).unwrap();
+            for _ in 0..1 + random.below(20) {
+                let at = usize::try_from(random.below(bytes.len().min(60_000) as u64)).unwrap();
+                bytes[at] = u8::try_from(random.below(256)).unwrap();
             }
             fs::write(&path, bytes).unwrap();
             let _ = use_it(broken.path());

@@ -7,25 +7,26 @@ use anchor::System;
 use anchor_core::id::Seq;
 use anchor_core::publish::Outcome;
 use anchor_core::store::{Readiness, Store, StoreError, StoreExt};
+use anchor_sim::disk::Power;
 use anchor_store::{RedbStore, Step};
 use futures::FutureExt;
 
-use crate::support::{World, acked, append_stepped, client, in_session, publish, room, run_steps};
+use crate::support::{acked, append_stepped, client, in_session, publish, room, run_steps};
 
 #[tokio::test]
 async fn appends_wait_for_room_on_the_disk() {
     let free = Arc::new(AtomicU64::new(1 << 40));
     let told = free.clone();
-    let world = World::failing_at(None, 0);
+    let power = Power::new();
     let options = RedbStore::options().free_bytes(move || Ok(told.load(Ordering::Relaxed)));
-    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let store = options.open_stepped(power.disk(), power.disk(), System).unwrap();
     let (lobby, ada) = (room("lobby"), client(1));
     append_stepped(&store, vec![publish(&ada, 1, &lobby, "one")]).unwrap();
     assert_eq!(store.readiness(), Readiness::Ready);
 
     free.store((256 << 20) - 1, Ordering::Relaxed);
     assert_eq!(store.readiness(), Readiness::DiskFull);
-    let syncs = world.syncs();
+    let syncs = power.counts().syncs;
     let opened = store.open_client(&ada, Seq::FIRST);
     assert_eq!(store.step_writer().unwrap(), Step::Idle, "an async fn begins when it is polled");
     let mut opened = Box::pin(opened);
@@ -36,7 +37,7 @@ async fn appends_wait_for_room_on_the_disk() {
     assert_eq!(session.highest, Seq::FIRST, "who connects is let in");
     assert!((&mut waiting).now_or_never().is_none());
     assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
-    assert_eq!(world.syncs(), syncs, "nothing was written");
+    assert_eq!(power.counts().syncs, syncs, "nothing was written");
 
     // A client that reconnects meanwhile: what its older session has in the line is fenced by that.
     let eve = client(2);
@@ -84,16 +85,16 @@ async fn threads_go_on_by_themselves_and_a_close_does_not_wait_for_room() {
 async fn nothing_is_paged_while_the_disk_is_full() {
     let free = Arc::new(AtomicU64::new(1 << 40));
     let told = free.clone();
-    let world = World::failing_at(None, 0);
+    let power = Power::new();
     let free_bytes = move || Ok(told.load(Ordering::Relaxed));
     let options = RedbStore::options().free_bytes(free_bytes).unpaged_max(1, 1 << 20);
-    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let store = options.open_stepped(power.disk(), power.disk(), System).unwrap();
     let lobby = room("lobby");
     append_stepped(&store, vec![publish(&client(1), 1, &lobby, "one")]).unwrap();
     free.store((256 << 20) - 1, Ordering::Relaxed);
-    let syncs = world.syncs();
+    let syncs = power.counts().syncs;
     assert_eq!(store.step_pager().unwrap(), Step::Waiting);
-    assert_eq!(world.syncs(), syncs, "nothing was written");
+    assert_eq!(power.counts().syncs, syncs, "nothing was written");
     assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
     // Who connects is let in, although no more may be unpaged.
     let ada = client(1);
@@ -103,6 +104,6 @@ async fn nothing_is_paged_while_the_disk_is_full() {
     assert_eq!(opened.await.unwrap().highest, Seq::FIRST);
     free.store(256 << 20, Ordering::Relaxed);
     assert_eq!(store.step_pager().unwrap(), Step::Worked);
-    assert!(world.syncs() > syncs);
+    assert!(power.counts().syncs > syncs);
     assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
 }

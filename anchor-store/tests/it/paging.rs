@@ -3,10 +3,11 @@
 use anchor::System;
 use anchor_core::position::Offset;
 use anchor_core::store::{Store, StoreExt};
+use anchor_sim::disk::Power;
 use anchor_store::{RedbStore, Step};
 use redb::{Database, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
-use crate::support::{World, acked, append_stepped, client, publish, room, run_steps, waiting_from};
+use crate::support::{acked, append_stepped, client, publish, room, run_steps, waiting_from};
 
 #[tokio::test]
 async fn events_that_come_one_by_one_end_in_full_pages_and_leave_the_journal() {
@@ -48,9 +49,9 @@ async fn pages_below_the_horizon_are_removed() {
 
 #[test]
 fn appends_wait_while_too_much_is_unpaged() {
-    let world = World::failing_at(None, 0);
+    let power = Power::new();
     let options = RedbStore::options().unpaged_max(10, 1 << 20);
-    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let store = options.open_stepped(power.disk(), power.disk(), System).unwrap();
     let batch = |from: u64| (from..from + 10).map(|seq| publish(&client(1), seq, &room("a"), "x")).collect();
     append_stepped(&store, batch(1)).unwrap();
     let waiting = store.append(batch(11));
@@ -65,14 +66,14 @@ fn appends_wait_while_too_much_is_unpaged() {
 
 #[test]
 fn one_step_makes_one_commit_of_everything_that_waits() {
-    let world = World::failing_at(None, 0);
-    let store = RedbStore::with_backends(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let power = Power::new();
+    let store = RedbStore::with_backends(power.disk(), power.disk(), System).unwrap();
     let appends: Vec<_> = (0..20_u8)
         .map(|who| store.append(vec![publish(&client(who), 1, &room(&format!("r{}", who % 3)), "x")]))
         .collect();
-    let syncs = world.syncs();
+    let syncs = power.counts().syncs;
     assert_eq!(store.step_writer().unwrap(), Step::Worked);
-    assert_eq!(world.syncs(), syncs + 1);
+    assert_eq!(power.counts().syncs, syncs + 1);
     for append in appends {
         acked(&futures::executor::block_on(append).unwrap()[0]);
     }

@@ -7,20 +7,19 @@ use anchor_core::id::Seq;
 use anchor_core::position::Offset;
 use anchor_core::publish::Outcome;
 use anchor_core::store::{Readiness, Store, StoreError, StoreExt};
+use anchor_sim::disk::Power;
 use anchor_store::RedbStore;
 use futures::FutureExt;
 use futures::executor::block_on;
 
-use crate::support::{
-    Notes, World, acked, append_stepped, client, in_session, lock, publish, room, run_steps,
-};
+use crate::support::{Notes, acked, append_stepped, client, in_session, lock, publish, room, run_steps};
 
 /// Two trims that waited together were both measured against the state before their commit, and the later one took the
 /// horizon back: what was said to be trimmed came back.
 #[test]
 fn of_two_trims_in_one_commit_the_higher_holds() {
-    let world = World::failing_at(None, 0);
-    let (journal, pages) = (world.disk(Vec::new()), world.disk(Vec::new()));
+    let power = Power::new();
+    let (journal, pages) = (power.disk(), power.disk());
     let store = RedbStore::with_backends(journal.clone(), pages.clone(), System).unwrap();
     let (lobby, ada) = (room("lobby"), client(1));
     let batch = (1..=10).map(|seq| publish(&ada, seq, &lobby, "x")).collect();
@@ -32,7 +31,7 @@ fn of_two_trims_in_one_commit_the_higher_holds() {
     block_on(lower).unwrap();
     let horizon = |store: &RedbStore| block_on(store.room(&lobby)).unwrap().unwrap().horizon;
     assert_eq!(horizon(&store), Offset(8), "in memory");
-    let replayed = RedbStore::with_backends(world.disk(journal.image()), world.disk(pages.image()), System);
+    let replayed = RedbStore::with_backends(journal.copy(&power), pages.copy(&power), System);
     assert_eq!(horizon(&replayed.unwrap()), Offset(8), "after a replay");
     store.step_pager().unwrap();
     assert_eq!(horizon(&store), Offset(8), "in the pages");
@@ -42,8 +41,8 @@ fn of_two_trims_in_one_commit_the_higher_holds() {
 /// store went on as if it were sound, and nobody was told to open it anew.
 #[test]
 fn a_read_that_the_disk_fails_fails_the_store() {
-    let world = World::failing_at(None, 0);
-    let (journal, pages) = (world.disk(Vec::new()), world.disk(Vec::new()));
+    let power = Power::new();
+    let (journal, pages) = (power.disk(), power.disk());
     let options = RedbStore::options().pages_cache_bytes(0);
     let store = options.clone().open_stepped(journal.clone(), pages.clone(), System).unwrap();
     let lobby = room("lobby");
@@ -52,7 +51,7 @@ fn a_read_that_the_disk_fails_fails_the_store() {
     let store = options.open_stepped(journal, pages, System).unwrap();
     let notes = Arc::new(Notes::default());
     store.observe(notes.clone());
-    world.turn_off();
+    power.turn_off();
     let error = block_on(store.read_all(&lobby)).unwrap_err();
     assert!(matches!(error, StoreError::Failed { .. }), "{error:?}");
     assert_eq!(store.readiness(), Readiness::Failed);
@@ -62,9 +61,9 @@ fn a_read_that_the_disk_fails_fails_the_store() {
 /// Who began to observe a store that had failed just before was never told, and waited for ever.
 #[test]
 fn who_observes_a_failed_store_is_told() {
-    let world = World::failing_at(None, 0);
-    let store = RedbStore::with_backends(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
-    world.turn_off();
+    let power = Power::new();
+    let store = RedbStore::with_backends(power.disk(), power.disk(), System).unwrap();
+    power.turn_off();
     let waiting = store.append(vec![publish(&client(1), 1, &room("lobby"), "a")]);
     assert!(run_steps(&store).is_err());
     assert!(block_on(waiting).is_err());
@@ -106,9 +105,9 @@ fn two_closes_at_once_finish_what_waits() {
 /// from its id for good: nobody had replaced it.
 #[test]
 fn a_session_that_was_forgotten_is_not_told_that_it_was_replaced() {
-    let world = World::failing_at(None, 0);
+    let power = Power::new();
     let options = RedbStore::options().sessions_cached(4);
-    let store = options.open_stepped(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let store = options.open_stepped(power.disk(), power.disk(), System).unwrap();
     let open = |number: u8| {
         let client = client(number);
         let mut opened = store.open_client(&client, Seq::FIRST);

@@ -4,11 +4,12 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use anchor::System;
 use anchor_core::store::{Store, StoreExt};
+use anchor_sim::disk::{Disk, Power};
 use anchor_store::RedbStore;
 use futures::FutureExt;
 use redb::StorageBackend;
 
-use crate::support::{Disk, Notes, World, acked, client, in_session, lock, publish, room, text};
+use crate::support::{Notes, acked, client, in_session, lock, publish, room, text};
 
 /// A disk whose syncs wait as long as its gate is shut.
 #[derive(Debug)]
@@ -79,10 +80,10 @@ impl StorageBackend for GatedDisk {
 
 #[tokio::test]
 async fn nothing_of_a_commit_is_seen_before_it_is_durable() {
-    let world = World::failing_at(None, 0);
+    let power = Power::new();
     let gate = Arc::new(Gate::default());
-    let journal = GatedDisk { disk: world.disk(Vec::new()), gate: gate.clone() };
-    let store = RedbStore::options().open_backends(journal, world.disk(Vec::new()), System).unwrap();
+    let journal = GatedDisk { disk: power.disk(), gate: gate.clone() };
+    let store = RedbStore::options().open_backends(journal, power.disk(), System).unwrap();
     let notes = Arc::new(Notes::default());
     store.observe(notes.clone());
     let (lobby, ada) = (room("lobby"), client(1));
@@ -119,8 +120,8 @@ async fn nothing_of_a_commit_is_seen_before_it_is_durable() {
 
 #[tokio::test]
 async fn an_append_takes_its_place_when_it_is_called() {
-    let world = World::failing_at(None, 0);
-    let store = RedbStore::with_backends(world.disk(Vec::new()), world.disk(Vec::new()), System).unwrap();
+    let power = Power::new();
+    let store = RedbStore::with_backends(power.disk(), power.disk(), System).unwrap();
     let (lobby, ada) = (room("lobby"), client(1));
     let first = store.append(vec![publish(&ada, 1, &lobby, "first")]);
     let second = store.append(vec![publish(&ada, 2, &lobby, "second")]);
