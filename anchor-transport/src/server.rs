@@ -56,6 +56,20 @@ pub fn websocket_config() -> WebSocketConfig {
         .accept_unmasked_frames(false)
 }
 
+/// The code to close a WebSocket with whose bytes cannot be read on; `None` where nobody is there any more.
+///
+/// Source: RFC 6455, sections 7.4.1 and 8.1.
+#[must_use]
+pub const fn close_code_of(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Capacity(_) => Some(CloseCode::Size),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        _ => None,
+    }
+}
+
 /// Serves one connection until it ends. The WebSocket handshake is done, with [`websocket_config`].
 ///
 /// Dropping the future ends the connection; what was handed to the store is still decided there.
@@ -80,8 +94,8 @@ struct Connection<IO> {
     to_write: VecDeque<Bytes>,
     to_write_bytes: usize,
     unflushed: bool,
-    /// Reading has failed; what is left is to say so.
-    unreadable: bool,
+    /// Reading has failed; what is left is to say so. With the code that says why.
+    unreadable: Option<CloseCode>,
     alarm: Option<(Monotonic, BoxFuture<'static, ()>)>,
     goodbye: Option<Goodbye>,
 }
@@ -121,7 +135,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             to_write: VecDeque::new(),
             to_write_bytes: 0,
             unflushed: false,
-            unreadable: false,
+            unreadable: None,
             alarm: None,
             goodbye: None,
         }
@@ -277,7 +291,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         if let Poll::Ready(Some(reply)) = Pin::new(&mut self.replies).poll_next(cx) {
             return Poll::Ready(Happened::Replied(reply));
         }
-        if !self.unreadable
+        if self.unreadable.is_none()
             && self.is_read_from()
             && let Poll::Ready(received) = Pin::new(&mut self.socket).poll_next(cx)
         {
@@ -301,8 +315,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         match happened {
             Happened::Received(Ok(message)) => self.receive(now, message)?,
             Happened::Received(Err(error)) => {
-                self.unreadable = true;
-                self.session.handle_frame(now, Err(unreadable(error)?));
+                self.unreadable = Some(close_code_of(&error).ok_or(End::Gone)?);
+                self.session.handle_frame(now, Err(unreadable(&error)));
             }
             Happened::Closed => return Err(End::Gone),
             Happened::Mail(post) => {
@@ -356,15 +370,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             }
         }
         let frame = CloseFrame {
-            code: close_code(goodbye.code),
+            code: match self.unreadable {
+                Some(code) if goodbye.code == Code::Malformed => code,
+                _ => close_code(goodbye.code),
+            },
             reason: Utf8Bytes::from_static(goodbye.code.name()),
         };
         if self.socket.close(Some(frame)).await.is_err() {
             return;
         }
-        while !self.unreadable {
+        let mut is_readable = self.unreadable.is_none();
+        while is_readable {
             match self.socket.next().await {
-                Some(received) => self.unreadable = received.is_err(),
+                Some(received) => is_readable = received.is_ok(),
                 None => return,
             }
         }
@@ -385,16 +403,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     }
 }
 
-/// What a failed read comes to: a fault that the peer is told, unless nobody is there any more.
-fn unreadable(error: Error) -> Result<Fault, End> {
+/// What a failed read comes to, for a peer that is still there.
+fn unreadable(error: &Error) -> Fault {
     match error {
         Error::Capacity(_) => {
-            Ok(Fault { code: Code::TooLarge, id: None, message: "the frame is too large".to_owned() })
+            Fault { code: Code::TooLarge, id: None, message: "the frame is too large".to_owned() }
         }
-        Error::Utf8(_) => Ok(malformed("a text message is valid UTF-8")),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Err(End::Gone),
-        Error::Protocol(error) => Ok(malformed(error.to_string())),
-        _ => Err(End::Gone),
+        Error::Utf8(_) => malformed("a text message is valid UTF-8"),
+        error => malformed(error.to_string()),
     }
 }
 

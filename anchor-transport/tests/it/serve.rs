@@ -19,10 +19,11 @@ use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, serve, websocket_config};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 fn anchor() -> Anchor {
@@ -295,4 +296,18 @@ async fn a_client_that_closes_is_answered() {
     ada.socket.close(None).await.unwrap();
     assert!(matches!(ada.socket.next().await, Some(Ok(Message::Close(_)))));
     assert_eq!(ada.served.await.unwrap(), Ended::Gone);
+}
+
+/// Found by the Autobahn test suite (6.3 to 6.21): the server closed with 1002, which says that the *framing* was wrong.
+#[tokio::test]
+async fn text_that_is_no_utf8_is_closed_as_such() {
+    let anchor = anchor();
+    let mut ada = Connection::hello(&anchor, Encoding::Json, "ada", &[]).await;
+    // A whole text message of one byte, masked with zeros.
+    ada.socket.get_mut().write_all(&[0x81, 0x81, 0, 0, 0, 0, 0xff]).await.unwrap();
+    assert_eq!(ada.goodbye().await, Code::Malformed);
+    match ada.socket.next().await {
+        Some(Ok(Message::Close(Some(close)))) => assert_eq!(close.code, CloseCode::Invalid),
+        other => panic!("not closed: {other:?}"),
+    }
 }
