@@ -1,24 +1,22 @@
 //! `GET /v1/ws`: checks the handshake, and hands the connection to the protocol.
 //!
-//! The upgrade is done by hand: a session then has its TCP socket for itself, with buffers that are set on purpose.
+//! The upgrade is done by hand ([`socket`]): a session then has its TCP socket for itself, with buffers that are set on
+//! purpose.
 
-use std::time::Duration;
+mod socket;
 
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{Ended, serve, websocket_config};
+use anchor_transport::server::{Ended, serve};
 use axum::extract;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tracing::Instrument;
 
+use self::socket::Socket;
 use super::Refusal;
 use crate::admission::{Admitted, Phase, Turned};
 use crate::listener::Peer;
@@ -36,19 +34,14 @@ pub(super) async fn upgrade(
         tracing::debug!(?peer, reason = refusal.sentence(), "a handshake was refused");
     })?;
     let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
-    let answer = [
-        (header::CONNECTION, HeaderValue::from_static("upgrade")),
-        (header::UPGRADE, HeaderValue::from_static("websocket")),
-        (header::SEC_WEBSOCKET_ACCEPT, opening.accept.clone()),
-        (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(opening.encoding.subprotocol())),
-    ];
+    let answer = socket::switching(&opening.key, opening.encoding.subprotocol());
     tokio::spawn(connection(opening, state, peer).instrument(span));
-    Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
+    Ok(answer)
 }
 
 /// A handshake that was found good.
 struct Opening {
-    accept: HeaderValue,
+    key: HeaderValue,
     encoding: Encoding,
     upgrade: OnUpgrade,
     admitted: Admitted,
@@ -91,37 +84,18 @@ fn open(parts: &Parts, upgrade: Option<OnUpgrade>, state: &State) -> Result<Open
         ),
         Turned::Stopping => Refusal::unavailable("the server stops: come back in a moment"),
     })?;
-    let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).expect("base64 is ASCII");
-    Ok(Opening { accept, encoding, upgrade, admitted })
+    Ok(Opening { key: key.clone(), encoding, upgrade, admitted })
 }
 
 /// A connection from its handshake to its end. Holds its place until then.
 async fn connection(opening: Opening, state: State, peer: Option<Peer>) {
     let Opening { upgrade, encoding, admitted, .. } = opening;
-    let upgraded = match tokio::time::timeout(UPGRADE_WITHIN, upgrade).await {
-        Ok(Ok(upgraded)) => upgraded,
-        Ok(Err(error)) => return tracing::debug!(%error, "the connection ended in its handshake"),
-        Err(_) => return tracing::debug!("the answer to the handshake was not taken in time"),
-    };
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => {
-            let socket = match parts.read_buf {
-                early if early.is_empty() => raw(parts.io.into_inner()).await,
-                early => {
-                    let (stream, config) = (parts.io.into_inner(), Some(websocket_config()));
-                    WebSocketStream::from_partially_read(stream, early.into(), Role::Server, config).await
-                }
-            };
-            session(socket, encoding, state, peer).await;
-        }
-        // Served by a host: whatever it has put around the socket stays.
-        Err(upgraded) => Box::pin(session(raw(TokioIo::new(upgraded)).await, encoding, state, peer)).await,
+    match Socket::take(upgrade).await {
+        Ok(Socket::Own(socket)) => session(socket, encoding, state, peer).await,
+        Ok(Socket::Hosted(socket)) => Box::pin(session(socket, encoding, state, peer)).await,
+        Err(error) => tracing::debug!(%error, "no session came of a handshake"),
     }
     drop(admitted);
-}
-
-async fn raw<IO: AsyncRead + AsyncWrite + Unpin>(io: IO) -> WebSocketStream<IO> {
-    WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await
 }
 
 /// The protocol on a connection. A panic in it ends this session alone.
@@ -175,9 +149,6 @@ fn holds_token(query: &str) -> bool {
 
 /// The version of RFC 6455.
 const WEBSOCKET_VERSION: &str = "13";
-
-/// How long a client may take to read the answer to its handshake. Source: chosen, as for `hello`.
-const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;
