@@ -76,4 +76,7 @@ pub mod memory;
 
 pub mod conformance;
 
+#[doc(hidden)]
+pub mod sabotage;
+
 pub mod msgpack;

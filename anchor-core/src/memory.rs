@@ -22,6 +22,7 @@ use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
 use crate::run::Run;
+use crate::sabotage::{self, Sabotage};
 use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
 
 use self::decide::{Added, Data, Sessions, random_epoch};
@@ -54,7 +55,10 @@ impl MemoryStore {
 
     /// A store that goes on from a snapshot, as a process does that opens what an earlier one left.
     #[must_use]
-    pub fn open(env: impl Environment, snapshot: Snapshot) -> Self {
+    pub fn open(env: impl Environment, mut snapshot: Snapshot) -> Self {
+        if sabotage::is(Sabotage::WindowLostOnReopen) {
+            snapshot.0.windows.clear();
+        }
         let shared = Shared { env: Box::new(env), commit: Mutex::default(), data: Mutex::new(snapshot.0) };
         Self { shared: Arc::new(shared), observer: Arc::default() }
     }
@@ -83,6 +87,9 @@ impl MemoryStore {
     pub fn restore_from(&self, snapshot: Snapshot) {
         let mut restored = snapshot.0;
         for log in restored.logs.values_mut() {
+            if sabotage::is(Sabotage::EpochKeptAfterRestore) {
+                break;
+            }
             log.begin_epoch(random_epoch(&*self.shared.env));
         }
         self.revert_to(Snapshot(restored));

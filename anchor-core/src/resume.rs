@@ -3,6 +3,7 @@
 //! A resume is verified, not assumed: whatever does not fit is a gap with a reason, never "you are up to date".
 
 use crate::position::{Chain, Mark, Offset, Ordinal, Position};
+use crate::sabotage::{self, Sabotage};
 use crate::store::RoomState;
 
 /// What a resume comes to.
@@ -129,7 +130,7 @@ fn fork_after(position: &Position, room: &RoomState) -> Option<Mark> {
 fn trimmed(position: &Position, room: &RoomState, horizon: Position) -> Resume {
     Resume::Gap(Gap {
         from: position.offset.next(),
-        to: room.before_horizon.offset,
+        to: if sabotage::is(Sabotage::HorizonOffByOne) { room.horizon } else { room.before_horizon.offset },
         reason: GapReason::Trimmed,
         position: Some(horizon),
         ordinal: room.before_horizon.ordinal,

@@ -11,6 +11,7 @@ use crate::id::{RoomId, Seq};
 use crate::limits::WINDOW;
 use crate::position::{Epoch, Mark};
 use crate::publish::{Fingerprint, Refusal};
+use crate::sabotage::{self, Sabotage};
 
 /// One client's decided seqs, from its floor on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Window {
 
     /// Raises the floor to `waits`, forgetting what lies below; a lower one changes nothing.
     pub fn raise_floor(&mut self, waits: Seq) {
-        self.floor = self.floor.max(waits);
+        self.floor = if sabotage::is(Sabotage::FloorFalls) { waits } else { self.floor.max(waits) };
         while self.decided.front().is_some_and(|entry| entry.seq < self.floor) {
             self.decided.pop_front();
         }
@@ -116,6 +117,7 @@ impl Window {
         if let Ok(at) = self.decided.binary_search_by_key(&seq, |entry| entry.seq) {
             let entry = &self.decided[at];
             return match entry.fingerprint == fingerprint {
+                true if sabotage::is(Sabotage::RepeatGetsNewOffset) => Verdict::Fresh,
                 true => Verdict::Repeat(entry.decision.clone()),
                 false => refused(
                     Code::SeqConflict,
@@ -134,6 +136,9 @@ impl Window {
 
     /// Keeps what was decided for a seq that [`Window::look_up`] called fresh.
     pub fn record(&mut self, entry: Entry) {
+        if sabotage::is(Sabotage::RepeatGetsNewOffset) && entry.seq <= self.highest {
+            return;
+        }
         debug_assert!(entry.seq > self.highest && entry.seq >= self.floor && self.decided.len() < WINDOW);
         self.highest = entry.seq;
         self.decided.push_back(entry);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anchor_core::id::{ClientKey, RoomId, Seq};
 use anchor_core::position::Offset;
 use anchor_core::publish::{Outcome, Publish};
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::{ClientState, StoreError};
 use futures::channel::oneshot;
 
@@ -67,7 +68,10 @@ impl Queue {
             drop(state);
             return request.fail(error);
         }
-        state.waiting.push_back(request);
+        match sabotage::is(Sabotage::SeqOvertakes) {
+            true => state.waiting.push_front(request),
+            false => state.waiting.push_back(request),
+        }
         drop(state);
         self.changed.notify_one();
     }

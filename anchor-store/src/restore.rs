@@ -7,19 +7,20 @@ use std::sync::Arc;
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use anchor_core::position::Epoch;
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::EpochStart;
-use redb::{Durability, ReadableTable};
+use redb::{Durability, ReadableTable, StorageBackend};
 
 use crate::codec::Encoder;
 use crate::error::OpenError;
 use crate::handle::move_everything;
 use crate::options::Options;
 use crate::pages::Row;
-use crate::shared::Shared;
+use crate::shared::{Databases, Shared};
 use crate::tables::ROOMS;
 use crate::{directory, replay};
 
-/// What [`restore`] did.
+/// What [`restore`] or [`restore_backends`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Restored {
@@ -36,9 +37,30 @@ pub struct Restored {
 /// # Errors
 /// [`OpenError`], each with its remedy; then no room has a new epoch.
 pub fn restore(dir: impl AsRef<Path>, env: impl Environment) -> Result<Restored, OpenError> {
-    let env: Arc<dyn Environment> = Arc::new(env);
     let options = Options::default();
-    let databases = directory::open(dir.as_ref(), &*env, &options)?;
+    let databases = directory::open(dir.as_ref(), &env, &options)?;
+    restore_databases(databases, Arc::new(env), options)
+}
+
+/// Does what [`restore`] does to a store on two storages: for simulations.
+///
+/// # Errors
+/// [`OpenError`], each with its remedy; then every room has a new epoch or none has.
+pub fn restore_backends(
+    journal: impl StorageBackend,
+    pages: impl StorageBackend,
+    env: impl Environment,
+) -> Result<Restored, OpenError> {
+    let options = Options::default();
+    let databases = directory::open_backends(journal, pages, &env, &options)?;
+    restore_databases(databases, Arc::new(env), options)
+}
+
+fn restore_databases(
+    databases: Databases,
+    env: Arc<dyn Environment>,
+    options: Options,
+) -> Result<Restored, OpenError> {
     let shared = replay::open(databases, env, options)?;
     let restored = shared.guard(|| {
         move_everything(&shared)?;
@@ -65,7 +87,9 @@ fn begin_epochs(shared: &Shared) -> Result<Restored, BoxError> {
         for (room, mut row) in rows {
             let mut epoch = [0; 8];
             shared.env.fill_random(&mut epoch);
-            row.state.epochs.push(EpochStart { epoch: Epoch::from_bytes(epoch), before: row.state.head });
+            if !sabotage::is(Sabotage::EpochKeptAfterRestore) {
+                row.state.epochs.push(EpochStart { epoch: Epoch::from_bytes(epoch), before: row.state.head });
+            }
             // A page never spans two epochs.
             row.open_page = None;
             row.encode(out.clear());

@@ -20,6 +20,7 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq};
 use anchor_core::position::Offset;
 use anchor_core::publish::{Outcome, Publish};
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::ClientState;
 use anchor_core::window::{Entry, Window};
 use redb::Durability;
@@ -142,6 +143,12 @@ impl Writer {
             answers.extend(self.take_fenced(shared));
         }
         let commit = deciding.finish();
+        if sabotage::is(Sabotage::AckBeforeCommit) {
+            answers.drain(..).for_each(Answer::send);
+        }
+        if sabotage::is(Sabotage::DuplicateAckedEarly) {
+            answers.extract_if(.., |answer| answer.is_of_repeats()).for_each(Answer::send);
+        }
         if !commit.is_empty() {
             self.commit(shared, commit)?;
         }
@@ -154,11 +161,10 @@ impl Writer {
 
     /// Hands what was committed since the last cut to the pager.
     pub(crate) fn cut(&mut self, shared: &Shared) {
-        let Collecting { number, runs, trims, changed, events, bytes, .. } = std::mem::take(&mut self.cut);
-        self.cut.number = number;
-        if runs.is_empty() && trims.is_empty() && changed.is_empty() {
+        if !self.has_uncut() {
             return;
         }
+        let Collecting { number, runs, trims, changed, events, bytes, .. } = std::mem::take(&mut self.cut);
         self.cut.number = number + 1;
         let window = |client: ClientKey| {
             let window = Arc::clone(&self.clients.get_mut(&client).expect("a changed window is kept").window);
@@ -168,6 +174,11 @@ impl Writer {
         shared.cuts.push(Cut { number, upto: self.next - 1, runs, trims, windows, events, bytes });
     }
 
+    /// True if a cut would hand something to the pager.
+    pub(crate) const fn has_uncut(&self) -> bool {
+        !(self.cut.runs.is_empty() && self.cut.trims.is_empty() && self.cut.changed.is_empty())
+    }
+
     /// Takes over a commit that an earlier process made.
     pub(crate) fn replay(&mut self, shared: &Shared, number: u64, commit: Commit) -> Result<(), BoxError> {
         let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); commit.clients.len()];
@@ -175,6 +186,7 @@ impl Writer {
             entries[recorded.client].push(commit.entry(recorded));
         }
         for ((key, floor), entries) in commit.clients.iter().zip(entries) {
+            let entries = if sabotage::is(Sabotage::WindowLostOnReopen) { Vec::new() } else { entries };
             let client = client(&mut self.clients, shared, key)?;
             let known = client.window.entries().cloned();
             let highest = entries.last().map_or(Seq::ZERO, |entry| entry.seq).max(client.window.highest());
@@ -190,7 +202,7 @@ impl Writer {
 
     fn open(&mut self, shared: &Shared, key: &ClientKey, waits: Seq) -> Result<ClientState, BoxError> {
         let client = client(&mut self.clients, shared, key)?;
-        if waits > client.window.floor() {
+        if waits > client.window.floor() || sabotage::is(Sabotage::FloorFalls) {
             Arc::make_mut(&mut client.window).raise_floor(waits);
             self.cut.touch(key, client);
         }
@@ -232,9 +244,16 @@ impl Writer {
 
     fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<(), BoxError> {
         let number = self.next;
+        if sabotage::is(Sabotage::OverlayVisible) {
+            self.publish(shared, number, commit.clone())?;
+        }
         let value = commit.encode();
         let databases = shared.databases()?;
-        let trimmed = (shared.applied.load(Ordering::Acquire) + 1).min(self.oldest + TRIMMED_COMMITS);
+        let applied = match sabotage::is(Sabotage::JournalTrimmedEarly) {
+            true => number - 1,
+            false => shared.applied.load(Ordering::Acquire),
+        };
+        let trimmed = (applied + 1).min(self.oldest + TRIMMED_COMMITS);
         let mut transaction = databases.journal.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         {
@@ -247,6 +266,9 @@ impl Writer {
         transaction.commit()?;
         self.oldest = self.oldest.max(trimmed);
         self.next = number + 1;
+        if sabotage::is(Sabotage::OverlayVisible) {
+            return Ok(());
+        }
         self.publish(shared, number, commit)
     }
 
@@ -333,7 +355,8 @@ fn client<'a>(
     key: &ClientKey,
 ) -> Result<&'a mut Client, BoxError> {
     if clients.get_mut(key).is_none() {
-        let window = Arc::new(shared.window(key)?.unwrap_or_default());
+        let known = if sabotage::is(Sabotage::WindowLostOnReopen) { None } else { shared.window(key)? };
+        let window = Arc::new(known.unwrap_or_default());
         clients.insert(key.clone(), Client { window, tag: key.tag(), cut: 0, step: 0, index: 0 });
     }
     Ok(clients.get_mut(key).expect("it was there or was inserted"))

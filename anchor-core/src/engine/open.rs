@@ -9,6 +9,7 @@ use super::tail::{Found, Generation, Tail};
 use crate::id::RoomId;
 use crate::position::{Mark, Offset, Position};
 use crate::resume::{self, Gap, GapReason, Resume};
+use crate::sabotage::{self, Sabotage};
 use crate::session::frame::{From, RoomEntry};
 use crate::store::{Place, RoomState, StoreError};
 
@@ -38,8 +39,16 @@ impl Anchor {
     /// # Errors
     /// [`StoreError`] if the room cannot be read.
     pub async fn open(&self, room: &RoomId, from: From, watcher: Arc<Watcher>) -> Result<Opened, StoreError> {
+        let early = match sabotage::is(Sabotage::TailRegisteredLate) {
+            true => Some(self.store().room(room).await?),
+            false => None,
+        };
         let watch = self.0.tails.watch(room, watcher);
         self.0.bus.join(room).await;
+        if let Some(state) = early {
+            let asked = watch.tail().ask();
+            watch.tail().learn(asked, state);
+        }
         let (state, generation) = self.learn(watch.tail()).await?;
         let (position, mut gaps) = self.place(room, from, state.as_ref()).await?;
         let (position, more) = self.settle(room, position, state.as_ref()).await?;

@@ -17,7 +17,7 @@ use crate::window::{Decision, Entry, Verdict as Known, Window};
 #[derive(Clone, Default)]
 pub(super) struct Data {
     pub(super) logs: BTreeMap<RoomId, Log>,
-    windows: BTreeMap<ClientKey, Window>,
+    pub(super) windows: BTreeMap<ClientKey, Window>,
 }
 
 /// What ends with the process: who may hand over.

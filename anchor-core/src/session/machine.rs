@@ -16,6 +16,7 @@ use crate::environment::Monotonic;
 use crate::id::{ClientKey, SessionId, SessionNumber};
 use crate::limits;
 use crate::publish::{MissingRoom, Refusal};
+use crate::sabotage::{self, Sabotage};
 use crate::store::ClientState;
 
 /// What a session is made with.
@@ -363,7 +364,7 @@ impl Session {
 
     /// What this node knows. Where more rooms lag than a beat names it claims nothing: as of the year 1970.
     fn beat(&self, heads_known_at: u64) -> Action {
-        let lag = self.rooms.lag();
+        let lag = if sabotage::is(Sabotage::BeatLies) { Vec::new() } else { self.rooms.lag() };
         let (at, lag) = if lag.len() <= BEAT_LAG_MAX { (heads_known_at, lag) } else { (0, Vec::new()) };
         Action::Send(ServerFrame::Beat { at, lag })
     }

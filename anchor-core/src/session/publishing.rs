@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::id::{ClientKey, Seq, SessionNumber};
 use crate::limits::{IN_FLIGHT_BYTES_MAX, WINDOW};
 use crate::publish::{MissingRoom, Outcome, Publish};
+use crate::sabotage::{self, Sabotage};
 use crate::store::StoreError;
 
 /// Publishes on their way. Bounded in number and bytes: a client that sends more has lost count.
@@ -77,7 +78,10 @@ impl Publishing {
         if self.gathered.is_empty() {
             return None;
         }
-        let publishes = std::mem::take(&mut self.gathered);
+        let mut publishes = std::mem::take(&mut self.gathered);
+        if sabotage::is(Sabotage::SeqOvertakes) {
+            publishes.reverse();
+        }
         let batch = BatchId(self.next_batch);
         self.next_batch += 1;
         let sizes = publishes.iter().map(|publish| (publish.seq, publish.draft.body.bytes().len()));

@@ -18,6 +18,7 @@ use crate::position::{Offset, Position};
 use crate::publish::Refusal;
 use crate::resume::Gap;
 use crate::run::Run;
+use crate::sabotage::{self, Sabotage};
 use crate::store::StoreError;
 
 /// All rooms that a session has asked for and not left.
@@ -373,6 +374,9 @@ fn not_subscribed() -> Refusal {
 }
 
 fn tell_gaps(room: &RoomId, gaps: Vec<Gap>, out: &mut VecDeque<Action>) {
+    if sabotage::is(Sabotage::GapNotAnnounced) {
+        return;
+    }
     out.extend(gaps.into_iter().map(|gap| Action::Send(ServerFrame::Gap { room: room.clone(), gap })));
 }
 

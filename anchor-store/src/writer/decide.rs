@@ -11,6 +11,7 @@ use anchor_core::id::{RoomId, Seq};
 use anchor_core::position::Epoch;
 use anchor_core::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Refusal, Verdict};
 use anchor_core::run::RunBuilder;
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::window::{Decision, Entry, Verdict as Known};
 
 use super::{Writer, client};
@@ -56,7 +57,7 @@ impl Writer {
         let fingerprint = publish.fingerprint();
         let Publish { client: key, session, seq, nonce, waits, room, draft, verdict } = publish;
         let client = client(&mut self.clients, deciding.shared, &key)?;
-        if waits > client.window.floor() {
+        if waits > client.window.floor() || sabotage::is(Sabotage::FloorFalls) {
             Arc::make_mut(&mut client.window).raise_floor(waits);
             self.cut.touch(&key, client);
         }

@@ -6,6 +6,7 @@ use anchor_core::code::{Class, Code};
 use anchor_core::environment::Monotonic;
 use anchor_core::limits::{HEARTBEAT, HISTORY_EVENTS_MAX};
 use anchor_core::publish::Refusal;
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{RequestId, ServerFrame, Welcome};
 
 use super::action::Action;
@@ -142,6 +143,9 @@ impl Machine {
     pub(super) fn goodbye(&mut self, now: Monotonic, code: Code, message: String, slot: Option<Duration>) {
         if code == Code::Replaced {
             return self.renew(now);
+        }
+        if sabotage::is(Sabotage::ResendCodeDropsEntry) && code.class() == Class::Retry {
+            self.sending.refuse_sent(&Refusal::new(code, message.clone()), &mut self.out);
         }
         self.out.act(Action::HangUp);
         match (code.class(), slot) {

@@ -21,6 +21,7 @@ use anchor_core::id::{ClientId, Nonce, RoomId, Seq};
 use anchor_core::limits::{IN_FLIGHT_BYTES_MAX, ROOMS_MAX, WINDOW};
 use anchor_core::position::Position;
 use anchor_core::publish::{Ack, Refusal};
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{ClientFrame, PublishFrame, SessionLimits};
 
 use super::Fault;
@@ -257,7 +258,9 @@ impl Sending {
         // What waits under an id that this one is derived from may come here, with its seq.
         let root = EntryKey { generation: generation.root(), seq: Seq::ZERO };
         let end = EntryKey { generation: generation.next_derived(), seq: Seq::ZERO };
-        let lowest = self.entries.range(root..end).map(|(key, _)| key.seq).min();
+        let waits = |pending: &Pending| !pending.is_decided() || !sabotage::is(Sabotage::WaitsBeforeRemoval);
+        let waiting = self.entries.range(root..end).filter(|(_, pending)| waits(pending));
+        let lowest = waiting.map(|(key, _)| key.seq).min();
         let next = || self.identities.get(&generation).map_or(Seq::FIRST, |identity| identity.highest.next());
         lowest.unwrap_or_else(next)
     }

@@ -23,6 +23,7 @@ use anchor_core::code::Code;
 use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId};
 use anchor_core::position::{Offset, Position};
 use anchor_core::publish::{Ack, Durability, Refusal};
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{Events, HistoryRange, Page};
 
 use super::Fault;
@@ -103,6 +104,11 @@ impl Sending {
         });
         let unsettled = self.entries.values().filter(|pending| !pending.is_decided()).count();
         out.act(Action::Notice(Notice::Cloned { unsettled }));
+        if sabotage::is(Sabotage::CloneRekeysAtOnce) {
+            self.keys_where(|pending| !pending.is_decided())
+                .into_iter()
+                .for_each(|key| self.move_on(key, out));
+        }
     }
 
     /// The server's log no longer has acknowledged publishes above `decided`: they are offered for sending anew.
@@ -257,6 +263,13 @@ impl Sending {
         Ok(Some(request))
     }
 
+    /// What a sabotage makes of a goodbye that says resend: a refusal of everything that was sent.
+    pub(super) fn refuse_sent(&mut self, refusal: &Refusal, out: &mut Output) {
+        for key in self.keys_where(|pending| pending.stage == Stage::Sent) {
+            self.settle_refused(key, refusal.clone(), out);
+        }
+    }
+
     /// The room may not be read: nobody can tell what became of the entries.
     pub(super) fn search_refused(&mut self, out: &mut Output) {
         let Some(search) = self.search.take() else { return };
@@ -276,6 +289,11 @@ impl Sending {
             out.act(Action::Settled(waiter, Err(PublishError::Unconfirmed)));
         }
         out.act(Action::Notice(Notice::Unconfirmed { entry }));
+    }
+
+    fn keys_where(&self, is_wanted: impl Fn(&Pending) -> bool) -> Vec<EntryKey> {
+        let wanted = self.entries.iter().filter(|(_, pending)| is_wanted(pending));
+        wanted.map(|(key, _)| *key).collect()
     }
 
     fn tag(&self, key: EntryKey, user: &UserId) -> Option<ClientTag> {

@@ -27,6 +27,7 @@ use anchor_core::id::RoomId;
 use anchor_core::limits::RESUME_ROOMS_MAX;
 use anchor_core::position::{Offset, Position};
 use anchor_core::resume::Gap;
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{ClientFrame, Events, From, RequestId};
 
 use super::Fault;
@@ -91,6 +92,9 @@ impl Subscriptions {
         match self.rooms.get_mut(&room) {
             None => {
                 self.rooms.insert(room, Room::wanted(id, from));
+            }
+            Some(closing) if closing.subscription.is_none() && sabotage::is(Sabotage::StaleFrameAccepted) => {
+                *closing = Room::wanted(id, from);
             }
             Some(closing) if closing.subscription.is_none() && closing.next.is_none() => {
                 closing.next = Some((id, from));
@@ -303,6 +307,7 @@ impl Subscriptions {
                 *room = Room::wanted(next, from);
                 self.open_wanted(requests, out);
             }
+            (Stage::Opening(..) | Stage::Live(_), None) if sabotage::is(Sabotage::StaleFrameAccepted) => {}
             (_, None) => drop(self.rooms.remove(&name)),
         }
     }
@@ -364,12 +369,18 @@ impl Subscriptions {
     /// # Errors
     /// [`Fault`] if they do not follow the cursor.
     pub(super) fn events(&mut self, mut events: Events, out: &mut Output) -> Result<Option<Learnt>, Fault> {
-        let Some(Room { stage: Stage::Live(cursor), subscription, owed, .. }) =
-            self.rooms.get_mut(&events.room)
-        else {
+        let Some(Room { stage, subscription, owed, .. }) = self.rooms.get_mut(&events.room) else {
             return Ok(None);
         };
-        let Some(taken) = follow(*cursor, &events)? else { return Ok(None) };
+        let cursor = match stage {
+            Stage::Live(cursor) => cursor,
+            Stage::Opening(_, From::After(cursor)) if sabotage::is(Sabotage::StaleFrameAccepted) => cursor,
+            _ => return Ok(None),
+        };
+        let Some(mut taken) = follow(*cursor, &events)? else { return Ok(None) };
+        if sabotage::is(Sabotage::CursorGoesBack) {
+            taken = 0;
+        }
         events.events.drain(..taken);
         let Some((first, last)) = events.events.first().zip(events.events.last()) else { return Ok(None) };
         events.first = first.offset;
