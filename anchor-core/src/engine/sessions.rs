@@ -1,6 +1,6 @@
 //! The sessions of a node: who is the newest of each client, and how all of them are told something.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub(crate) struct Sessions(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     next: u64,
-    open: HashMap<u64, Arc<Mailbox>>,
+    /// By the order of their coming, in which they are told things.
+    open: BTreeMap<u64, Arc<Mailbox>>,
     newest: HashMap<ClientKey, (SessionNumber, u64)>,
     draining: Option<Draining>,
     failed: bool,

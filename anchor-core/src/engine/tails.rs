@@ -77,9 +77,11 @@ impl Tails {
         self.by_room().get(room).cloned()
     }
 
-    /// All tails.
+    /// All tails, in the order of their rooms: what is done to each in turn is done in the same turn again.
     pub(crate) fn all(&self) -> Vec<Arc<Tail>> {
-        self.by_room().values().cloned().collect()
+        let mut tails: Vec<_> = self.by_room().values().cloned().collect();
+        tails.sort_unstable_by(|one, other| one.room().cmp(other.room()));
+        tails
     }
 
     /// Lets go of runs older than [`TAIL_AGE_MAX`].

@@ -4,7 +4,7 @@
 //! with each single delivery. What is kept for it meanwhile is bounded by the machine, which is told that it is full and
 //! has nothing more delivered to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -17,7 +17,7 @@ use crate::client::subscription::Delivery;
 /// The buffers of all subscriptions.
 #[derive(Debug, Default)]
 pub(super) struct Outlets {
-    outlets: HashMap<SubscriptionId, Outlet>,
+    outlets: BTreeMap<SubscriptionId, Outlet>,
     /// One for each outlet that keeps something: ends when there is room, or nobody reads.
     rooms: FuturesUnordered<BoxFuture<'static, SubscriptionId>>,
 }

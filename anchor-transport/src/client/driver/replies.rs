@@ -1,6 +1,6 @@
 //! Who waits for what: the machine knows tokens, this knows the channels behind them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use anchor_core::id::Seq;
 use anchor_core::publish::Ack;
@@ -9,14 +9,15 @@ use tokio::sync::oneshot;
 use crate::client::command::{Answer, Waiter};
 use crate::client::error::{PublishError, RequestError};
 
-/// The channels of everybody who waits. A caller that has gone away is no error.
+/// The channels of everybody who waits. A caller that has gone away is no error. Ordered, so that a driver that ends wakes
+/// whoever still waits in the order of their calls.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     newest: u64,
-    queued: HashMap<Waiter, oneshot::Sender<Result<Seq, PublishError>>>,
-    settled: HashMap<Waiter, oneshot::Sender<Result<Ack, PublishError>>>,
-    requests: HashMap<Waiter, oneshot::Sender<Result<Answer, RequestError>>>,
-    saves: HashMap<Waiter, oneshot::Sender<Result<(), RequestError>>>,
+    queued: BTreeMap<Waiter, oneshot::Sender<Result<Seq, PublishError>>>,
+    settled: BTreeMap<Waiter, oneshot::Sender<Result<Ack, PublishError>>>,
+    requests: BTreeMap<Waiter, oneshot::Sender<Result<Answer, RequestError>>>,
+    saves: BTreeMap<Waiter, oneshot::Sender<Result<(), RequestError>>>,
 }
 
 impl Replies {
