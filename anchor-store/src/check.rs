@@ -8,18 +8,18 @@ use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
 use anchor_core::position::Mark;
-use redb::{ReadableDatabase, ReadableTable};
+use redb::{ReadableDatabase, ReadableTable, StorageBackend};
 
 use crate::error::OpenError;
 use crate::handle::move_everything;
 use crate::journal::SIDE_BYTES;
 use crate::options::Options;
 use crate::pages::{Page, Row};
-use crate::shared::Shared;
+use crate::shared::{Databases, Shared};
 use crate::tables::{CLIENTS, PAGES, ROOMS};
 use crate::{directory, replay, windows};
 
-/// What [`check`] found.
+/// What [`check`] or [`check_backends`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -40,9 +40,30 @@ pub struct Report {
 /// # Errors
 /// [`OpenError`] where the directory does not open. What is wrong inside is in the report.
 pub fn check(dir: impl AsRef<Path>, env: impl Environment) -> Result<Report, OpenError> {
-    let env: Arc<dyn Environment> = Arc::new(env);
     let options = Options::default();
-    let databases = directory::open(dir.as_ref(), &*env, &options)?;
+    let databases = directory::open(dir.as_ref(), &env, &options)?;
+    check_databases(databases, Arc::new(env), options)
+}
+
+/// Does what [`check`] does to a store on two storages: for simulations.
+///
+/// # Errors
+/// [`OpenError`] where the storages do not open. What is wrong inside is in the report.
+pub fn check_backends(
+    journal: impl StorageBackend,
+    pages: impl StorageBackend,
+    env: impl Environment,
+) -> Result<Report, OpenError> {
+    let options = Options::default();
+    let databases = directory::open_backends(journal, pages, &env, &options)?;
+    check_databases(databases, Arc::new(env), options)
+}
+
+fn check_databases(
+    databases: Databases,
+    env: Arc<dyn Environment>,
+    options: Options,
+) -> Result<Report, OpenError> {
     let shared = replay::open(databases, env, options)?;
     let report = shared.guard(|| {
         move_everything(&shared)?;

@@ -72,6 +72,9 @@ impl RedbStore {
     /// Opens a store on two storages, with no thread: nothing is written but by [`RedbStore::step_writer`] and
     /// [`RedbStore::step_pager`]. For simulations; [`Options::open_backends`] is the same with threads.
     ///
+    /// Two storages that are empty become a new store. Making one is not safe from a loss of power: until this has returned,
+    /// what is half made does not open and must be thrown away, as directories do by making files under other names.
+    ///
     /// # Errors
     /// [`OpenError`], each with its remedy.
     pub fn with_backends(
@@ -109,6 +112,18 @@ impl RedbStore {
             }
             pager::step(shared)
         })
+    }
+
+    /// True if something waits for the writer: [`RedbStore::step_writer`] would not be [`Step::Idle`].
+    pub fn writer_has_work(&self) -> bool {
+        !self.handle.shared.queue.is_empty()
+    }
+
+    /// True if something was committed and is not in the pages, or lies below a horizon and is not removed:
+    /// [`RedbStore::step_pager`] would not be [`Step::Idle`]. Also where that cannot be told: then the step says why.
+    pub fn pager_has_work(&self) -> bool {
+        let shared = &self.handle.shared;
+        !shared.cuts.is_empty() || shared.writer().has_uncut() || pager::has_trimmed(shared).unwrap_or(true)
     }
 
     /// Finishes what waits, moves it into the pages, and closes both databases and the directory. Blocks until that is

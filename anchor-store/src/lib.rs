@@ -48,9 +48,9 @@ mod visible;
 mod windows;
 mod writer;
 
-pub use check::{Report, check};
+pub use check::{Report, check, check_backends};
 pub use error::OpenError;
 pub use handle::RedbStore;
 pub use options::Options;
-pub use restore::{Restored, restore};
+pub use restore::{Restored, restore, restore_backends};
 pub use writer::Step;

@@ -10,7 +10,7 @@ use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Mark, Offset};
 use anchor_core::store::{EpochStart, RoomState};
-use redb::{Durability, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::codec::Encoder;
 use crate::journal::{Stored, Trimmed};
@@ -40,7 +40,7 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
         return Ok(if cut.is_some() { Step::Waiting } else { Step::Idle });
     }
     let Some(cut) = cut else {
-        return Ok(if remove_trimmed(&databases.pages)? { Step::Worked } else { Step::Idle });
+        return Ok(if remove_trimmed(shared)? { Step::Worked } else { Step::Idle });
     };
     let mut transaction = databases.pages.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
@@ -52,7 +52,7 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     shared.paged(&cut, changed);
     shared.cuts.done(&cut);
     shared.queue.nudge();
-    remove_trimmed(&databases.pages)?;
+    remove_trimmed(shared)?;
     Ok(Step::Worked)
 }
 
@@ -209,13 +209,18 @@ fn write_windows(transaction: &WriteTransaction, cut: &Cut) -> Result<(), BoxErr
     Ok(())
 }
 
+/// True if there may be pages below a room's horizon.
+pub(crate) fn has_trimmed(shared: &Shared) -> Result<bool, BoxError> {
+    Ok(!shared.databases()?.pages.begin_read()?.open_table(TRIMMING)?.is_empty()?)
+}
+
 /// Removes pages that lie wholly below their room's horizon, up to a bound. True if there were some to look at.
-fn remove_trimmed(database: &redb::Database) -> Result<bool, BoxError> {
-    use redb::ReadableDatabase;
-    if database.begin_read()?.open_table(TRIMMING)?.is_empty()? {
+fn remove_trimmed(shared: &Shared) -> Result<bool, BoxError> {
+    if !has_trimmed(shared)? {
         return Ok(false);
     }
-    let mut transaction = database.begin_write()?;
+    let databases = shared.databases()?;
+    let mut transaction = databases.pages.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(true);
     {

@@ -80,6 +80,32 @@ fn one_step_makes_one_commit_of_everything_that_waits() {
     assert_eq!(store.step_writer().unwrap(), Step::Idle);
 }
 
+#[test]
+fn it_is_known_without_a_step_whether_a_step_has_work() {
+    let power = Power::new();
+    let store = RedbStore::with_backends(power.disk(), power.disk(), System).unwrap();
+    let work = || (store.writer_has_work(), store.pager_has_work());
+    let reads = power.counts().reads;
+    assert_eq!((work(), store.step_pager().unwrap()), ((false, false), Step::Idle));
+    let appended = store.append((1..=99).map(|seq| publish(&client(1), seq, &room("a"), "x")).collect());
+    assert_eq!(work(), (true, false));
+    run_steps(&store).unwrap();
+    assert_eq!(work(), (false, true));
+    acked(&futures::executor::block_on(appended).unwrap()[0]);
+    assert_eq!(store.step_pager().unwrap(), Step::Worked);
+    assert_eq!((work(), store.step_pager().unwrap()), ((false, false), Step::Idle));
+    let lobby = room("a");
+    let mut trimmed = store.trim(&lobby, Offset(90));
+    assert!(futures::FutureExt::now_or_never(trimmed.as_mut()).is_none());
+    assert_eq!(work(), (true, false));
+    run_steps(&store).unwrap();
+    while work().1 {
+        assert_eq!(store.step_pager().unwrap(), Step::Worked);
+    }
+    assert_eq!(store.step_pager().unwrap(), Step::Idle);
+    assert_eq!(power.counts().reads, reads, "an idle step is cheap");
+}
+
 fn count<K: Key + 'static>(file: &std::path::Path, table: &str) -> u64 {
     // The values of `trimming` are numbers; only their count is asked for.
     let database = Database::open(file).unwrap();
