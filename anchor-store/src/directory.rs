@@ -1,6 +1,6 @@
 //! The directory of a store: its lock, the file `FORMAT`, and both databases.
 //!
-//! `FORMAT` is written first and read before redb opens anything. A database gets its tables under another name and its
+//! `FORMAT` is read before redb opens anything, and gets its name after everything else. A database gets its tables under another name and its
 //! own one when it is complete and synced, so that an interrupted first start leaves nothing that is half made.
 
 use std::fs::{self, File, TryLockError};
@@ -15,9 +15,7 @@ use crate::disk::{FileDisk, sync_directory};
 use crate::error::OpenError;
 use crate::options::{JOURNAL_CACHE_BYTES, Options};
 use crate::shared::Databases;
-use crate::tables::{
-    FORMAT, JOURNAL_FILE, PAGES_FILE, PairId, Role, check_format, initialise, is_unused, pair_of,
-};
+use crate::tables::{FORMAT, PAGES_FILE, PairId, Role, check_format, initialise, is_unused, pair_of};
 
 /// Holds the operating system's lock on a directory for as long as it lives, which is at most as long as the process.
 #[derive(Debug)]
@@ -35,33 +33,55 @@ impl Drop for DirectoryLock {
 pub(crate) fn open(dir: &Path, env: &dyn Environment, options: &Options) -> Result<Databases, OpenError> {
     make_directory(dir)?;
     let lock = lock(dir)?;
-    let paths = [JOURNAL_FILE, PAGES_FILE].map(|file| dir.join(file));
-    let [journal_is_there, pages_is_there] = [exists(&paths[0])?, exists(&paths[1])?];
-    let pair = match read_format(dir)? {
+    let pair = match read_format(dir, FORMAT_FILE)? {
         Some(pair) => pair,
-        None if journal_is_there || pages_is_there => return Err(OpenError::Missing { file: FORMAT_FILE }),
-        None => write_format(dir, PairId::random(env))?,
+        None => make(dir, env, options)?,
     };
-    if !journal_is_there && pages_is_there {
-        return Err(OpenError::Missing { file: JOURNAL_FILE });
-    }
-    if !journal_is_there {
-        create(dir, Role::Journal, pair)?;
-    }
-    let journal = open_file(&paths[0], Role::Journal, options)?;
-    if !pages_is_there {
-        match is_unused(&journal, Role::Journal)? {
-            true => create(dir, Role::Pages, pair)?,
-            false => return Err(OpenError::Missing { file: PAGES_FILE }),
+    for role in Role::BOTH {
+        if !exists(&dir.join(role.file()))? {
+            return Err(OpenError::Missing { file: role.file() });
         }
     }
-    let pages = open_file(&paths[1], Role::Pages, options)?;
+    let [journal, pages] = Role::BOTH.map(|role| open_file(dir, role, options));
+    let (journal, pages) = (journal?, pages?);
     for (database, role) in [(&journal, Role::Journal), (&pages, Role::Pages)] {
         if pair_of(database, role)? != Some(pair) {
             return Err(OpenError::PairMismatch { file: role.file() });
         }
     }
     Ok(Databases { journal, pages, _lock: Some(lock) })
+}
+
+/// Makes a store where there is none, or goes on with one whose making was interrupted. `FORMAT` gets its name when all
+/// the rest is there: what is missing from then on was taken away.
+fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<PairId, OpenError> {
+    let mut are_there = Vec::new();
+    for role in Role::BOTH {
+        if exists(&dir.join(role.file()))? {
+            are_there.push(role);
+        }
+    }
+    // Written in part only where nothing was made after it.
+    let pair = match read_format(dir, FORMAT_UNFINISHED).ok().flatten() {
+        Some(pair) => pair,
+        None if are_there.is_empty() => write_format(dir, PairId::random(env))?,
+        None => return Err(OpenError::Missing { file: FORMAT_FILE }),
+    };
+    for role in Role::BOTH {
+        if !are_there.contains(&role) {
+            create(dir, role, pair)?;
+            continue;
+        }
+        let database = open_file(dir, role, options)?;
+        if !is_unused(&database, role)? {
+            return Err(OpenError::Missing { file: FORMAT_FILE });
+        }
+    }
+    let path = dir.join(FORMAT_FILE);
+    fs::rename(dir.join(FORMAT_UNFINISHED), &path)
+        .and_then(|()| sync_directory(dir))
+        .map_err(|source| not_writable(&path, source))?;
+    Ok(pair)
 }
 
 /// Opens two storages as the databases of a store; two that are empty become a new pair.
@@ -113,9 +133,10 @@ fn open_backend(
     Ok(OpenDatabase::new(database))
 }
 
-fn open_file(path: &Path, role: Role, options: &Options) -> Result<OpenDatabase, OpenError> {
-    let disk = FileDisk::open(path).map_err(|source| not_writable(path, source))?;
-    if disk.len().map_err(|source| not_writable(path, source))? == 0 {
+fn open_file(dir: &Path, role: Role, options: &Options) -> Result<OpenDatabase, OpenError> {
+    let path = dir.join(role.file());
+    let disk = FileDisk::open(&path).map_err(|source| not_writable(&path, source))?;
+    if disk.len().map_err(|source| not_writable(&path, source))? == 0 {
         return Err(OpenError::damaged(role.file(), "it is empty"));
     }
     open_backend(disk, role, options)
@@ -165,9 +186,9 @@ fn lock(dir: &Path) -> Result<DirectoryLock, OpenError> {
     }
 }
 
-/// The pair id that `FORMAT` names; `None` if there is no such file.
-fn read_format(dir: &Path) -> Result<Option<PairId>, OpenError> {
-    let path = dir.join(FORMAT_FILE);
+/// The pair id that `FORMAT`, or the file that will be, names; `None` if there is no such file.
+fn read_format(dir: &Path, file: &str) -> Result<Option<PairId>, OpenError> {
+    let path = dir.join(file);
     let text = match fs::read(&path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -183,15 +204,14 @@ fn read_format(dir: &Path) -> Result<Option<PairId>, OpenError> {
     pair.map(Some).ok_or_else(|| damaged("it names no pair"))
 }
 
+/// Writes what will be `FORMAT` under the name that it has until then.
 fn write_format(dir: &Path, pair: PairId) -> Result<PairId, OpenError> {
-    let path = dir.join(FORMAT_FILE);
-    let unfinished = dir.join(format!("{FORMAT_FILE}.new"));
+    let path = dir.join(FORMAT_UNFINISHED);
     let hex: String = pair.0.iter().map(|byte| format!("{byte:02x}")).collect();
     let write = || -> io::Result<()> {
-        let mut file = File::create(&unfinished)?;
+        let mut file = File::create(&path)?;
         writeln!(file, "{FORMAT_LINE}{FORMAT}\n{PAIR_LINE}{hex}")?;
         file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
         sync_directory(dir)
     };
     write().map_err(|source| not_writable(&path, source))?;
@@ -224,6 +244,8 @@ fn not_writable(path: &Path, source: io::Error) -> OpenError {
 
 /// The small file that says what the others are: two lines, `anchor-store format N` and `pair HEX`.
 const FORMAT_FILE: &str = "FORMAT";
+/// Its name until both databases are there.
+const FORMAT_UNFINISHED: &str = "FORMAT.new";
 const FORMAT_LINE: &str = "anchor-store format ";
 const PAIR_LINE: &str = "pair ";
 

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
+use anchor_core::position::Mark;
+use anchor_core::run::Run;
+use anchor_core::store::EpochStart;
 use bytes::Bytes;
 use redb::{ReadableDatabase, ReadableTable};
 
 use crate::database::contained;
 use crate::error::OpenError;
-use crate::journal::Commit;
+use crate::journal::{Commit, Stored};
 use crate::options::Options;
 use crate::shared::{Databases, Shared};
 use crate::tables::{APPLIED, COMMITS, JOURNAL_FILE, META, PAGES_FILE, read_number};
@@ -74,6 +77,7 @@ fn replay(shared: &Shared, applied: u64, last: u64) -> Result<(), BoxError> {
         }
         let commit = Commit::decode(&Bytes::copy_from_slice(value.value()))
             .map_err(|error| format!("commit {expected}: {error}"))?;
+        follows(shared, &commit).map_err(|error| format!("commit {expected}: {error}"))?;
         writer.replay(shared, expected, commit)?;
         expected += 1;
     }
@@ -81,6 +85,34 @@ fn replay(shared: &Shared, applied: u64, last: u64) -> Result<(), BoxError> {
         tracing::info!(commits = expected - 1 - applied, "replayed the journal");
     }
     debug_assert_eq!(expected - 1, last.max(applied));
+    Ok(())
+}
+
+/// Refuses a commit of another history: its runs must follow what the pages and the commits before it hold. The files of
+/// one pair can be of two histories, once a backup was restored and one file of each is put beside the other.
+fn follows(shared: &Shared, commit: &Commit) -> Result<(), BoxError> {
+    let mut tip: Option<&Run> = None;
+    for Stored { run, .. } in &commit.runs {
+        let head = match tip.replace(run).filter(|tip| tip.room() == run.room()) {
+            Some(tip) => tip.tip(),
+            None => match shared.room_state(run.room())? {
+                Some(state) => {
+                    let is_past =
+                        |start: &EpochStart| start.epoch == run.epoch() && start.epoch != state.epoch();
+                    if state.epochs.iter().any(is_past) {
+                        return Err(
+                            format!("{}: its epoch ended before event {}", run.room(), run.first()).into()
+                        );
+                    }
+                    state.head
+                }
+                None => Mark::START,
+            },
+        };
+        if run.before() != head {
+            return Err(format!("{}: event {} does not follow the log", run.room(), run.first()).into());
+        }
+    }
     Ok(())
 }
 

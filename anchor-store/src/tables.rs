@@ -59,6 +59,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    pub(crate) const BOTH: [Self; 2] = [Self::Journal, Self::Pages];
+
     pub(crate) const fn file(self) -> &'static str {
         match self {
             Self::Journal => JOURNAL_FILE,

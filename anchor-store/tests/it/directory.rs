@@ -56,11 +56,14 @@ async fn what_was_acked_is_in_the_files_of_a_process_that_was_killed() {
 
 #[tokio::test]
 async fn a_first_start_that_was_interrupted_is_taken_up() {
-    for kept in [&[][..], &["FORMAT"], &["FORMAT", "journal.redb"]] {
+    for kept in [&[][..], &["FORMAT"], &["FORMAT", "journal.redb"], &["FORMAT", "journal.redb", "pages.redb"]]
+    {
         let (dir, partial) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         drop(RedbStore::open(dir.path(), System).unwrap());
         for file in kept {
-            fs::copy(dir.path().join(file), partial.path().join(file)).unwrap();
+            // It gets its name last.
+            let name = if *file == "FORMAT" { "FORMAT.new" } else { file };
+            fs::copy(dir.path().join(file), partial.path().join(name)).unwrap();
         }
         // What the interrupted start had not renamed yet.
         fs::write(partial.path().join("pages.redb.new"), [0; 5000]).unwrap();

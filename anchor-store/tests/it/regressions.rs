@@ -7,8 +7,8 @@ use anchor_core::id::Seq;
 use anchor_core::position::Offset;
 use anchor_core::publish::Outcome;
 use anchor_core::store::{Readiness, Store, StoreError, StoreExt};
-use anchor_sim::disk::Power;
-use anchor_store::RedbStore;
+use anchor_sim::disk::{Disk, Power};
+use anchor_store::{OpenError, RedbStore};
 use futures::FutureExt;
 use futures::executor::block_on;
 
@@ -135,4 +135,49 @@ fn a_session_that_was_forgotten_is_not_told_that_it_was_replaced() {
     acked(&append_stepped(&store, vec![again]).unwrap()[0]);
     let again = in_session(open(40), publish(&client(40), 1, &lobby, "eve"));
     acked(&append_stepped(&store, vec![again]).unwrap()[0]);
+}
+
+/// `FORMAT` was written before the databases were made, so a directory from which both were taken away looked like a first
+/// start that had been interrupted: the server began an empty store, in silence.
+#[test]
+fn databases_that_were_taken_away_are_missed() {
+    for taken in [&["journal.redb", "pages.redb"][..], &["pages.redb"], &["journal.redb"]] {
+        // Also where nothing was ever committed.
+        for appended in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = RedbStore::open(dir.path(), System).unwrap();
+            if appended {
+                block_on(store.append(vec![publish(&client(1), 1, &room("lobby"), "a")])).unwrap();
+            }
+            store.close();
+            taken.iter().for_each(|file| std::fs::remove_file(dir.path().join(file)).unwrap());
+            let error = RedbStore::open(dir.path(), System).unwrap_err();
+            assert!(matches!(error, OpenError::Missing { file } if file == taken[0]), "{error}");
+            assert!(!dir.path().join(taken[0]).exists(), "nothing was made in its place");
+        }
+    }
+}
+
+/// A journal beside the pages of another history (both of one pair: a backup was restored, and later one file of each was
+/// put together) was replayed wherever the numbers of its commits fitted: acks were given for a log that did not hold
+/// together, and the store failed when they were moved into the pages.
+#[test]
+fn a_journal_of_another_history_is_refused_before_anything_is_served() {
+    let power = Power::new();
+    let (journal, pages) = (power.disk(), power.disk());
+    let lobby = room("lobby");
+    let append = |journal: &Disk, pages: &Disk, text: &str, seqs: std::ops::RangeInclusive<u64>| {
+        let store = RedbStore::with_backends(journal.attach(), pages.attach(), System).unwrap();
+        for seq in seqs {
+            append_stepped(&store, vec![publish(&client(1), seq, &lobby, text)]).unwrap();
+        }
+        store
+    };
+    append(&journal, &pages, "both", 1..=10).close();
+    let (other_journal, other_pages) = (journal.copy(&power), pages.copy(&power));
+    append(&journal, &pages, "one", 11..=20).close();
+    append(&other_journal, &other_pages, "other", 11..=15).close();
+    let error = RedbStore::with_backends(journal, other_pages, System).unwrap_err();
+    assert!(matches!(&error, OpenError::Damaged { file: "journal.redb", .. }), "{error}");
+    assert!(error.to_string().contains("does not follow"), "{error}");
 }
