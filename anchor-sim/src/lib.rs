@@ -1,3 +1,18 @@
 //! Deterministic simulation: real clients, servers and stores in one thread, under virtual time, from one seed.
 
+pub mod client;
+pub mod clock;
+mod director;
 pub mod disk;
+pub mod kernel;
+pub mod mishap;
+pub mod network;
+pub mod node;
+pub mod recorder;
+mod run;
+pub mod scenario;
+pub mod store;
+pub mod trace;
+pub mod world;
+
+pub use run::{Options, Report, run};

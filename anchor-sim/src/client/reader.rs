@@ -1,0 +1,110 @@
+//! The half of an application that reads.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use anchor_core::conformance::promise::Reader;
+use anchor_core::id::RoomId;
+use anchor_core::position::{Offset, Position};
+use anchor_core::session::frame::From;
+use anchor_transport::client::{Delivery, Subscription};
+use futures::Stream;
+
+use super::Application;
+use crate::kernel::lock;
+
+/// Reads every room of the application for ever, from where the last process saved that it was.
+pub(super) async fn read(application: Application, reader: Reader) {
+    let mut subscriptions = Vec::new();
+    for room in &application.habits.rooms {
+        let from = begin(&application, room).await;
+        subscriptions.push(application.client.subscribe(room, from).await);
+    }
+    let mut unsaved: BTreeMap<RoomId, (u64, Position)> = BTreeMap::new();
+    let mut told_at = None;
+    loop {
+        let Some((room, delivery)) = next(&application, &mut subscriptions).await else {
+            // Everything that was handed over is taken: what the library says of itself holds for this reader.
+            let current = application.client.current_as_of();
+            if current != told_at
+                && let Some(at_ms) = current
+            {
+                application.world.recorder.beat(reader, at_ms);
+            }
+            told_at = current;
+            continue;
+        };
+        note(&application, reader, &room, &delivery);
+        if let Some(position) = delivery.position() {
+            let (taken, newest) = unsaved.entry(room.clone()).or_insert((0, position));
+            (*taken, *newest) = (*taken + 1, position);
+            if *taken >= application.habits.save_every {
+                *taken = 0;
+                save(&application, &room, position).await;
+            }
+        }
+        if !application.habits.reading.is_zero() {
+            let longest = application.habits.reading;
+            application.world.kernel.sleep(application.clock.between(longest / 100, longest)).await;
+        }
+    }
+}
+
+/// Where to begin: where the last process was, or anywhere.
+async fn begin(application: &Application, room: &RoomId) -> From {
+    let saved = application.client.saved_cursor(CURSOR, room).await.ok().flatten();
+    if let Err(what) = lock(&application.lineage).found(room, saved) {
+        application.world.recorder.defect(what);
+    }
+    match saved {
+        Some(position) => From::After(position),
+        None => match application.clock.below(8) {
+            0 => From::Now,
+            1 => From::Last(1 + application.clock.below(40)),
+            2 => From::Offset(Offset(application.clock.below(30))),
+            _ => From::Start,
+        },
+    }
+}
+
+async fn save(application: &Application, room: &RoomId, position: Position) {
+    lock(&application.lineage).give(room, position);
+    if application.client.save_cursor(CURSOR, room, position).await.is_ok() {
+        lock(&application.lineage).kept(room, position);
+    }
+}
+
+/// The next delivery of any room; `None` now and then, when everything that was handed over is taken.
+async fn next(application: &Application, subscriptions: &mut [Subscription]) -> Option<(RoomId, Delivery)> {
+    let mut look = Box::pin(application.world.kernel.sleep(LOOK));
+    poll_fn(|cx| {
+        for subscription in &mut *subscriptions {
+            if let Poll::Ready(Some(delivery)) = Pin::new(&mut *subscription).poll_next(cx) {
+                return Poll::Ready(Some((subscription.room().clone(), delivery)));
+            }
+        }
+        look.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+fn note(application: &Application, reader: Reader, room: &RoomId, delivery: &Delivery) {
+    let recorder = &application.world.recorder;
+    match delivery {
+        Delivery::Started { position, .. } => recorder.opened(reader, room, *position),
+        Delivery::Events(events) => recorder.seen(reader, room, events),
+        Delivery::Gap(gap) => recorder.told(reader, room, *gap),
+        Delivery::Ended { code, message } => {
+            recorder.defect(format!("{reader} was sent out of {room}: {message} ({code})"));
+        }
+    }
+}
+
+/// How often the reader looks whether it is told to be current. Source: chosen, a fraction of the heartbeat.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Under which name cursors are saved.
+const CURSOR: &str = "reader";

@@ -1,0 +1,236 @@
+//! A server process: the real engine, store and sessions, on simulated disks or a simulated database, behind a
+//! simulated network.
+
+mod backing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anchor_core::conformance::environment::SplitMix64;
+use anchor_core::engine::{Anchor, Drain};
+use anchor_core::environment::Environment;
+use anchor_core::id::RoomId;
+use anchor_core::position::Offset;
+use anchor_core::session::OpenIdentify;
+use anchor_transport::codec::Encoding;
+use anchor_transport::server::{Ended, serve, websocket_config};
+use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+
+use self::backing::Opened;
+pub use self::backing::{Backing, Database, Disks};
+use crate::clock::Clock;
+use crate::kernel::ProcessId;
+use crate::network::{HostId, Pipe};
+use crate::world::World;
+
+/// A server, running or not.
+#[derive(Debug)]
+pub struct Node {
+    world: World,
+    host: HostId,
+    clock: Clock,
+    backing: Backing,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: ProcessId,
+    anchor: Anchor,
+    opened: Opened,
+    /// The store has failed for good; a real server exits.
+    has_failed: Arc<AtomicBool>,
+}
+
+impl Node {
+    /// A server that is not running yet.
+    #[must_use]
+    pub fn new(world: World, host: HostId, backing: Backing, dice: &mut SplitMix64) -> Self {
+        let clock = Clock::new(world.kernel.clone(), SplitMix64::new(dice.draw()));
+        Self { world, host, clock, backing, running: None }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn host(&self) -> HostId {
+        self.host
+    }
+
+    /// Its Unix clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What it stores its logs on.
+    pub const fn backing(&mut self) -> &mut Backing {
+        &mut self.backing
+    }
+
+    /// True between a start and an end.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// True if it has to be started anew: its store has failed, or its power is gone.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let failed = self.running.as_ref().is_some_and(|running| running.has_failed.load(Ordering::Relaxed));
+        failed || self.backing.is_dark()
+    }
+
+    /// The process that runs, for freezing.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessId> {
+        self.running.as_ref().map(|running| running.process)
+    }
+
+    /// The engine that runs.
+    #[must_use]
+    pub fn anchor(&self) -> Option<&Anchor> {
+        self.running.as_ref().map(|running| &running.anchor)
+    }
+
+    /// Starts a process; says why it could not.
+    pub fn start(&mut self) -> Result<(), String> {
+        self.kill();
+        let process = self.world.kernel.process();
+        let opened = match self.backing.open(&self.world, process, &self.clock) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.world.kernel.kill(process);
+                self.world.trace.note(self.host, format_args!("does not start: {error}"));
+                return Err(error);
+            }
+        };
+        let env: Arc<dyn Environment> = Arc::new(self.clock.clone());
+        let mut builder = Anchor::builder_shared(opened.store(), env);
+        if let Some(bus) = self.backing.bus() {
+            builder = builder.bus(bus);
+        }
+        let anchor = builder.build();
+        let has_failed = Arc::new(AtomicBool::new(false));
+        self.world.trace.note(self.host, format_args!("starts as {process}"));
+        let spawn = |future| self.world.kernel.spawn(process, future);
+        spawn(maintain(anchor.clone()));
+        spawn(watch(anchor.clone(), has_failed.clone()));
+        self.world.spawn(process, listen(self.world.clone(), self.host, process, anchor.clone()));
+        self.running = Some(Running { process, anchor, opened, has_failed });
+        Ok(())
+    }
+
+    /// Ends the process at once; what it wrote stays.
+    pub fn kill(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        self.world.trace.note(self.host, format_args!("{} is killed", running.process));
+        self.backing.killed();
+        self.world.kernel.kill(running.process);
+    }
+
+    /// Takes its power: unsynced writes are lost, kept or torn, and its peers are not told. Brings the power back, too.
+    pub fn lose_power(&mut self, dice: &mut SplitMix64) {
+        self.world.trace.note(self.host, "loses power");
+        self.world.network.darken(self.host);
+        self.backing.lose_power(dice);
+        if let Some(running) = self.running.take() {
+            self.world.kernel.kill(running.process);
+        }
+    }
+
+    /// Tells every session to go, and ends in good order after `within`.
+    pub async fn drain(&mut self, within: Duration) {
+        let Some(running) = &self.running else { return };
+        self.world.trace.note(self.host, "drains");
+        running.anchor.drain(Drain { back_in: within, per_second: 10 });
+        self.world.kernel.sleep(within).await;
+        self.close();
+    }
+
+    /// Ends in good order.
+    pub fn close(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        self.world.trace.note(self.host, format_args!("{} ends", running.process));
+        self.world.kernel.kill(running.process);
+        drop(running.anchor);
+        running.opened.close();
+        self.backing.killed();
+    }
+
+    /// Trims a room, as retention does; nothing where the store cannot now.
+    pub fn trim(&self, room: RoomId, horizon: Offset) {
+        let Some(running) = &self.running else { return };
+        self.world.trace.note(self.host, format_args!("trims {room} below {horizon}"));
+        let anchor = running.anchor.clone();
+        let trace = self.world.trace.clone();
+        let host = self.host;
+        self.world.spawn(running.process, async move {
+            if let Err(error) = anchor.trim(&room, horizon).await {
+                trace.note(host, format_args!("{room} was not trimmed: {error}"));
+            }
+        });
+    }
+}
+
+fn maintain(anchor: Anchor) -> futures::future::BoxFuture<'static, ()> {
+    Box::pin(async move { anchor.maintain().await })
+}
+
+fn watch(anchor: Anchor, has_failed: Arc<AtomicBool>) -> futures::future::BoxFuture<'static, ()> {
+    Box::pin(async move {
+        anchor.failed().await;
+        has_failed.store(true, Ordering::Relaxed);
+    })
+}
+
+/// Accepts connections for ever.
+async fn listen(world: World, host: HostId, process: ProcessId, anchor: Anchor) {
+    let listener = world.network.listen(host);
+    loop {
+        let pipe = listener.accept().await;
+        let session = session(world.clone(), host, pipe, anchor.clone());
+        world.spawn(process, session);
+    }
+}
+
+/// A connection from its handshake to its end.
+async fn session(world: World, host: HostId, pipe: Pipe, anchor: Anchor) {
+    let number = pipe.number();
+    let mut encoding = None;
+    let choose = |request: &Request, answer: Response| choose(request, answer, &mut encoding);
+    let socket = match accept_hdr_async_with_config(pipe, choose, Some(websocket_config())).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            return world.trace.note(host, format_args!("no handshake on connection {number}: {error}"));
+        }
+    };
+    let encoding = encoding.expect("the handshake chose one");
+    let ended = serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
+    world.trace.note(host, format_args!("the session on connection {number} ended: {ended:?}"));
+    if ended == Ended::Panicked {
+        world.recorder.defect(format!("the session on connection {number} panicked"));
+    }
+}
+
+/// Takes the first subprotocol that is offered and spoken.
+#[expect(clippy::result_large_err, reason = "tungstenite's type")]
+fn choose(
+    request: &Request,
+    mut answer: Response,
+    encoding: &mut Option<Encoding>,
+) -> Result<Response, ErrorResponse> {
+    let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    *encoding = offered.and_then(Encoding::from_subprotocol);
+    match encoding {
+        Some(encoding) => {
+            let subprotocol = HeaderValue::from_static(encoding.subprotocol());
+            answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            Ok(answer)
+        }
+        None => Err(ErrorResponse::new(None)),
+    }
+}

@@ -1,0 +1,275 @@
+//! Writes down what clients did and saw, and what only this simulation knows: what an outbox was given to keep.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use anchor_core::code::Code;
+use anchor_core::conformance::promise::{Entry, History, Log, Mark, PublishId, Reader, Record};
+use anchor_core::event::Body;
+use anchor_core::id::RoomId;
+use anchor_core::position::{Offset, Position};
+use anchor_core::publish::Ack;
+use anchor_core::session::frame::Events;
+
+use crate::clock::true_unix_ms;
+use crate::kernel::{Kernel, lock};
+use crate::trace::Trace;
+
+/// The history of a run in the making. Clones are the same.
+#[derive(Clone)]
+pub struct Recorder {
+    kernel: Kernel,
+    trace: Trace,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    history: History,
+    /// What became of each publish that an outbox took.
+    kept: BTreeMap<Mark, Fate>,
+    /// How far each reader has come in each room.
+    cursors: BTreeMap<(Reader, RoomId), Offset>,
+    defects: Vec<String>,
+    authors: u64,
+    readers: u64,
+    counts: Counts,
+    ignores_beats: bool,
+}
+
+/// What became of a publish that an outbox said it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It must be in the log in the end.
+    Owed,
+    /// Acked, refused, or handed to a person.
+    Settled,
+    /// The outbox was taken away, by a fault that is not the outbox's.
+    Forgiven,
+}
+
+/// How much happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls to publish.
+    pub publishes: u64,
+    /// Acks.
+    pub acks: u64,
+    /// Events taken by readers.
+    pub seen: u64,
+    /// Gaps told.
+    pub gaps: u64,
+    /// Beats that said "current".
+    pub beats: u64,
+}
+
+impl Recorder {
+    /// An empty history.
+    #[must_use]
+    pub fn new(kernel: Kernel, trace: Trace) -> Self {
+        Self { kernel, trace, inner: Arc::default() }
+    }
+
+    /// A name for a line of publishes.
+    #[must_use]
+    pub fn author(&self) -> u64 {
+        let mut inner = lock(&self.inner);
+        inner.authors += 1;
+        inner.authors
+    }
+
+    /// A name for a reader.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        let mut inner = lock(&self.inner);
+        inner.readers += 1;
+        Reader(inner.readers)
+    }
+
+    /// A call to publish.
+    pub fn invoked(&self, mark: Mark, room: &RoomId, body: &Body) {
+        let mut inner = lock(&self.inner);
+        inner.counts.publishes += 1;
+        inner.history.push_invoked(mark.publish(), room, body);
+    }
+
+    /// The outbox has it: from here on it may not get lost.
+    pub fn queued(&self, mark: Mark) {
+        lock(&self.inner).kept.entry(mark).or_insert(Fate::Owed);
+    }
+
+    /// An ack.
+    pub fn acked(&self, mark: Mark, ack: Ack) {
+        self.trace.note(mark.publish(), format_args!("acked at {} of {}", ack.mark.offset, ack.room));
+        let at_ms = true_unix_ms(self.kernel.now());
+        let mut inner = lock(&self.inner);
+        inner.counts.acks += 1;
+        inner.kept.insert(mark, Fate::Settled);
+        inner.history.push(Record::Acked { publish: mark.publish(), ack, at_ms });
+    }
+
+    /// A refusal.
+    pub fn refused(&self, mark: Mark, code: Code) {
+        self.trace.note(mark.publish(), format_args!("refused: {code}"));
+        let mut inner = lock(&self.inner);
+        inner.kept.insert(mark, Fate::Settled);
+        inner.history.push(Record::Refused { publish: mark.publish(), code });
+    }
+
+    /// Nobody will tell whether it stands: the person was asked and gave it up.
+    pub fn unknown(&self, mark: Mark) {
+        self.trace.note(mark.publish(), "given up");
+        let mut inner = lock(&self.inner);
+        inner.kept.insert(mark, Fate::Settled);
+        inner.history.push(Record::Unknown { publish: mark.publish() });
+    }
+
+    /// What `author` had in an outbox may be lost: somebody took the outbox away, or set it back.
+    pub fn forgive(&self, authors: &[u64]) {
+        for (mark, fate) in &mut lock(&self.inner).kept {
+            if authors.contains(&mark.author) && *fate == Fate::Owed {
+                *fate = Fate::Forgiven;
+            }
+        }
+    }
+
+    /// A reader begins, or begins again where it stands.
+    pub fn opened(&self, reader: Reader, room: &RoomId, position: Position) {
+        self.trace.note(reader, format_args!("opens {room} at {}", position.offset));
+        let mut inner = lock(&self.inner);
+        inner.cursors.insert((reader, room.clone()), position.offset);
+        inner.history.push(Record::Opened { reader, room: room.clone(), position });
+    }
+
+    /// A reader takes events.
+    pub fn seen(&self, reader: Reader, room: &RoomId, events: &Events) {
+        let (Some(first), Some(last)) = (events.events.first(), events.events.last()) else { return };
+        self.trace.note(reader, format_args!("takes {} to {} of {room}", first.offset, last.offset));
+        let mut inner = lock(&self.inner);
+        for event in &events.events {
+            inner.counts.seen += 1;
+            let entry = Entry::of_marked(events.epoch, event);
+            inner.history.push(Record::Seen { reader, room: room.clone(), entry });
+        }
+        inner.cursors.insert((reader, room.clone()), last.offset);
+    }
+
+    /// A reader is told a gap.
+    pub fn told(&self, reader: Reader, room: &RoomId, gap: anchor_core::resume::Gap) {
+        self.trace.note(
+            reader,
+            format_args!("is told a gap in {room}, {} from {} to {}", gap.reason.name(), gap.from, gap.to),
+        );
+        let mut inner = lock(&self.inner);
+        inner.counts.gaps += 1;
+        let offset = gap.position.map_or(Offset::ZERO, |position| position.offset);
+        inner.cursors.insert((reader, room.clone()), offset);
+        inner.history.push(Record::Told { reader, room: room.clone(), gap });
+    }
+
+    /// A reader is told that it is current as of `at_ms`.
+    pub fn beat(&self, reader: Reader, at_ms: u64) {
+        let mut inner = lock(&self.inner);
+        if !inner.ignores_beats {
+            inner.counts.beats += 1;
+            inner.history.push(Record::Beat { reader, at_ms, lag: Vec::new() });
+        }
+    }
+
+    /// From here on nobody's clock can be compared with a server's.
+    pub fn ignore_beats(&self) {
+        lock(&self.inner).ignores_beats = true;
+    }
+
+    /// A reader is no more.
+    pub fn left(&self, reader: Reader) {
+        let mut inner = lock(&self.inner);
+        let rooms: Vec<_> = inner
+            .cursors
+            .keys()
+            .filter(|(other, _)| *other == reader)
+            .map(|(_, room)| room.clone())
+            .collect();
+        for room in rooms {
+            inner.cursors.remove(&(reader, room.clone()));
+            inner.history.push(Record::Closed { reader, room });
+        }
+    }
+
+    /// Anything else.
+    pub fn push(&self, record: Record) {
+        lock(&self.inner).history.push(record);
+    }
+
+    /// Something that breaks a promise of which histories know nothing.
+    pub fn defect(&self, what: String) {
+        self.trace.note("defect", &what);
+        lock(&self.inner).defects.push(what);
+    }
+
+    /// Sets what a full read found in the end.
+    pub fn set_log(&self, room: RoomId, log: Log) {
+        lock(&self.inner).history.set_log(room, log);
+    }
+
+    /// How far each reader that still reads has come.
+    #[must_use]
+    pub fn cursors(&self) -> Vec<(Reader, RoomId, Offset)> {
+        let inner = lock(&self.inner);
+        inner.cursors.iter().map(|((reader, room), offset)| (*reader, room.clone(), *offset)).collect()
+    }
+
+    /// Publishes that an outbox has promised to keep and that nobody has settled.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        lock(&self.inner).kept.values().filter(|fate| **fate == Fate::Owed).count()
+    }
+
+    /// How much happened.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        lock(&self.inner).counts
+    }
+
+    /// Everything that is wrong, as sentences.
+    #[must_use]
+    pub fn verdict(&self) -> Vec<String> {
+        let inner = lock(&self.inner);
+        let violations = anchor_core::conformance::promise::check_all(&inner.history);
+        let mut found: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        found.extend(inner.defects.iter().cloned());
+        let stands: std::collections::BTreeSet<PublishKey> = inner
+            .history
+            .logs()
+            .values()
+            .flat_map(|log| &log.entries)
+            .map(|entry| key(entry.publish))
+            .collect();
+        for (mark, fate) in &inner.kept {
+            if *fate == Fate::Owed && !stands.contains(&key(mark.publish())) {
+                found
+                    .push(format!("the outbox lost {}: it was kept, and nobody answered it", mark.publish()));
+            }
+        }
+        found
+    }
+
+    /// The history so far.
+    #[must_use]
+    pub fn history(&self) -> History {
+        lock(&self.inner).history.clone()
+    }
+}
+
+type PublishKey = ([u8; 8], u64);
+
+fn key(publish: PublishId) -> PublishKey {
+    (*publish.client.as_bytes(), publish.seq.get())
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}

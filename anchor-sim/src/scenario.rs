@@ -1,0 +1,79 @@
+//! What a seed stands for: who is there, how they behave, and what goes wrong.
+
+use std::time::Duration;
+
+use anchor_core::conformance::environment::SplitMix64;
+use anchor_core::id::{RoomId, UserId};
+use anchor_transport::codec::Encoding;
+
+use crate::client::Habits;
+use crate::kernel::index;
+use crate::mishap::Mishap;
+use crate::network::Weather;
+
+/// A run before it began.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Servers: one with disks of its own, or several with one database.
+    pub nodes: u64,
+    /// The clients, each with whether its outbox outlives its process.
+    pub clients: Vec<(Habits, bool)>,
+    /// All rooms.
+    pub rooms: Vec<RoomId>,
+    /// What goes wrong.
+    pub mishaps: Vec<Mishap>,
+    /// Time between two mishaps, at least and at most.
+    pub every: (Duration, Duration),
+    /// The network until it is healed.
+    pub weather: Weather,
+}
+
+impl Scenario {
+    /// The scenario of a seed, with so many publishes in all.
+    ///
+    /// Each kind of mishap is in about half of the runs: one that is always there hides others.
+    #[must_use]
+    pub fn draw(dice: &mut SplitMix64, publishes: u64) -> Self {
+        let nodes = if dice.below(5) < 3 { 1 } else { 2 + dice.below(2) };
+        let rooms: Vec<_> = (0..1 + dice.below(4)).map(room).collect();
+        let count = 2 + dice.below(5);
+        let clients = (0..count).map(|number| client(dice, number, &rooms, publishes / count)).collect();
+        let is_calm = dice.below(16) == 0;
+        let mishaps = Mishap::all(nodes).filter(|_| !is_calm && dice.below(2) == 0).collect();
+        let busy = Duration::from_millis(100 << dice.below(6));
+        let weather = Weather {
+            delay: (Duration::from_micros(50), Duration::from_millis(1 << dice.below(9))),
+            cut_one_in: if is_calm { 0 } else { [0, 2, 8, 32][index(dice.below(4))] },
+            cut_within: 256 << (4 * dice.below(4)),
+            buffer: (512 << dice.below(5), 16 * 1024 << dice.below(4)),
+        };
+        Self { nodes, clients, rooms, mishaps, every: (busy / 10, busy * 4), weather }
+    }
+}
+
+fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) -> (Habits, bool) {
+    // Some users have two devices.
+    let user = UserId::new(format!("user-{}", number / (1 + dice.below(2)))).expect("a plain id");
+    let first = dice.below(rooms.len() as u64);
+    let mine = 1 + dice.below(rooms.len() as u64);
+    let mine = (first..first + mine).map(|at| rooms[index(at % rooms.len() as u64)].clone());
+    let habits = Habits {
+        user,
+        encoding: if dice.below(4) == 0 { Encoding::Json } else { Encoding::MessagePack },
+        rooms: mine.collect(),
+        publishes,
+        every: (Duration::from_millis(1), Duration::from_millis(40 << dice.below(8))),
+        burst: 1 << dice.below(6),
+        body_bytes: [64, 400, 400, 6_000][index(dice.below(4))],
+        reading: if dice.below(3) == 0 { Duration::from_millis(20 << dice.below(7)) } else { Duration::ZERO },
+        save_every: 1 << dice.below(5),
+        buffer: 1 << dice.below(5),
+        outbox_entries: 1 << (2 + dice.below(8)),
+        kept_acks: 1 << dice.below(11),
+    };
+    (habits, dice.below(5) != 0)
+}
+
+fn room(number: u64) -> RoomId {
+    RoomId::new(format!("room-{number}")).expect("a plain id")
+}

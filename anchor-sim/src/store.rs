@@ -1,0 +1,128 @@
+//! A store whose calls take virtual time, so that something can happen between a question and its answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::run::Run;
+use anchor_core::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+
+/// `S` with pauses before and after each read; appends go to it at once, as the contract asks.
+pub struct Paced<S> {
+    inner: S,
+    clock: Clock,
+    /// Told whenever there may be something to write.
+    work: Arc<Notify>,
+    /// What it says of itself instead of what `S` says.
+    durability: Durability,
+    longest: Duration,
+}
+
+impl<S: Store> Paced<S> {
+    /// Wraps `inner`, whose reads take up to twice `longest`.
+    pub fn new(inner: S, clock: Clock, work: Arc<Notify>, durability: Durability, longest: Duration) -> Self {
+        Self { inner, clock, work, durability, longest }
+    }
+
+    async fn pause(&self) {
+        if self.clock.below(2) == 0 {
+            let pause = self.clock.between(Duration::from_micros(5), self.longest);
+            self.clock.kernel().sleep(pause).await;
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a wrapper passes everything on")]
+impl<S: Store> Store for Paced<S> {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.inner.observe(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        self.pause().await;
+        self.work.notify_one();
+        let state = self.inner.open_client(client, waits).await;
+        self.pause().await;
+        state
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        self.work.notify_one();
+        let stamped = self.inner.append(batch);
+        let durability = self.durability;
+        Box::pin(async move {
+            let mut outcomes = stamped.await?;
+            for outcome in &mut outcomes {
+                if let Outcome::Acked(ack) = outcome {
+                    ack.durability = durability;
+                }
+            }
+            Ok(outcomes)
+        })
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        self.pause().await;
+        let state = self.inner.room(room).await;
+        self.pause().await;
+        state
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        self.pause().await;
+        let mark = self.inner.locate(room, place).await;
+        self.pause().await;
+        mark
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        self.pause().await;
+        let runs = self.inner.read(read).await;
+        self.pause().await;
+        runs
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        self.pause().await;
+        let heads = self.inner.heads(rooms).await;
+        self.pause().await;
+        heads
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        self.pause().await;
+        self.inner.rooms(after, limit).await
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        self.work.notify_one();
+        self.inner.trim(room, horizon).await
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.inner.readiness()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Paced<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paced").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! What everything in a run shares.
+
+use anchor_core::conformance::environment::SplitMix64;
+
+use crate::kernel::{Kernel, ProcessId};
+use crate::network::Network;
+use crate::recorder::Recorder;
+use crate::trace::Trace;
+
+/// Time, network, and the two logs of a run. Clones are the same world.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Scheduler and clock.
+    pub kernel: Kernel,
+    /// What lies between hosts.
+    pub network: Network,
+    /// What happened, for people.
+    pub trace: Trace,
+    /// What happened, for the checkers.
+    pub recorder: Recorder,
+}
+
+impl World {
+    /// A world at time zero; its trace keeps so many lines.
+    #[must_use]
+    pub fn new(dice: &mut SplitMix64, trace_lines: usize) -> Self {
+        let kernel = Kernel::new(SplitMix64::new(dice.draw()));
+        let trace = Trace::new(kernel.clone(), trace_lines);
+        let network = Network::new(kernel.clone(), trace.clone(), SplitMix64::new(dice.draw()));
+        let recorder = Recorder::new(kernel.clone(), trace.clone());
+        Self { kernel, network, trace, recorder }
+    }
+
+    /// Runs `future` as a task of `process`.
+    pub fn spawn(&self, process: ProcessId, future: impl Future<Output = ()> + Send + 'static) {
+        self.kernel.spawn(process, future);
+    }
+}
