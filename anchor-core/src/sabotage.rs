@@ -3,7 +3,7 @@
 //! A fault is the smallest honest mistake at the very place where it could be made: a line in the engine, a session, a
 //! store or the client, behind `if sabotage::is(…)`. Without the cargo feature `sabotage`, which nothing turns on by
 //! itself and no binary of ours knows, [`is`] is the constant `false`: the compiler leaves out the line and every trace of
-//! it. With the feature a fault is in force between [`commit`] and the drop of its guard, in that thread alone; everything
+//! it. With the feature a fault is in force between `commit` and the drop of its guard, in that thread alone; everything
 //! that is to be sabotaged (a store that is stepped, a simulation) runs in one.
 //!
 //! `docs/testing.md` names, for each fault, the tests that catch it.

@@ -6,3 +6,5 @@ mod opening;
 mod peer;
 mod publishing;
 mod resuming;
+#[cfg(feature = "sabotage")]
+mod sabotage;

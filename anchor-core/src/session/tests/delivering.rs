@@ -99,7 +99,7 @@ fn nothing_follows_unsubscribed() {
 }
 
 #[test]
-fn a_beat_names_every_room_of_which_something_is_missing() {
+pub(super) fn a_beat_names_every_room_of_which_something_is_missing() {
     let house = House::new();
     let mut peer = house.session("ada", &[("a", Position::START), ("b", Position::START)]);
     let beat = |peer: &mut super::peer::Peer| {

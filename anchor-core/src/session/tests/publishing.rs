@@ -1,6 +1,7 @@
 //! Publishes: once, in order, answered by name.
 
-use super::peer::{House, Peer, Sent, publish};
+use super::peer::{House, Peer, Sent, numbers, publish};
+use crate::environment::Environment;
 use crate::event::{Draft, EventKind};
 use crate::id::Nonce;
 use crate::limits::{BODY_BYTES_MAX, WINDOW};
@@ -33,7 +34,7 @@ fn a_publish_is_acked_before_its_event_is_delivered() {
 }
 
 #[test]
-fn a_repeat_gets_the_first_outcome_and_appends_nothing() {
+pub(super) fn a_repeat_gets_the_first_outcome_and_appends_nothing() {
     let house = House::new();
     let mut peer = house.session("ada", &[]);
     peer.send(publish(1, 1, "lobby", "a"))
@@ -44,6 +45,19 @@ fn a_repeat_gets_the_first_outcome_and_appends_nothing() {
     again.send(publish(2, 1, "lobby", "b"));
     assert_eq!(again.texts("lobby", 0), ["a", "b"]);
     assert_eq!(answers(&mut again), ["2@2+"]);
+}
+
+#[test]
+pub(super) fn publishes_read_at_once_are_appended_in_their_order() {
+    let house = House::new();
+    let mut peer = house.session("ada", &[("lobby", Position::START)]);
+    let now = house.env.now();
+    for seq in 1..=7 {
+        peer.session.handle_frame(now, Ok(publish(seq, 1, "lobby", &seq.to_string())));
+    }
+    peer.settle();
+    assert_eq!(peer.texts("lobby", 0), numbers(1..=7));
+    assert_eq!(answers(&mut peer), ["1@1", "2@2", "3@3", "4@4", "5@5", "6@6", "7@7"]);
 }
 
 #[test]

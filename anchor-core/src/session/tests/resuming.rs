@@ -47,7 +47,7 @@ fn a_log_put_back_and_grown_since_is_another_history() {
 }
 
 #[test]
-fn after_a_proper_restore_only_what_was_lost_is_dropped() {
+pub(super) fn after_a_proper_restore_only_what_was_lost_is_dropped() {
     let house = House::new();
     house.write("lobby", numbers(1..=10));
     let (old, early) = (house.store.snapshot(), position(&house, "lobby", 7));
@@ -65,7 +65,7 @@ fn after_a_proper_restore_only_what_was_lost_is_dropped() {
 }
 
 #[test]
-fn what_was_trimmed_is_a_gap_with_its_range() {
+pub(super) fn what_was_trimmed_is_a_gap_with_its_range() {
     let house = House::new();
     house.write("lobby", numbers(1..=200));
     let at = position(&house, "lobby", 20);

@@ -5,6 +5,8 @@ mod connection;
 mod model;
 mod publishing;
 mod reading;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod settling;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Publishes: stored before they are sent, sent in order, within the window, answered once.
 
-use anchor_core::code::Code;
+use anchor_core::code::{Class, Code};
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn a_publish_is_durable_before_it_is_sent_and_waits_until_its_end_is() {
 }
 
 #[test]
-fn an_answered_entry_waits_as_long_as_it_stands_on_disk() {
+pub(super) fn an_answered_entry_waits_as_long_as_it_stands_on_disk() {
     check(
         |script| {
             script.live();
@@ -99,6 +99,36 @@ fn everything_unanswered_is_sent_again_in_order_after_each_welcome() {
             "connected",
         ],
     );
+}
+
+#[test]
+pub(super) fn a_goodbye_that_says_resend_decides_nothing() {
+    let retry = Code::ALL.iter().filter(|code| code.class() == Class::Retry);
+    for code in retry {
+        check(
+            |script| {
+                script.live();
+                script.publish_saved("a");
+                script.publish_saved("b");
+                script.lines.clear();
+                script.frame(goodbye(*code, Some(10)));
+                script.tick_after(10);
+                script.machine.handle_connected(script.now);
+                script.drain();
+                script.frame(welcome(0));
+            },
+            &[
+                "hang up",
+                "waiting",
+                "connecting 1",
+                "dial",
+                "hello id0 waits 1",
+                "connected",
+                "publish 1 a, waits 1",
+                "publish 2 b, waits 1",
+            ],
+        );
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_subscribe_that_was_not_answered_is_asked_again() {
 }
 
 #[test]
-fn events_at_or_below_the_cursor_are_ignored() {
+pub(super) fn events_at_or_below_the_cursor_are_ignored() {
     check(
         |script| {
             script.live();
@@ -193,6 +193,33 @@ fn between_asking_and_answer_events_belong_to_nobody() {
             script.frame(events(1, 4, 4));
         },
         &["end 1", "unsubscribe", "subscribe now", "deliver 2 started e1:3", "deliver 2 events 4"],
+    );
+}
+
+#[test]
+pub(super) fn what_still_comes_of_a_subscription_is_not_taken_for_a_part_of_the_next() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 1));
+            script.unsubscribe(1);
+            let unsubscribe = script.request_id();
+            script.subscribe(2, From::After(at(1, 1)));
+            script.frame(events(1, 2, 2));
+            script.frame(ServerFrame::Unsubscribed { id: RequestId(unsubscribe), room: lobby() });
+            let subscribe = script.request_id();
+            script.frame(subscribed(subscribe, at(1, 1)));
+            script.frame(events(1, 2, 3));
+        },
+        &[
+            "deliver 1 events 1",
+            "end 1",
+            "unsubscribe",
+            "subscribe e1:1",
+            "deliver 2 started e1:1",
+            "deliver 2 events 2 3",
+        ],
     );
 }
 

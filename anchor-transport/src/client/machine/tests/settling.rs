@@ -26,7 +26,7 @@ fn again(script: &mut Script, seq: u64) {
 }
 
 #[test]
-fn replaced_takes_a_new_id_and_settles_under_the_old_one_first() {
+pub(super) fn replaced_takes_a_new_id_and_settles_under_the_old_one_first() {
     check(
         |script| {
             script.live();

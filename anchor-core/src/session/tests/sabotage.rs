@@ -1,0 +1,33 @@
+//! Deliberate faults of a session that these tests catch.
+
+use super::{delivering, publishing, resuming};
+use crate::sabotage::{Sabotage, assert_caught};
+
+#[test]
+fn a_gap_that_is_not_announced_is_caught() {
+    assert_caught(Sabotage::GapNotAnnounced, resuming::after_a_proper_restore_only_what_was_lost_is_dropped);
+    assert_caught(Sabotage::GapNotAnnounced, resuming::what_was_trimmed_is_a_gap_with_its_range);
+}
+
+#[test]
+fn a_gap_of_one_too_many_at_the_horizon_is_caught() {
+    assert_caught(Sabotage::HorizonOffByOne, resuming::what_was_trimmed_is_a_gap_with_its_range);
+}
+
+#[test]
+fn seq_7_before_6_is_caught() {
+    assert_caught(Sabotage::SeqOvertakes, publishing::publishes_read_at_once_are_appended_in_their_order);
+}
+
+#[test]
+fn a_repeat_that_is_appended_again_is_caught() {
+    assert_caught(
+        Sabotage::RepeatGetsNewOffset,
+        publishing::a_repeat_gets_the_first_outcome_and_appends_nothing,
+    );
+}
+
+#[test]
+fn a_beat_that_says_current_when_it_is_not_is_caught() {
+    assert_caught(Sabotage::BeatLies, delivering::a_beat_names_every_room_of_which_something_is_missing);
+}
