@@ -11,7 +11,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::chain::Link;
-use crate::id::{ClientTag, Nonce, Seq, UserId};
+use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId};
 use crate::position::{Chain, Mark, Offset, Ordinal};
 
 /// What an event means. Kinds this version does not know are opaque: they move the cursor and nothing else.
@@ -141,6 +141,12 @@ impl Draft {
     #[must_use]
     pub fn message(body: impl Into<Body>) -> Self {
         Self { kind: EventKind::MESSAGE, target: None, body: body.into() }
+    }
+
+    /// True if a frame can carry it: what it is about, if anything, is an offset from 1 to [`NUMBER_MAX`].
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.target.is_none_or(|target| (1..=NUMBER_MAX).contains(&target.0))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::fixed::{fixed_bytes, shown_as_hex};
+use crate::id::NUMBER_MAX;
 
 fixed_bytes! {
     /// Which history of a room: a random nonce, drawn with the room's first event and again by every restore.
@@ -82,6 +83,12 @@ impl Position {
             Offset::ZERO => Self::START,
             offset => Self { epoch: Some(epoch), offset, chain: mark.chain },
         }
+    }
+
+    /// True if a frame can carry it: an offset of at most [`NUMBER_MAX`], which belongs to a history unless it is zero.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.offset.0 <= NUMBER_MAX && (self.offset.0 == 0 || self.epoch.is_some())
     }
 }
 

@@ -45,6 +45,9 @@ mod notices;
 mod outbox;
 mod subscription;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::outbox::fuzzing as outbox_fuzzing;
+
 pub use config::{ClientConfig, ServerAddress, State};
 pub use connect::{Dial, DialTcp, Io};
 pub use driver::ClientDriver;

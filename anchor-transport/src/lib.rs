@@ -35,4 +35,7 @@
 
 pub mod client;
 pub mod codec;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod server;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use anchor_core::code::Code;
 use anchor_core::environment::Environment;
 use anchor_core::event::{Body, Draft};
 use anchor_core::id::{RoomId, Seq, UserId};
@@ -95,7 +96,7 @@ impl Client {
     /// with the ack. Calls that run at once share a commit: many lines want many calls in flight.
     ///
     /// # Errors
-    /// - [`PublishError::Refused`]: the body is larger than any server takes.
+    /// - [`PublishError::Refused`]: the body is larger than any server takes, or the target is no event's offset.
     /// - [`PublishError::Stopped`], [`PublishError::Closed`], [`PublishError::Outbox`]: it was not queued.
     ///
     /// # Cancellation
@@ -109,7 +110,11 @@ impl Client {
         if draft.body.bytes().len() > BODY_BYTES_MAX {
             let message =
                 format!("a body has at most {BODY_BYTES_MAX} bytes, this one {}", draft.body.bytes().len());
-            return Err(PublishError::Refused(Refusal::new(anchor_core::code::Code::BodyTooLarge, message)));
+            return Err(PublishError::Refused(Refusal::new(Code::BodyTooLarge, message)));
+        }
+        if !draft.is_sound() {
+            let message = "an event is about an offset from 1 to 2^53 - 1";
+            return Err(PublishError::Refused(Refusal::new(Code::Invalid, message)));
         }
         let room = room.clone();
         self.queue(|place, queued, settled| Command::Publish { room, draft, place, queued, settled }).await
@@ -246,13 +251,18 @@ impl Client {
     /// Saves a position under `name` for `room`; returns once it is durable. Concurrent calls share a commit.
     ///
     /// # Errors
-    /// [`RequestError::State`] or [`RequestError::Closed`].
+    /// [`RequestError::State`] or [`RequestError::Closed`]; [`RequestError::Refused`] for what is no position of any log.
     pub async fn save_cursor(
         &self,
         name: &str,
         room: &RoomId,
         position: Position,
     ) -> Result<(), RequestError> {
+        if !position.is_sound() {
+            let message =
+                "a position above offset 0 has an epoch, and an offset of at most 2^53 - 1".to_owned();
+            return Err(RequestError::Refused { code: Code::Invalid, message });
+        }
         let (name, room) = (name.to_owned(), room.clone());
         self.ask(|saved| Command::SaveCursor { name, room, position, saved }).await?
     }

@@ -5,6 +5,8 @@
 //! generation of the client's ids at a time.
 
 pub(super) mod directory;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(super) mod keeper;
 mod record;
 pub(super) mod storage;

@@ -5,6 +5,7 @@
 mod client;
 mod hostile;
 mod protocol_doc;
+mod regressions;
 mod roundtrip;
 mod serve;
 mod vectors;

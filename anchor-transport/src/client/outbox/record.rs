@@ -71,7 +71,12 @@ pub(super) fn write_entry(entry: &Entry) -> Vec<u8> {
 
 pub(super) fn read_entry(bytes: &[u8]) -> Result<Entry, Malformed> {
     let EntryRecord { nonce, room, draft, known } = read(bytes)?;
-    Ok(Entry { nonce: Nonce(nonce), room: room_id(room)?, draft: draft.try_into()?, known: known.into() })
+    Ok(Entry {
+        nonce: Nonce(nonce),
+        room: room_id(room)?,
+        draft: draft.try_into()?,
+        known: known.try_into()?,
+    })
 }
 
 pub(super) fn write_identity(identity: &Identity) -> Vec<u8> {
@@ -95,7 +100,7 @@ pub(super) fn write_kept(kept: &Kept) -> Vec<u8> {
 
 pub(super) fn read_kept(bytes: &[u8]) -> Result<Kept, Malformed> {
     let KeptRecord { room, draft, position } = read(bytes)?;
-    Ok(Kept { room: room_id(room)?, draft: draft.try_into()?, position: position.into() })
+    Ok(Kept { room: room_id(room)?, draft: draft.try_into()?, position: position.try_into()? })
 }
 
 pub(super) fn write_undecided(undecided: &Undecided) -> Vec<u8> {
@@ -114,7 +119,7 @@ pub(super) fn read_undecided(id: UndecidedId, bytes: &[u8]) -> Result<Undecided,
     let UndecidedRecord { room, draft, seq: number, lost } = read(bytes)?;
     let reason = match lost {
         None => UndecidedReason::Unconfirmed,
-        Some(position) => UndecidedReason::Lost { position: position.into() },
+        Some(position) => UndecidedReason::Lost { position: position.try_into()? },
     };
     Ok(Undecided { id, room: room_id(room)?, draft: draft.try_into()?, seq: seq(number)?, reason })
 }
@@ -124,7 +129,7 @@ pub(super) fn write_position(position: &Position) -> Vec<u8> {
 }
 
 pub(super) fn read_position(bytes: &[u8]) -> Result<Position, Malformed> {
-    read::<PositionRecord>(bytes).map(Into::into)
+    read::<PositionRecord>(bytes)?.try_into()
 }
 
 impl<'a> From<&'a Draft> for DraftRecord<'a> {
@@ -144,7 +149,8 @@ impl TryFrom<DraftRecord<'_>> for Draft {
     fn try_from(record: DraftRecord<'_>) -> Result<Self, Malformed> {
         let body = Body::new(record.content_type, Bytes::copy_from_slice(record.body));
         let body = body.map_err(|_| Malformed("not a body of its content type"))?;
-        Ok(Self { kind: EventKind(record.kind), target: record.target.map(Offset), body })
+        let draft = Self { kind: EventKind(record.kind), target: record.target.map(Offset), body };
+        if draft.is_sound() { Ok(draft) } else { Err(Malformed("a publish that no frame can carry")) }
     }
 }
 
@@ -158,12 +164,17 @@ impl From<&Position> for PositionRecord {
     }
 }
 
-impl From<PositionRecord> for Position {
-    fn from(record: PositionRecord) -> Self {
-        Self {
-            epoch: record.epoch.map(|epoch| Epoch::from_bytes(epoch.into_array())),
-            offset: Offset(record.offset),
-            chain: Chain::from_bytes(record.chain.into_array()),
+impl TryFrom<PositionRecord> for Position {
+    type Error = Malformed;
+
+    /// As the wire reads it: at offset zero the other two say nothing.
+    fn try_from(record: PositionRecord) -> Result<Self, Malformed> {
+        let epoch = record.epoch.map(|epoch| Epoch::from_bytes(epoch.into_array()));
+        let chain = Chain::from_bytes(record.chain.into_array());
+        match (Self { epoch, offset: Offset(record.offset), chain }) {
+            Self { offset: Offset::ZERO, .. } => Ok(Self::START),
+            position if position.is_sound() => Ok(position),
+            _ => Err(Malformed("a position that no frame can carry")),
         }
     }
 }
@@ -189,3 +200,6 @@ fn room_id(room: &str) -> Result<RoomId, Malformed> {
 fn seq(number: u64) -> Result<Seq, Malformed> {
     Seq::new(number).map_err(|_| Malformed("not a seq"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! What the rooms of a connection look like from its other end: each a cursor that never jumps without being told why.
+
+use std::collections::HashMap;
+
+use anchor_core::id::RoomId;
+use anchor_core::memory::MemoryStore;
+use anchor_core::position::{Chain, Offset, Position};
+use anchor_core::resume::{Gap, GapReason};
+use anchor_core::run::Run;
+use anchor_core::session::frame::From;
+use anchor_core::store::{RoomState, Store as _, StoreExt as _};
+
+use super::session::at_once;
+
+/// The rooms that the server has said it reads to us.
+pub(super) struct Readers {
+    store: MemoryStore,
+    readers: HashMap<RoomId, Reader>,
+}
+
+struct Reader {
+    cursor: Offset,
+    /// Unknown for a bare offset.
+    chain: Option<Chain>,
+    /// What was asked for is not to be had: a gap must say so before anything else.
+    owes_gap: bool,
+}
+
+impl Readers {
+    pub(super) fn new(store: MemoryStore) -> Self {
+        Self { store, readers: HashMap::new() }
+    }
+
+    /// A room is read from here on; `told` is where its stream is said to start.
+    pub(super) fn begin(&mut self, room: &RoomId, from: &From, told: Option<&Position>) {
+        let owes_gap = match (from, told) {
+            (From::After(position), _) => !self.stands(room, position),
+            (From::Start, _) => !self.stands(room, &Position::START),
+            (from, Some(told)) => !from.is_met_by(told),
+            (_, None) => false,
+        };
+        let reader = match (from, told) {
+            (From::After(position), _) if owes_gap => {
+                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap }
+            }
+            (From::Start, _) if owes_gap => Reader { cursor: Offset::ZERO, chain: None, owes_gap },
+            (From::Offset(offset), _) if owes_gap => Reader { cursor: *offset, chain: None, owes_gap },
+            (From::After(position), None) => {
+                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap }
+            }
+            (_, Some(told)) => Reader { cursor: told.offset, chain: Some(told.chain), owes_gap },
+            (_, None) => unreachable!("only positions are resumed"),
+        };
+        let before = self.readers.insert(room.clone(), reader);
+        assert!(before.is_none(), "{room:?} is read to us twice");
+    }
+
+    pub(super) fn end(&mut self, room: &RoomId) {
+        assert!(self.readers.remove(room).is_some(), "{room:?} was not read to us");
+    }
+
+    pub(super) fn run(&mut self, run: &Run) {
+        let reader = self.readers.get_mut(run.room()).expect("events of a room that is read to us");
+        assert!(!reader.owes_gap, "events before the gap that is due");
+        if let Some(chain) = reader.chain.filter(|_| run.before().offset == reader.cursor) {
+            assert_eq!(run.before().chain, chain, "events of another log");
+        }
+        for event in run.events() {
+            let event = event.expect("a store in memory is not damaged");
+            if event.offset > reader.cursor {
+                assert_eq!(event.offset, reader.cursor.next(), "a silent gap");
+                (reader.cursor, reader.chain) = (event.offset, Some(event.chain));
+            }
+        }
+    }
+
+    pub(super) fn gap(&mut self, room: &RoomId, gap: &Gap) {
+        let head = self.state(room).map_or(Offset::ZERO, |state| state.head.offset);
+        let reader = self.readers.get_mut(room).expect("a gap in a room that is read to us");
+        let position = gap.position.expect("no room is deleted");
+        assert!(gap.from <= gap.to && position.offset <= head, "{gap:?}, head {head}");
+        if gap.reason == GapReason::Trimmed {
+            assert_eq!((gap.from, gap.to), (reader.cursor.next(), position.offset), "not what is missing");
+        }
+        *reader = Reader { cursor: position.offset, chain: Some(position.chain), owes_gap: false };
+    }
+
+    /// A beat names every room of which something from before its time is not delivered.
+    pub(super) fn beat(&self, at: u64, lag: &[(RoomId, Offset)]) {
+        for (room, reader) in &self.readers {
+            let events = at_once(self.store.read_all(room)).expect("a store in memory does not fail");
+            let missing = events.iter().find(|event| event.offset > reader.cursor && event.ts < at);
+            let named = lag.iter().any(|(other, _)| other == room);
+            assert!(missing.is_none() || named, "a beat as of {at} that does not name {room:?}");
+        }
+    }
+
+    /// Everything was delivered.
+    pub(super) fn check_current(&self) {
+        for (room, reader) in &self.readers {
+            let head = self.state(room).map_or(Offset::ZERO, |state| state.head.offset);
+            assert!(!reader.owes_gap, "{room:?}: a position that is not in the log, and no gap");
+            assert_eq!(reader.cursor, head, "{room:?} was not delivered whole");
+        }
+    }
+
+    /// Whether a reader of `position` can go on there without having missed anything.
+    fn stands(&self, room: &RoomId, position: &Position) -> bool {
+        let Some(state) = self.state(room) else { return position.offset == Offset::ZERO };
+        if position.offset == Offset::ZERO {
+            return state.before_horizon.offset == Offset::ZERO;
+        }
+        let events = at_once(self.store.read_all(room)).expect("a store in memory does not fail");
+        let known = events.iter().map(anchor_core::event::Event::mark).chain([state.before_horizon]);
+        let mut known = known.map(|mark| Position::at(state.epoch_at(mark.offset), mark));
+        known.any(|known| known == *position)
+    }
+
+    fn state(&self, room: &RoomId) -> Option<RoomState> {
+        at_once(self.store.room(room)).expect("a store in memory does not fail")
+    }
+}
