@@ -12,5 +12,7 @@ mod directory;
 mod disk_full;
 mod paging;
 mod regressions;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod slow;
 mod support;
