@@ -111,7 +111,9 @@ impl Sending {
         }
     }
 
-    /// The server's log no longer has acknowledged publishes above `decided`: they are offered for sending anew.
+    /// The server's log no longer has acknowledged publishes above `decided`: they are offered for sending anew. That is
+    /// durable before anything is sent: with the next publish the server's highest seq rises, and nothing would show the
+    /// loss any more.
     pub(super) fn check_lost(&mut self, decided: Seq, out: &mut Output) {
         let generation = self.generation();
         let Some(identity) = self.identities.get_mut(&generation) else { return };
@@ -120,7 +122,8 @@ impl Sending {
         }
         let acked = identity.highest_acked.get();
         identity.highest_acked = decided;
-        out.change(Change::Identity(generation, identity.clone()));
+        let write = out.change(Change::Identity(generation, identity.clone()));
+        self.hold(write);
         let mut offered = Vec::new();
         let (lost, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.kept)
             .into_iter()
@@ -201,6 +204,7 @@ impl Sending {
         out: &mut Output,
     ) -> Result<Option<Request>, Fault> {
         let Some(mut search) = self.search.take() else { return Ok(None) };
+        let (asked, tells_gap) = (search.cursor, page.gap.is_some());
         if let Some(gap) = page.gap {
             let Some(position) = gap.position else {
                 self.search = Some(search);
@@ -211,7 +215,6 @@ impl Sending {
             search.cursor = position;
         }
         let until = *search.until.get_or_insert(page.head);
-        let before = search.cursor;
         if let Some(epoch) = page.epoch.filter(|_| !page.events.is_empty()) {
             let events = Events { room: page.room, epoch, first: page.first, events: page.events };
             if let Some(taken) = follow(search.cursor, &events)? {
@@ -254,7 +257,8 @@ impl Sending {
             }
             return Ok(None);
         }
-        if page.next.is_none() || search.cursor == before {
+        // A gap may come alone.
+        if page.next.is_none() || search.cursor == asked && !tells_gap {
             return Err(Fault("a page that ends before the head it tells"));
         }
         let range = HistoryRange::After(search.cursor);

@@ -328,6 +328,20 @@ fn not_found_behind_a_gap_leaves_it_to_a_person() {
     );
 }
 
+/// A server tells a gap in a page of its own, without events. Every such page was once taken for a broken server, so an entry
+/// whose search met a gap was searched for in every connection anew, for ever.
+#[test]
+fn a_gap_that_comes_alone_is_followed() {
+    check(
+        |script| {
+            let id = forgotten(script);
+            let ServerFrame::Page(gap) = trimmed(id, Vec::new(), 6) else { panic!("it is a page") };
+            script.frame(ServerFrame::Page(Page { next: Some(at(1, 5)), ..gap }));
+        },
+        &["history after e1:5"],
+    );
+}
+
 #[test]
 fn found_behind_a_gap_is_found() {
     check(
@@ -486,8 +500,8 @@ fn acks_that_the_server_lost_are_offered_and_told_once() {
             "hello id0 waits 6",
             "notice lost 3 4 5 and 1 older",
             "connected",
-            "publish 6 queued, waits 6",
             "save id0, unkeep 0.3, undecided 1, unkeep 0.4, undecided 2, unkeep 0.5, undecided 3",
+            "publish 6 queued, waits 6",
             "waiting",
             "connecting 1",
             "dial",
@@ -497,6 +511,46 @@ fn acks_that_the_server_lost_are_offered_and_told_once() {
             "save decided 1, put 0.7",
             "queued 7 as 7",
             "publish 7 x, waits 6",
+        ],
+    );
+}
+
+/// What was queued went out at once, and a crash right then left a server whose highest seq was above every ack that this
+/// client knew: the loss had been told to a process that was gone, and nothing showed it any more.
+#[test]
+fn nothing_is_sent_before_a_loss_is_on_disk() {
+    check(
+        |script| {
+            script.live();
+            script.publish_saved("x");
+            script.frame(ack(1, 1));
+            script.save();
+            script.publish_saved("queued");
+            script.lines.clear();
+            script.reconnect(0);
+            script.publish("new");
+            script.disconnect();
+            script.reconnect(0);
+            script.save_up_to(script.write - 1);
+            script.save();
+        },
+        &[
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 2",
+            "notice lost 1 and 0 older",
+            "connected",
+            "save id0, unkeep 0.1, undecided 1",
+            "save put 0.3",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 2",
+            "connected",
+            "publish 2 queued, waits 2",
+            "queued 3 as 3",
+            "publish 3 new, waits 2",
         ],
     );
 }
