@@ -3,7 +3,9 @@
 mod clones;
 mod driven;
 mod lockstep;
+mod power;
 mod restored;
 mod state;
+mod storage;
 mod stream;
 mod world;

@@ -41,6 +41,8 @@ pub(super) struct Sending {
     unanswered: BTreeMap<Generation, usize>,
     /// Entries of which a change waits to become durable, with the number of that write, in rising order.
     unsaved: VecDeque<(u64, EntryKey)>,
+    /// Nothing is sent before this write is durable.
+    held_until: Option<u64>,
     /// On this connection, everything up to here was sent.
     sent_up_to: Option<EntryKey>,
     in_flight_bytes: usize,
@@ -118,6 +120,7 @@ impl Sending {
             entries: saved.entries.into_iter().map(pending).collect(),
             unanswered,
             unsaved: VecDeque::new(),
+            held_until: None,
             sent_up_to: None,
             in_flight_bytes: 0,
             window: WINDOW as u64,
@@ -191,6 +194,12 @@ impl Sending {
         if released > 0 {
             out.act(Action::Release(released));
         }
+        self.held_until = self.held_until.filter(|held_until| *held_until > write);
+    }
+
+    /// Sends nothing before `write` is durable.
+    pub(super) const fn hold(&mut self, write: u64) {
+        self.held_until = Some(write);
     }
 
     /// A session begins.
@@ -213,6 +222,9 @@ impl Sending {
 
     /// Sends what may be sent now; only while there is a session.
     pub(super) fn pump(&mut self, out: &mut Output) {
+        if self.held_until.is_some() {
+            return;
+        }
         let Some((&active, _)) = self.unanswered.first_key_value() else { return };
         let waits = self.waits(active);
         let client_id = if active == self.generation() { None } else { self.id_of(active) };

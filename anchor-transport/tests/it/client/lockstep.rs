@@ -36,6 +36,7 @@ pub(crate) struct Lockstep {
 }
 
 /// A client and how to end it as `kill -9` does.
+#[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) client: Client,
     driver: AbortHandle,
@@ -87,9 +88,14 @@ impl Lockstep {
 
     /// Starts a client of `ada` on `disk`.
     pub(crate) fn open(&mut self, disk: &Disk) -> Result<Process, OpenError> {
+        self.open_as("ada", disk)
+    }
+
+    /// Starts a client of `user` on `disk`.
+    pub(crate) fn open_as(&mut self, user: &str, disk: &Disk) -> Result<Process, OpenError> {
         let storage = OnDisk { disk: disk.clone(), env: self.env.clone() };
         let config = ClientConfig::new("ws://server")
-            .user(UserId::new("ada").unwrap())
+            .user(UserId::new(user).unwrap())
             .dial(self.network.clone())
             .storage(storage);
         let (client, driver) = Client::open_driven(config, Arc::new(self.env.clone()))?;
