@@ -10,6 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::exit;
 
+pub(crate) mod torture;
+
+pub(crate) use self::torture::Torture;
+
 /// Talk in the rooms of an Anchor server: what is acknowledged is on its disk, in one order for everybody.
 #[derive(Debug, Parser)]
 #[command(name = "anchor-cli", version, after_help = exit::HELP, arg_required_else_help = true)]
@@ -55,6 +59,7 @@ pub(crate) enum Command {
     Rooms(Rooms),
     Who(Who),
     Chat(Chat),
+    Torture(Torture),
 }
 
 /// Send one message, or one for each line of standard input
@@ -235,6 +240,13 @@ fn server(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{rest}"))
 }
 
+impl Command {
+    /// True for a command that takes Ctrl-C itself: it has something to finish.
+    pub(crate) const fn takes_interrupt(&self) -> bool {
+        matches!(self, Self::Torture(_))
+    }
+}
+
 fn room(text: &str) -> Result<RoomId, String> {
     RoomId::new(text).map_err(|error| error.to_string())
 }
@@ -249,7 +261,7 @@ fn offset(text: &str) -> Result<Offset, String> {
 }
 
 /// Takes seconds, or a number with `ms`, `s`, `m` or `h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let seconds = match unit {

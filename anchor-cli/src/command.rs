@@ -5,6 +5,7 @@ mod history;
 mod rooms;
 mod send;
 mod tail;
+mod torture;
 mod who;
 
 use crate::args::Command;
@@ -23,5 +24,6 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Rooms(rooms) => rooms::run(context, rooms).await,
         Command::Who(who) => who::run(context, who).await,
         Command::Chat(chat) => chat::run(context, chat).await,
+        Command::Torture(torture) => torture::run(context, torture).await,
     }
 }

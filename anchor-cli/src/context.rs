@@ -17,6 +17,8 @@ use crate::{escape, say, state};
 #[derive(Debug)]
 pub(crate) struct Context {
     server: String,
+    /// The command line names it.
+    is_server_named: bool,
     user: UserId,
     state: Option<PathBuf>,
     style: Style,
@@ -30,11 +32,13 @@ struct Outbox {
 }
 
 impl Context {
-    /// Takes the options; opens nothing yet.
-    pub(crate) fn new(arguments: &Arguments) -> Self {
+    /// Takes the options; opens nothing yet. `is_server_named`: the command line names the server, not a variable or
+    /// nobody.
+    pub(crate) fn new(arguments: &Arguments, is_server_named: bool) -> Self {
         let zone = if arguments.utc { Zone::Utc } else { Zone::Local };
         Self {
             server: arguments.server.clone(),
+            is_server_named,
             user: arguments.user(),
             state: arguments.state.clone(),
             style: Style::new(zone),
@@ -45,6 +49,11 @@ impl Context {
     /// The address of the server.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The address of the server, if the command line names it.
+    pub(crate) fn named_server(&self) -> Option<&str> {
+        self.is_server_named.then_some(&self.server)
     }
 
     /// Who speaks.

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// Anything that has no code of its own.
     Failure = 1,
-    /// The command line is wrong. Clap uses this number too.
+    /// The command line, or a file that it names as input, is wrong. Clap uses this number too.
     Usage = 2,
     /// The first connection failed.
     Unreachable = 3,
@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     TurnedAway = 7,
     /// It cannot be told whether a message stands in the log, or the server lost it after its ack.
     Unconfirmed = 8,
+    /// `torture` found a promise broken.
+    Broken = 9,
     /// Ctrl-C. Source: 128 + SIGINT, as shells count.
     Interrupted = 130,
 }
@@ -33,15 +35,16 @@ pub(crate) enum Exit {
 /// The table for `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-    0  done; for `send`: every message is acknowledged
+    0  done; for `send`: every message is acknowledged; for `torture`: every promise held
     1  failed for a reason that stderr tells
-    2  the command line is wrong
+    2  the command line is wrong; for `torture check`: the history cannot be read
     3  the first connection failed (`send` and `chat` keep trying instead)
     4  at least one message was refused; all others are acknowledged
     5  timed out: the time given by --timeout is over, or the server did not answer
     6  another process holds the state directory
     7  the server takes this client no more, and trying again does not help
     8  at least one message may or may not stand in the log, or the server lost it: see `send --undecided`
+    9  `torture` found a promise broken
   130  stopped by Ctrl-C";
 
 impl From<Exit> for ExitCode {

@@ -22,15 +22,19 @@ mod state;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::Arguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let is_server_named = matches.value_source("server") == Some(ValueSource::CommandLine);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
             Ok(runtime) => runtime,
@@ -39,15 +43,16 @@ fn main() -> ExitCode {
                 return Failure::new(Exit::Failure, sentence).report().into();
             }
         };
-    let exit = runtime.block_on(run(arguments));
+    let exit = runtime.block_on(run(arguments, is_server_named));
     // The reader of standard input may wait for a terminal for ever.
     runtime.shutdown_background();
     exit.into()
 }
 
 /// Runs the command until it ends, its time is over, or somebody stops it.
-async fn run(arguments: Arguments) -> Exit {
-    let context = Arc::new(Context::new(&arguments));
+async fn run(arguments: Arguments, is_server_named: bool) -> Exit {
+    let context = Arc::new(Context::new(&arguments, is_server_named));
+    let takes_interrupt = arguments.command.takes_interrupt();
     let limit = arguments.timeout;
     let time_over = async {
         match limit {
@@ -66,9 +71,13 @@ async fn run(arguments: Arguments) -> Exit {
     let ended = tokio::select! {
         ended = &mut command => ended.unwrap_or_else(|_| Err(Failure::new(Exit::Failure, "this is a defect; report it"))),
         failure = time_over => Err(failure),
-        () = interrupted() => Err(Failure::Interrupted),
+        () = interrupted(), if !takes_interrupt => Err(Failure::Interrupted),
     };
     command.abort();
+    if !command.is_finished() {
+        // What it has started ends with it.
+        let _ = tokio::time::timeout(ABORT_WITHIN, command).await;
+    }
     say::clear();
     let exit = match ended {
         Ok(exit) => exit,
@@ -89,6 +98,10 @@ async fn interrupted() {
         std::future::pending().await
     }
 }
+
+/// How long a command that was stopped may take to let go of what it has. Source: chosen; one that waits for the reader of
+/// its output does not end.
+const ABORT_WITHIN: Duration = Duration::from_millis(200);
 
 /// Threads for the command and for its connection. Source: one may be held up by the reader of the output.
 const WORKERS: usize = 2;

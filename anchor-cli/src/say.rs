@@ -31,6 +31,12 @@ impl Progress {
         Self { next: seen.then(|| Instant::now() + QUIET) }
     }
 
+    /// As [`Progress::new`], for work whose output comes at its end: also where standard output is a terminal, and at
+    /// once.
+    pub(crate) fn always() -> Self {
+        Self { next: io::stderr().is_terminal().then(Instant::now) }
+    }
+
     /// Shows `text`, at most every [`EVERY`].
     pub(crate) fn show(&mut self, text: impl FnOnce() -> String) {
         let Some(next) = self.next else { return };
@@ -42,6 +48,15 @@ impl Progress {
         }
     }
 }
+
+/// A bar of [`BAR_COLUMNS`] columns, so much of it full: `[####------]`.
+pub(crate) fn bar(part: f64) -> String {
+    let full = (1..=BAR_COLUMNS).filter(|column| f64::from(*column) <= part * f64::from(BAR_COLUMNS)).count();
+    (0..BAR_COLUMNS as usize).fold("[".to_owned(), |bar, at| bar + if at < full { "#" } else { "-" }) + "]"
+}
+
+/// Columns of a bar. Source: chosen; half a line is left for words.
+const BAR_COLUMNS: u32 = 30;
 
 /// Work that takes less needs no progress. Source: chosen.
 const QUIET: Duration = Duration::from_secs(1);

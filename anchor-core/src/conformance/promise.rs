@@ -14,6 +14,7 @@
 //! | a beat that says "current" is right | [`beats`] |
 //! | memory is bounded | [`memory`] |
 //! | once the faults stop, every reader reaches the head | [`convergence`] |
+//! | what an outbox took is delivered, though its client is killed | [`outbox`] |
 //!
 //! Each costs O(n log n) for n records, and O(r) for each beat of a reader of r rooms. A history without final reads or
 //! without readers has nothing to say about some promises: an empty verdict means "not refuted", never "proven".
@@ -29,6 +30,7 @@ pub mod marked;
 pub mod memory;
 pub mod once;
 pub mod order;
+pub mod outbox;
 mod replay;
 pub mod violation;
 
@@ -48,6 +50,7 @@ pub fn check_all(history: &History) -> Vec<Violation> {
         beats::check,
         memory::check,
         convergence::check,
+        outbox::check,
     ];
     checkers.into_iter().flat_map(|check| check(history)).collect()
 }

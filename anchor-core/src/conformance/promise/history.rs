@@ -146,6 +146,11 @@ pub enum Record {
         /// The body, as [`body_digest`] tells it.
         body: Digest,
     },
+    /// The client has it in a durable outbox: from here on it is delivered, though the process be killed.
+    Queued {
+        /// Which publish.
+        publish: PublishId,
+    },
     /// The publish was acknowledged.
     Acked {
         /// Which publish.

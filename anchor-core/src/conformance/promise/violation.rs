@@ -25,9 +25,24 @@ pub enum Promise {
     MemoryBounded,
     /// After the faults stop, every reader reaches the head.
     Convergence,
+    /// What an outbox took is delivered, or has another answer.
+    OutboxKeeps,
 }
 
 impl Promise {
+    /// All of them, in the order in which [`super::check_all`] checks them.
+    pub const ALL: [Self; 9] = [
+        Self::AckedIsDurable,
+        Self::ExactlyOnce,
+        Self::OneOrder,
+        Self::NoSilentGap,
+        Self::CursorsNeverGoBack,
+        Self::BeatNeverLies,
+        Self::MemoryBounded,
+        Self::Convergence,
+        Self::OutboxKeeps,
+    ];
+
     /// The promise in a few words.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -40,6 +55,7 @@ impl Promise {
             Self::BeatNeverLies => "a beat never lies",
             Self::MemoryBounded => "memory is bounded",
             Self::Convergence => "every reader reaches the head",
+            Self::OutboxKeeps => "the outbox keeps what it took",
         }
     }
 }

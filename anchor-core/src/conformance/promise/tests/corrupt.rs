@@ -158,3 +158,17 @@ fn a_reader_that_stays_behind() {
         history.push(Record::Disconnected { reader: Reader(9) });
     });
 }
+
+#[test]
+fn an_outbox_that_lost_something() {
+    use Promise::OutboxKeeps;
+    let room = RoomId::new("untrimmed").unwrap();
+    check(OutboxKeeps, "neither answered nor delivered", |history| {
+        let entry = Entry { publish: publish(400), offset: Offset(1), ..entry(NEW, 30) };
+        history.set_log(room.clone(), Log { epoch: NEW, before: Offset::ZERO, entries: vec![entry] });
+        for seq in [400, 401] {
+            history.push_invoked(publish(seq), &room, &body());
+            history.push(Record::Queued { publish: publish(seq) });
+        }
+    });
+}

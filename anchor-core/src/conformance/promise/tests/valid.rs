@@ -43,6 +43,7 @@ pub(super) fn history() -> History {
     }
     history.push(Record::Beat { reader: FAST, at_ms: 100, lag: Vec::new() });
     history.push_invoked(publish(100), &room(), &body());
+    history.push(Record::Queued { publish: publish(100) });
     history.push(Record::Unknown { publish: publish(100) });
     history.push(Record::Refused { publish: publish(101), code: Code::Denied });
     history.push(Record::Crashed(Crash::Process));
@@ -55,6 +56,7 @@ pub(super) fn history() -> History {
     for n in FORK + 1..=EVENTS {
         let entry = entry(NEW, n);
         history.push_invoked(entry.publish, &room(), &body());
+        history.push(Record::Queued { publish: entry.publish });
         history.push(if n < EVENTS { acked(&entry) } else { Record::Unknown { publish: entry.publish } });
         history.push(seen(FAST, n));
     }

@@ -1,0 +1,207 @@
+//! The server that is tortured: one of our own, which is killed and comes back, or somebody else's, which is left alone.
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::exit::{Exit, Failure};
+
+/// A server of our own over one data directory.
+#[derive(Debug)]
+pub(super) struct Server {
+    program: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    running: Option<Running>,
+    /// How often it was started.
+    lives: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    keeper: Child,
+    orders: ChildStdin,
+    /// Kept open: a server that cannot print fails.
+    _output: Lines<BufReader<ChildStdout>>,
+    pid: u32,
+}
+
+impl Server {
+    /// A server of `program` under `directory`, not started yet.
+    pub(super) fn new(program: PathBuf, directory: &Path) -> Self {
+        let (data, log) = (directory.join("data"), directory.join("server.log"));
+        Self { program, data, log, running: None, lives: 0 }
+    }
+
+    /// Starts it on a free port; returns where it listens.
+    ///
+    /// # Errors
+    /// A sentence with what the server says.
+    pub(super) async fn start(&mut self) -> Result<SocketAddr, Failure> {
+        self.lives += 1;
+        let trouble = |what: String| Failure::new(Exit::Failure, format!("cannot start the server: {what}"));
+        let started = timeout(START_WITHIN, self.try_start()).await;
+        match started {
+            Ok(Ok(Some((running, address)))) => {
+                self.running = Some(running);
+                Ok(address)
+            }
+            Ok(Ok(None)) => Err(trouble(self.last_words())),
+            Ok(Err(error)) => Err(trouble(error.to_string())),
+            Err(_) => Err(trouble(format!("it does not listen after {} s", START_WITHIN.as_secs()))),
+        }
+    }
+
+    /// `kill -9`; returns once it is gone.
+    ///
+    /// # Errors
+    /// A sentence where it had ended by itself before.
+    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+        self.end("kill").await.map(drop)
+    }
+
+    /// SIGTERM; returns once it has drained and gone.
+    ///
+    /// # Errors
+    /// A sentence where it had ended by itself before, or does not end well.
+    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
+        match self.end("stop").await? {
+            true => Ok(()),
+            false => {
+                let what = format!("the server did not end well by SIGTERM: {}", self.last_words());
+                Err(Failure::new(Exit::Failure, what))
+            }
+        }
+    }
+
+    /// True between a start and an end.
+    pub(super) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// The number of its life, from 1.
+    pub(super) const fn life(&self) -> u64 {
+        self.lives
+    }
+
+    /// Memory that it holds now, in bytes; `None` where the system does not tell as Linux does.
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        let pid = self.running.as_ref()?.pid;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
+    /// Tells the keeper to end it, and whether that ended well.
+    async fn end(&mut self, order: &str) -> Result<bool, Failure> {
+        let Some(mut running) = self.running.take() else { return Ok(true) };
+        let has_ended = |status: io::Result<Option<_>>| !matches!(status, Ok(None));
+        if has_ended(running.keeper.try_wait()) {
+            let what = format!("the server ended by itself: {}", self.last_words());
+            return Err(Failure::new(Exit::Failure, what));
+        }
+        let _ = running.orders.write_all(format!("{order}\n").as_bytes()).await;
+        match timeout(END_WITHIN, running.keeper.wait()).await {
+            Ok(status) => Ok(status.is_ok_and(|status| status.success())),
+            Err(_) => {
+                // Its keeper goes, and takes the server with it.
+                drop(running);
+                Err(Failure::new(
+                    Exit::Failure,
+                    format!("the server does not end within {} s", END_WITHIN.as_secs()),
+                ))
+            }
+        }
+    }
+
+    async fn try_start(&self) -> io::Result<Option<(Running, SocketAddr)>> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(env::current_exe()?);
+        command.args(["torture", "keep", "--"]).arg(&self.program);
+        command.args(["--listen", "127.0.0.1:0", "--drain", "1s", "--log-format", "human", "--data"]);
+        command.arg(&self.data);
+        without_variables(&mut command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut keeper = command.spawn()?;
+        let orders = keeper.stdin.take().expect("standard input is piped");
+        let mut output = BufReader::new(keeper.stdout.take().expect("standard output is piped")).lines();
+        let mut pid = 0;
+        while let Some(line) = output.next_line().await? {
+            if let Some(number) = line.strip_prefix("pid ") {
+                pid = number.parse().unwrap_or(0);
+            }
+            if let Some(address) = line.strip_prefix(LISTENING) {
+                let address = address.trim().parse().map_err(io::Error::other)?;
+                return Ok(Some((Running { keeper, orders, _output: output, pid }, address)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let last: Vec<_> = log.lines().rev().take(3).collect();
+        match last.is_empty() {
+            true => "it says nothing".to_owned(),
+            false => last.into_iter().rev().collect::<Vec<_>>().join(" / "),
+        }
+    }
+}
+
+/// The server's program: the one that was named, else the one beside this program, else the first in PATH.
+///
+/// # Errors
+/// A sentence that says where it was looked for.
+pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    let name = format!("anchor-server{}", env::consts::EXE_SUFFIX);
+    if let Some(named) = named {
+        return match named.is_file() {
+            true => Ok(named.to_owned()),
+            false => Err(missing(&format!("there is no program {}", named.display()))),
+        };
+    }
+    let beside = env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&name)));
+    let in_path =
+        env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
+    let places = beside.into_iter().chain(in_path.map(|folder| folder.join(&name)));
+    places
+        .into_iter()
+        .find(|place| place.is_file())
+        .ok_or_else(|| missing("there is no `anchor-server` beside this program or in PATH"))
+}
+
+/// Takes the variables that set options of Anchor's programs from `command`.
+pub(super) fn without_variables(command: &mut Command) {
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ANCHOR_")) {
+        command.env_remove(name);
+    }
+    // In a group of its own: Ctrl-C is for the run, which ends them in its time.
+    #[cfg(unix)]
+    command.process_group(0);
+}
+
+fn missing(what: &str) -> Failure {
+    let advice = "build it with `cargo build --release -p anchor-server`, name it with --server-bin, or give a running \
+                  server with --server";
+    Failure::new(Exit::Failure, format!("{what}; {advice}"))
+}
+
+/// What the server prints once it listens.
+const LISTENING: &str = "anchor-server listening on http://";
+
+/// How long a start may take. Source: chosen; replaying a journal of this size takes far less than a second.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long an end may take. Source: chosen; the drain is a second.
+const END_WITHIN: Duration = Duration::from_secs(15);
