@@ -129,7 +129,7 @@ impl Run {
     /// The point of the log after the event at `offset`, if that lies in `before ..= tip`.
     ///
     /// # Errors
-    /// [`Malformed`] if what was stored is no event.
+    /// [`Malformed`] if what was stored is no event, or out of its place.
     pub fn mark_at(&self, offset: Offset) -> Result<Option<Mark>, Malformed> {
         if offset == self.before().offset {
             return Ok(Some(self.before()));
@@ -140,9 +140,11 @@ impl Run {
         if offset < self.first() || offset > self.last() {
             return Ok(None);
         }
-        self.events()
-            .find(|event| event.as_ref().map_or(true, |event| event.offset == offset))
-            .map_or(Ok(None), |event| event.map(|event| Some(event.mark())))
+        let found = self.events().find(|event| event.as_ref().map_or(true, |event| event.offset >= offset));
+        match found.transpose()? {
+            Some(event) if event.offset == offset => Ok(Some(event.mark())),
+            _ => Err(OUT_OF_PLACE),
+        }
     }
 
     /// This run and `next` as one; `None` unless `next` follows it in the same history and one run may hold both.
@@ -161,7 +163,7 @@ impl Run {
     /// What is left of this run from the event at `first` on: all of it if `first` lies before it, `None` if behind.
     ///
     /// # Errors
-    /// [`Malformed`] if what was stored is no event.
+    /// [`Malformed`] if what was stored is no event, or out of its place.
     pub fn from_offset(&self, first: Offset) -> Result<Option<Self>, Malformed> {
         if first > self.last() {
             return Ok(None);
@@ -169,7 +171,11 @@ impl Run {
         let mut before = self.before();
         let mut reader = Reader::new(self.encoded());
         while before.offset.next() < first {
-            before = encoding::read(&mut reader)?.mark();
+            let event = encoding::read(&mut reader)?;
+            if event.offset != before.offset.next() {
+                return Err(OUT_OF_PLACE);
+            }
+            before = event.mark();
         }
         let events = self.encoded().slice_ref(reader.rest());
         Ok(Some(Self::from_parts(RunParts { before, events, ..self.parts().clone() })))
@@ -245,6 +251,9 @@ impl RunBuilder {
         Some(Run::from_parts(RunParts { room, epoch, before, tip, events: events.into() }))
     }
 }
+
+/// What a run whose events do not stand where its marks say comes to.
+const OUT_OF_PLACE: Malformed = Malformed("an event out of its place in a run");
 
 /// First guess of the encoding of an event without its user and body, in bytes. Source: twelve MessagePack fields, about.
 const EVENT_BYTES: usize = 72;

@@ -3,7 +3,7 @@
 //! Reading is [`anchor_core::msgpack::Reader`]. Every array may grow at its end: a reader passes over further elements.
 
 use anchor_core::code::Code;
-use anchor_core::id::Seq;
+use anchor_core::id::{NUMBER_MAX, Seq};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal};
 use anchor_core::publish::Refusal;
@@ -92,11 +92,21 @@ pub(crate) fn list<'a, T>(
     (0..length).map(|_| read(reader)).collect()
 }
 
+/// A number that the wire can carry, as every one does that comes from an event or goes into one.
+pub(crate) fn read_number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
+    let number = reader.uint()?;
+    if number > NUMBER_MAX { Err(Malformed("a number above 2^53 - 1")) } else { Ok(number) }
+}
+
+pub(crate) fn read_offset(reader: &mut Reader<'_>) -> Result<Offset, Malformed> {
+    read_number(reader).map(Offset)
+}
+
 pub(crate) fn read_mark(reader: &mut Reader<'_>) -> Result<Mark, Malformed> {
     fields(reader, 3, |reader| {
         Ok(Mark {
-            offset: Offset(reader.uint()?),
-            ordinal: Ordinal(reader.uint()?),
+            offset: read_offset(reader)?,
+            ordinal: Ordinal(read_number(reader)?),
             chain: Chain::from_bytes(reader.fixed()?),
         })
     })
@@ -116,3 +126,6 @@ pub(crate) fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, Malformed
 }
 
 const VEC: &str = "a Vec takes every write";
+
+#[cfg(test)]
+mod tests;

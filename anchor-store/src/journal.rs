@@ -11,7 +11,9 @@ use anchor_core::run::{Run, RunParts};
 use anchor_core::window::{Decision, Entry};
 use bytes::Bytes;
 
-use crate::codec::{Encoder, fields, list, read_epoch, read_mark, read_refusal, read_seq};
+use crate::codec::{
+    Encoder, fields, list, read_epoch, read_mark, read_number, read_offset, read_refusal, read_seq,
+};
 
 /// A run that was committed, with what the pages keep beside its events.
 #[derive(Clone, Debug)]
@@ -156,7 +158,7 @@ fn read_run(reader: &mut Reader<'_>) -> Result<Stored, Malformed> {
         let epoch = read_epoch(reader)?;
         let before = read_mark(reader)?;
         let tip = read_mark(reader)?;
-        let ts = reader.uint()?;
+        let ts = read_number(reader)?;
         let events = reader.bin()?;
         let events = reader.to_bytes(events);
         let sides = reader.bin()?;
@@ -190,7 +192,7 @@ fn read_outcome(reader: &mut Reader<'_>) -> Result<Recorded, Malformed> {
             false => RecordedOutcome::Appended {
                 run: read_index(reader)?,
                 mark: read_mark(reader)?,
-                ts: reader.uint()?,
+                ts: read_number(reader)?,
             },
         };
         Ok(Recorded { client, seq, fingerprint, outcome })
@@ -199,7 +201,7 @@ fn read_outcome(reader: &mut Reader<'_>) -> Result<Recorded, Malformed> {
 
 fn read_trim(reader: &mut Reader<'_>) -> Result<Trimmed, Malformed> {
     fields(reader, 3, |reader| {
-        Ok(Trimmed { room: read_room(reader)?, horizon: Offset(reader.uint()?), before: read_mark(reader)? })
+        Ok(Trimmed { room: read_room(reader)?, horizon: read_offset(reader)?, before: read_mark(reader)? })
     })
 }
 

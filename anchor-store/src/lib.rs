@@ -32,6 +32,9 @@ mod database;
 mod directory;
 mod disk;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod journal;
 mod options;

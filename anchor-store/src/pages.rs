@@ -9,7 +9,7 @@ use anchor_core::run::{Run, RunParts};
 use anchor_core::store::{EpochStart, RoomState};
 use bytes::Bytes;
 
-use crate::codec::{Encoder, fields, list, read_epoch, read_mark};
+use crate::codec::{Encoder, fields, list, read_epoch, read_mark, read_number, read_offset};
 use crate::journal::{SIDE_BYTES, Stored};
 
 /// A page as it stands in the database: many consecutive events of a room, of one epoch.
@@ -142,11 +142,11 @@ impl Row {
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Malformed> {
         fields(&mut Reader::from_slice(value), 7, |reader| {
             let number = reader.uint()?;
-            let horizon = Offset(reader.uint()?);
+            let horizon = read_offset(reader)?;
             let before_horizon = read_mark(reader)?;
             let head = read_mark(reader)?;
-            let ts = reader.uint()?;
-            let open_page = if reader.nil()? { None } else { Some(Offset(reader.uint()?)) };
+            let ts = read_number(reader)?;
+            let open_page = if reader.nil()? { None } else { Some(read_offset(reader)?) };
             let epochs = list(reader, |reader| {
                 fields(reader, 2, |reader| {
                     Ok(EpochStart { epoch: read_epoch(reader)?, before: read_mark(reader)? })
@@ -154,6 +154,9 @@ impl Row {
             })?;
             if epochs.is_empty() {
                 return Err(Malformed("a room without an epoch"));
+            }
+            if horizon != before_horizon.offset.next() || before_horizon.offset > head.offset {
+                return Err(Malformed("a horizon that does not fit its room"));
             }
             Ok(Self { number, state: RoomState { epochs, head, horizon, before_horizon }, ts, open_page })
         })

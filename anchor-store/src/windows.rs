@@ -3,11 +3,12 @@
 use std::mem::size_of;
 
 use anchor_core::id::{ClientKey, RoomId};
+use anchor_core::limits::WINDOW;
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::publish::Fingerprint;
 use anchor_core::window::{Decision, Entry, Window};
 
-use crate::codec::{Encoder, fields, list, read_epoch, read_mark, read_refusal, read_seq};
+use crate::codec::{Encoder, fields, list, read_epoch, read_mark, read_number, read_refusal, read_seq};
 
 /// The key of a client's window: the user's bytes, then the 16 of its `client_id`.
 pub(crate) fn key(client: &ClientKey) -> Vec<u8> {
@@ -50,9 +51,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Window, Malformed> {
         let highest = read_seq(reader)?;
         let entries = list(reader, read_entry)?;
         let rising = entries.windows(2).all(|pair| pair[0].seq < pair[1].seq);
-        match rising && entries.last().is_none_or(|entry| entry.seq <= highest) {
+        if !rising || entries.last().is_some_and(|entry| entry.seq > highest) {
+            return Err(Malformed("a window whose seqs do not rise"));
+        }
+        match entries.len() <= WINDOW {
             true => Ok(Window::restore(floor, highest, entries)),
-            false => Err(Malformed("a window whose seqs do not rise")),
+            false => Err(Malformed("a window of more outcomes than it may hold")),
         }
     })
 }
@@ -71,7 +75,7 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, Malformed> {
                 room: RoomId::new(reader.str()?).map_err(|_| Malformed("not a room id"))?,
                 epoch: read_epoch(reader)?,
                 mark: read_mark(reader)?,
-                ts: reader.uint()?,
+                ts: read_number(reader)?,
             },
         };
         Ok(Entry { seq, fingerprint, decision })

@@ -61,3 +61,18 @@ fn a_run_is_cut_at_an_event() {
     assert_eq!(rest.from_offset(Offset(2)).unwrap().unwrap().parts(), rest.parts());
     assert!(all.from_offset(Offset(6)).unwrap().is_none());
 }
+
+/// Found by fuzzing: a stored run whose events do not stand where its marks say was cut at the wrong place, into a run of
+/// fewer than no events.
+#[test]
+fn a_run_whose_events_are_out_of_place_is_an_error_where_it_is_cut() {
+    let all = run(Mark::START, &numbered(0..5));
+    let tip = Mark { offset: Offset(3), ..all.tip() };
+    let odd = Run::from_parts(RunParts {
+        before: Mark::START,
+        tip,
+        ..run(all.tip(), &numbered(5..8)).parts().clone()
+    });
+    assert!(odd.from_offset(Offset(3)).is_err(), "offset 6 where 1 should be");
+    assert!(odd.mark_at(Offset(2)).is_err());
+}
