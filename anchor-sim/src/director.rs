@@ -106,6 +106,12 @@ impl Director {
 
     /// The run from its beginning to its last read.
     pub(crate) async fn direct(&mut self) {
+        // A store's files get their names once they are complete: none is found half made.
+        for node in &mut self.nodes {
+            if node.start().is_ok() {
+                node.close();
+            }
+        }
         self.world.network.set_weather(self.scenario.weather);
         self.world.trace.note("director", format_args!("{:?}", self.scenario.mishaps));
         let mut next = self.pause();

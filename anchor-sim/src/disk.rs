@@ -83,6 +83,16 @@ impl Disk {
         power.disk_of(Content { kept: seen.clone(), seen, ..Content::default() })
     }
 
+    /// The disk as it stands, synced or not, as one of the machine `power`: a run parts here in two, and each may lose its
+    /// power in its own way. Faults are not copied.
+    #[must_use]
+    pub fn fork(&self, power: &Power) -> Self {
+        let content = lock(&self.content);
+        let Content { seen, kept, unsynced, is_stale, .. } = &*content;
+        let (seen, kept, unsynced) = (seen.clone(), kept.clone(), unsynced.clone());
+        power.disk_of(Content { seen, kept, unsynced, is_stale: *is_stale, ..Content::default() })
+    }
+
     /// What programs see now.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use anchor_core::code::Code;
 use anchor_core::conformance::promise::Reader;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Offset, Position};
@@ -19,8 +20,10 @@ use crate::kernel::lock;
 /// Reads every room of the application for ever, from where the last process saved that it was.
 pub(super) async fn read(application: Application, reader: Reader) {
     let mut subscriptions = Vec::new();
+    let mut asked = BTreeMap::new();
     for room in &application.habits.rooms {
         let from = begin(&application, room).await;
+        asked.insert(room.clone(), from);
         subscriptions.push(application.client.subscribe(room, from).await);
     }
     let mut unsaved: BTreeMap<RoomId, (u64, Position)> = BTreeMap::new();
@@ -37,7 +40,7 @@ pub(super) async fn read(application: Application, reader: Reader) {
             told_at = current;
             continue;
         };
-        note(&application, reader, &room, &delivery);
+        note(&application, reader, asked[&room], &room, &delivery);
         if let Some(position) = delivery.position() {
             let (taken, newest) = unsaved.entry(room.clone()).or_insert((0, position));
             (*taken, *newest) = (*taken + 1, position);
@@ -55,7 +58,10 @@ pub(super) async fn read(application: Application, reader: Reader) {
 
 /// Where to begin: where the last process was, or anywhere.
 async fn begin(application: &Application, room: &RoomId) -> From {
-    let saved = application.client.saved_cursor(CURSOR, room).await.ok().flatten();
+    let Ok(saved) = application.client.saved_cursor(CURSOR, room).await else {
+        // The process is about to end.
+        return std::future::pending().await;
+    };
     if let Err(what) = lock(&application.lineage).found(room, saved) {
         application.world.recorder.defect(what);
     }
@@ -91,12 +97,23 @@ async fn next(application: &Application, subscriptions: &mut [Subscription]) -> 
     .await
 }
 
-fn note(application: &Application, reader: Reader, room: &RoomId, delivery: &Delivery) {
+fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, delivery: &Delivery) {
     let recorder = &application.world.recorder;
     match delivery {
-        Delivery::Started { position, .. } => recorder.opened(reader, room, *position),
+        Delivery::Started { position, .. } => {
+            // What lies between what was asked for and where it starts is told as a gap.
+            let position = match asked {
+                From::Start => Position::START,
+                From::After(position) => position,
+                From::Offset(offset) => Position { offset, ..*position },
+                From::Last(_) | From::Now => *position,
+            };
+            recorder.opened(reader, room, position);
+        }
         Delivery::Events(events) => recorder.seen(reader, room, events),
         Delivery::Gap(gap) => recorder.told(reader, room, *gap),
+        // Its own disk: the process is about to end.
+        Delivery::Ended { code: Code::StoreFailed, .. } => {}
         Delivery::Ended { code, message } => {
             recorder.defect(format!("{reader} was sent out of {room}: {message} ({code})"));
         }

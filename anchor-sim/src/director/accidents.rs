@@ -280,11 +280,12 @@ impl Director {
     /// Keeps a state of the database, or lets it go on from the one that was kept.
     async fn fail_over(&mut self) {
         let Some(shared) = &mut self.shared else { return };
-        let kept = std::mem::replace(&mut shared.snapshot, shared.memory.snapshot());
         if self.dice.below(2) == 0 {
+            shared.snapshot = shared.memory.snapshot();
             return;
         }
-        shared.memory.restore_from(kept);
+        shared.memory.restore_from(shared.snapshot.clone());
+        shared.snapshot = shared.memory.snapshot();
         for room in &self.scenario.rooms {
             let state = shared.memory.room(room).await.expect("a memory is read");
             let fork = state.map_or(Offset::ZERO, |state| state.head.offset);

@@ -209,6 +209,26 @@ fn a_copy_goes_its_own_way() {
     assert!(copy.sync_data().is_ok());
 }
 
+#[test]
+fn a_fork_has_what_is_not_synced_and_a_fate_of_its_own() {
+    let power = Power::new();
+    let disk = power.disk();
+    disk.write(0, b"synced").unwrap();
+    disk.sync_data().unwrap();
+    disk.write(0, b"later!").unwrap();
+    let fates: BTreeSet<_> = (0..20)
+        .map(|seed| {
+            let other = Power::new();
+            let fork = disk.fork(&other);
+            assert_eq!(fork.bytes(), b"later!");
+            other.crash(&mut SplitMix64::new(seed));
+            fork.bytes()
+        })
+        .collect();
+    assert_eq!(fates, BTreeSet::from([b"synced".to_vec(), b"later!".to_vec()]));
+    assert_eq!(disk.bytes(), b"later!");
+}
+
 /// The disk under what it is made for.
 #[test]
 fn a_database_has_all_that_was_committed_whenever_the_power_goes() {
