@@ -13,6 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anchor_core::limits::HEARTBEAT;
+
 pub(crate) use settings::Command;
 pub use settings::CommandLine;
 pub use sources::{ConfigError, Layers, Place};
@@ -35,6 +37,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Web pages that may connect, beside those that this server itself hands out.
     pub allow_origins: Vec<Origin>,
+    /// Silence after which either side of a connection says that it is there; after three of them it is taken for lost.
+    pub heartbeat: Duration,
     /// How long a stop waits for sessions to take their goodbye.
     pub drain_within: Duration,
     /// What clients are told at a stop: when a server is expected to be back.
@@ -71,6 +75,7 @@ impl Default for Config {
             disk_reserve_bytes: DEFAULT_DISK_RESERVE_BYTES,
             connections_max: DEFAULT_CONNECTIONS_MAX,
             allow_origins: Vec::new(),
+            heartbeat: HEARTBEAT,
             drain_within: DEFAULT_DRAIN_WITHIN,
             back_in: DEFAULT_BACK_IN,
             returns_per_second: DEFAULT_RETURNS_PER_SECOND,

@@ -67,7 +67,10 @@ impl Server {
         let listener = listener::bind(config.listen)?;
         let store = open(&config).await?;
         let missing_room = if config.create_rooms { MissingRoom::Create } else { MissingRoom::Refuse };
-        let anchor = Anchor::builder(store.clone(), System).missing_room(missing_room).build();
+        let anchor = Anchor::builder(store.clone(), System)
+            .missing_room(missing_room)
+            .heartbeat(config.heartbeat)
+            .build();
         Self::run(config, listener, anchor, identify, Some(store))
     }
 

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::sessions::Sessions;
 use super::tails::Tails;
 use super::{Anchor, Ear, Engine, failure};
 use crate::bus::{Bus, BusListener, LocalBus};
 use crate::environment::Environment;
+use crate::limits::HEARTBEAT;
 use crate::publish::MissingRoom;
 use crate::store::{CommitObserver, Store};
 
@@ -18,11 +20,13 @@ pub struct AnchorBuilder {
     env: Arc<dyn Environment>,
     bus: Arc<dyn Bus>,
     missing_room: MissingRoom,
+    heartbeat: Duration,
 }
 
 impl AnchorBuilder {
     pub(crate) fn new(store: Arc<dyn Store>, env: Arc<dyn Environment>) -> Self {
-        Self { store, env, bus: LocalBus.into(), missing_room: MissingRoom::Create }
+        let missing_room = MissingRoom::Create;
+        Self { store, env, bus: LocalBus.into(), missing_room, heartbeat: HEARTBEAT }
     }
 
     /// Tells other nodes over `bus`. Default: this process is the only node.
@@ -39,10 +43,17 @@ impl AnchorBuilder {
         self
     }
 
+    /// Silence after which either side of a session says that it is there. Default: [`HEARTBEAT`].
+    #[must_use]
+    pub const fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
     /// The engine. It observes the store's commits from here on.
     #[must_use]
     pub fn build(self) -> Anchor {
-        let Self { store, env, bus, missing_room } = self;
+        let Self { store, env, bus, missing_room, heartbeat } = self;
         let (tails, sessions) = (Tails::new(bus.clone()), Sessions::default());
         let (sender, failed) = failure();
         let ear = Arc::new(Ear {
@@ -57,6 +68,16 @@ impl AnchorBuilder {
         let observer: Arc<dyn CommitObserver> = ear;
         store.observe(observer);
         let heads_known_at = AtomicU64::new(env.unix_ms());
-        Anchor(Arc::new(Engine { store, bus, env, missing_room, tails, sessions, heads_known_at, failed }))
+        Anchor(Arc::new(Engine {
+            store,
+            bus,
+            env,
+            missing_room,
+            heartbeat,
+            tails,
+            sessions,
+            heads_known_at,
+            failed,
+        }))
     }
 }

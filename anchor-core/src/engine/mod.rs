@@ -21,6 +21,7 @@ mod tails;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt, Shared};
@@ -54,6 +55,7 @@ struct Engine {
     bus: Arc<dyn Bus>,
     env: Arc<dyn Environment>,
     missing_room: MissingRoom,
+    heartbeat: Duration,
     tails: Tails,
     sessions: Sessions,
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
@@ -195,6 +197,12 @@ impl Anchor {
     #[must_use]
     pub fn missing_room(&self) -> MissingRoom {
         self.0.missing_room
+    }
+
+    /// Silence after which either side of a session says that it is there.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        self.0.heartbeat
     }
 
     /// Announces a session to the node; its notices go to `mailbox` until the guard is dropped.

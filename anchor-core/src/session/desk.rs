@@ -13,7 +13,6 @@ use super::identify::Identify;
 use super::machine::{Session, SessionConfig};
 use crate::engine::{Anchor, Mailbox, Post, SessionGuard, Watcher};
 use crate::id::SessionId;
-use crate::limits::HEARTBEAT;
 
 /// The engine and the host behind one session. Dropping it takes the session off its node.
 #[derive(Debug)]
@@ -31,7 +30,8 @@ impl Desk {
         let mut id = [0; 16];
         anchor.env().fill_random(&mut id);
         let id = SessionId::from_bytes(id);
-        let config = SessionConfig { id, heartbeat: HEARTBEAT, missing_room: anchor.missing_room() };
+        let (heartbeat, missing_room) = (anchor.heartbeat(), anchor.missing_room());
+        let config = SessionConfig { id, heartbeat, missing_room };
         let session = Session::new(config, anchor.now());
         let mailbox = Mailbox::new();
         let guard = Arc::new(anchor.enter(mailbox.clone()));

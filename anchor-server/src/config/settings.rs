@@ -80,6 +80,9 @@ pub(super) struct Settings {
     /// Web page origin that may connect beside this server's own page, such as https://example.org; `*`: any
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = value::origin)]
     pub(super) allow_origin: Option<Vec<Origin>>,
+    /// Silence after which either side of a connection says that it is there; three of them end it [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = value::heartbeat)]
+    pub(super) heartbeat: Option<Duration>,
     /// How long a stop waits for sessions to take their goodbye [default: 8s]
     #[arg(long, value_name = "TIME", value_parser = value::span)]
     pub(super) drain: Option<Duration>,
@@ -108,6 +111,7 @@ impl Settings {
             disk_reserve: self.disk_reserve.or(lower.disk_reserve),
             max_connections: self.max_connections.or(lower.max_connections),
             allow_origin: self.allow_origin.or(lower.allow_origin),
+            heartbeat: self.heartbeat.or(lower.heartbeat),
             drain: self.drain.or(lower.drain),
             back_in: self.back_in.or(lower.back_in),
             return_rate: self.return_rate.or(lower.return_rate),
@@ -127,6 +131,7 @@ impl Settings {
             disk_reserve_bytes: self.disk_reserve.unwrap_or(default.disk_reserve_bytes),
             connections_max: self.max_connections.unwrap_or(default.connections_max),
             allow_origins: self.allow_origin.unwrap_or(default.allow_origins),
+            heartbeat: self.heartbeat.unwrap_or(default.heartbeat),
             drain_within: self.drain.unwrap_or(default.drain_within),
             back_in: self.back_in.unwrap_or(default.back_in),
             returns_per_second: self.return_rate.unwrap_or(default.returns_per_second),

@@ -94,6 +94,14 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "give a number with ms, s, m or h, such as 10s, and at most 24h".to_owned())
 }
 
+pub(super) fn heartbeat(text: &str) -> Result<Duration, String> {
+    let heartbeat = span(text)?;
+    match (HEARTBEAT_MIN..=HEARTBEAT_MAX).contains(&heartbeat) {
+        true => Ok(heartbeat),
+        false => Err("give a time from 100ms to 10m".to_owned()),
+    }
+}
+
 pub(super) fn connections(text: &str) -> Result<usize, String> {
     let number: Option<usize> = text.parse().ok();
     number
@@ -138,6 +146,10 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 
 /// Longest time that can be given. Source: chosen; a day.
 const SPAN_MS_MAX: u64 = 24 * 3_600_000;
+
+/// What clients take a heartbeat for at least and at most, whatever they are told. Source: the client of `anchor-transport`.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
+const HEARTBEAT_MAX: Duration = Duration::from_secs(600);
 
 /// Most connections that can be asked for. Source: chosen; ten times what one process is built for.
 const CONNECTIONS_MAX: usize = 10_000_000;

@@ -66,7 +66,7 @@ impl Told {
         while let Some(line) = lines.next()? {
             match line {
                 Line::History(_) => return Err(lines.wrong("a second beginning")),
-                Line::Saving(_) | Line::Saved(_) | Line::Trouble(_) => {
+                Line::Found(_) | Line::Saving(_) | Line::Saved(_) | Line::Trouble(_) => {
                     return Err(lines.wrong("a note of a client, not a record of a history"));
                 }
                 Line::Log(log) => {

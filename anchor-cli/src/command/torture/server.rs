@@ -127,7 +127,8 @@ impl Server {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(env::current_exe()?);
         command.args(["torture", "keep", "--"]).arg(&self.program);
-        command.args(["--listen", "127.0.0.1:0", "--drain", "1s", "--log-format", "human", "--data"]);
+        command.args(["--listen", "127.0.0.1:0", "--heartbeat", HEARTBEAT, "--drain", "1s"]);
+        command.args(["--log-format", "human", "--data"]);
         command.arg(&self.data);
         without_variables(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
@@ -199,6 +200,10 @@ fn missing(what: &str) -> Failure {
 
 /// What the server prints once it listens.
 const LISTENING: &str = "anchor-server listening on http://";
+
+/// Silence after which either side says that it is there. Source: chosen; a stalled connection is noticed, and a quiet room
+/// told to be complete, many times in a short run.
+const HEARTBEAT: &str = "300ms";
 
 /// How long a start may take. Source: chosen; replaying a journal of this size takes far less than a second.
 const START_WITHIN: Duration = Duration::from_secs(30);

@@ -44,10 +44,12 @@ pub(super) struct Reading {
 struct Room {
     name: RoomId,
     subscription: Subscription,
-    /// Everything up to here was taken; `None` before the server told where the stream begins.
-    position: Option<Position>,
+    /// The server has answered.
+    is_open: bool,
+    /// Everything up to here was taken.
+    position: Position,
     /// What was saved last, or is the beginning.
-    saved: Option<Position>,
+    saved: Position,
 }
 
 impl Reading {
@@ -65,13 +67,13 @@ impl Reading {
         let reader = Reader(arguments.reader);
         let mut rooms = Vec::new();
         for name in &arguments.reads {
-            let position = client.saved_cursor(CURSOR, name).await?;
-            let from = position.map_or(From::Start, From::After);
-            if let Some(position) = position {
-                journal.write([Record::Opened { reader, room: name.clone(), position }])?;
-            }
+            let saved = client.saved_cursor(CURSOR, name).await?;
+            let found = saved.unwrap_or(Position::START);
+            journal.note([Line::Found(Place::new(reader, name, &found))])?;
+            let from = saved.map_or(From::Start, From::After);
             let subscription = client.subscribe(name, from).await;
-            rooms.push(Room { name: name.clone(), subscription, position, saved: position });
+            let (name, is_open) = (name.clone(), false);
+            rooms.push(Room { name, subscription, is_open, position: found, saved: found });
         }
         Ok(Self {
             client: client.clone(),
@@ -121,8 +123,7 @@ impl Reading {
         self.heads.borrow().as_ref().is_some_and(|heads| {
             self.rooms.iter().all(|room| {
                 let head = heads.get(&room.name).copied().unwrap_or_default();
-                // A room that nobody has written to yet may begin without an answer.
-                room.position.map_or(head == Offset::ZERO, |position| position.offset >= head)
+                room.is_open && room.position.offset >= head
             })
         })
     }
@@ -132,13 +133,11 @@ impl Reading {
         let name = || room.name.clone();
         let reached = delivery.as_ref().and_then(Delivery::position);
         match delivery {
-            // Where a saved position was asked for, it was written down as that before it was asked.
-            Some(Delivery::Started { .. }) if room.position.is_some() => return Ok(()),
             Some(Delivery::Started { .. }) => {
-                // A start that was trimmed is told as a gap from there on.
-                let position = Position::START;
+                // Where it asked to go on, whatever the server says: what is missing from there on is told as a gap.
+                let position = room.position;
                 self.journal.write([Record::Opened { reader, room: name(), position }])?;
-                room.position = Some(position);
+                room.is_open = true;
                 return Ok(());
             }
             Some(Delivery::Events(events)) => {
@@ -158,7 +157,7 @@ impl Reading {
             }
             None => return Err(Failure::new(Exit::Failure, "a subscription ended without a word")),
         }
-        room.position = reached.or(room.position);
+        room.position = reached.unwrap_or(room.position);
         Ok(())
     }
 
@@ -184,9 +183,9 @@ impl Reading {
             .rooms
             .iter_mut()
             .filter(|room| room.position != room.saved)
-            .filter_map(|room| {
+            .map(|room| {
                 room.saved = room.position;
-                Some((room.name.clone(), room.position?))
+                (room.name.clone(), room.position)
             })
             .collect();
         let place = |(room, position): &(RoomId, Position)| Place::new(reader, room, position);

@@ -34,7 +34,6 @@ pub(super) fn fold(members: &[Member]) -> Result<Folded, Unreadable> {
     for (client, member) in members.iter().enumerate() {
         let mut cursors = Cursors::new(Reader(CURSORS + client as u64));
         for journal in &member.journals {
-            cursors.begin();
             folded.take(journal, client, &mut cursors)?;
         }
     }
@@ -71,12 +70,13 @@ impl Folded {
         let mut opened = HashSet::new();
         while let Some(line) = lines.next_of_killed()? {
             match line {
+                Line::Found(place) => cursors.found(&place.room, place.position(), &mut self.history),
                 Line::Saving(place) => cursors.saving(&place.room, place.position()),
                 Line::Saved(place) => cursors.saved(&place.room, place.position(), &mut self.history),
                 Line::Trouble(what) => self.troubles.push(format!("client {client}: {what}")),
                 line => {
                     let Some(record) = line.into_record() else { continue };
-                    cursors.take(&record, &mut self.history);
+                    cursors.take(&record);
                     if let Record::Opened { room, .. } = &record {
                         opened.insert(room.clone());
                     }
@@ -97,8 +97,6 @@ impl Folded {
 struct Cursors {
     reader: Reader,
     rooms: HashMap<RoomId, Cursor>,
-    /// Rooms that this process has opened.
-    opened: HashSet<RoomId>,
 }
 
 #[derive(Debug, Default)]
@@ -111,24 +109,21 @@ struct Cursor {
 
 impl Cursors {
     fn new(reader: Reader) -> Self {
-        Self { reader, rooms: HashMap::new(), opened: HashSet::new() }
+        Self { reader, rooms: HashMap::new() }
     }
 
-    /// Another process begins.
-    fn begin(&mut self) {
-        self.opened.clear();
+    /// A process begins, and found this cursor.
+    fn found(&mut self, room: &RoomId, position: Position, history: &mut History) {
+        // A save that was under way when the process before was killed may have been durable, or not.
+        self.saved(room, position, history);
+        self.rooms.insert(room.clone(), Cursor::default());
+        history.push(Record::Opened { reader: self.reader, room: room.clone(), position });
     }
 
-    /// What this process does and sees.
-    fn take(&mut self, record: &Record, history: &mut History) {
+    /// What the process sees.
+    fn take(&mut self, record: &Record) {
         let reader = self.reader;
         match record {
-            Record::Opened { room, position, .. } if self.opened.insert(room.clone()) => {
-                // A save that was under way when the process was killed may have been durable, or not.
-                self.saved(room, *position, history);
-                self.rooms.insert(room.clone(), Cursor::default());
-                history.push(Record::Opened { reader, room: room.clone(), position: *position });
-            }
             Record::Seen { room, entry, .. } => {
                 let record = Record::Seen { reader, room: room.clone(), entry: *entry };
                 self.rooms.entry(room.clone()).or_default().taken.push(record);

@@ -37,6 +37,8 @@ pub(crate) enum Line {
     Log(LogLine),
     /// An event of the log before it.
     Stands(Stands),
+    /// Only in the journal of a client: where it found its cursor when it began.
+    Found(Place),
     /// Only in the journal of a client: it is about to make its cursor durable.
     Saving(Place),
     /// Only in the journal of a client: its cursor is durable.
@@ -370,6 +372,7 @@ impl Line {
             Self::History(_)
             | Self::Log(_)
             | Self::Stands(_)
+            | Self::Found(_)
             | Self::Saving(_)
             | Self::Saved(_)
             | Self::Trouble(_) => return None,
