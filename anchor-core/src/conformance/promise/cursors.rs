@@ -1,6 +1,11 @@
 //! Cursors never go back except by a gap: neither on resuming, nor by an event, nor by a gap that only goes forward.
 //!
-//! An event that a reader still holds and takes again is a repeat, and the matter of [`super::once`].
+//! **Proves**, from a reader's own records alone: each subscription goes on at the reader's cursor or behind it, each event
+//! moves the cursor forward, and so does each gap of trimmed events. A gap `restored` or `history` may set it back; whether
+//! rightly is the matter of [`super::gaps`]. An event that a reader still holds and takes again is a repeat, and the matter of
+//! [`super::once`].
+//!
+//! **Cannot** see a cursor that is stored and not used again, nor one that was set elsewhere under the name of another reader.
 
 use super::history::{History, Record};
 use super::replay::replay;
@@ -25,8 +30,8 @@ pub fn check(history: &History) -> Vec<Violation> {
             },
             _ => return,
         };
-        if offset < stream.cursor {
-            let what = format!("its cursor stood at {}, and it {how}", stream.cursor);
+        if offset < stream.cursor() {
+            let what = format!("its cursor stood at {}, and it {how}", stream.cursor());
             let violation = Violation::new(Promise::CursorsNeverGoBack, what);
             violations.push(violation.room(stream.room).reader(stream.reader).offset(offset));
         }

@@ -1,13 +1,21 @@
 //! Acked is durable: the event of every ack stands in the final log, where and as the ack said.
 //!
-//! Excused are what retention trimmed, what a `restored` gap (or the recorder's own note of a restore) names, and what
-//! an ack's `durability` does not promise to survive. Those are exempt wherever in the history the crash stands, since
-//! the records of different clients need not stand in the order of time.
+//! **Proves**, of a history with final reads: at the offset, epoch and chain of each ack stands that very publish, in the room
+//! and with the body that it was invoked with. Of what retention trimmed: that no reader took another event there.
+//!
+//! **Excuses** what lies behind the fork of a restore that the recorder noted ([`super::Record::Restored`]), for epochs that
+//! began before it, and what was deleted; a `restored` gap is the server's word, and excuses nothing. Acks of a `durability`
+//! that does not promise to survive the worst crash of the history are exempt wherever that crash stands, since the records
+//! of different clients need not stand in the order of time.
+//!
+//! **Cannot** tell a trimmed event from one that was lost before it was trimmed, if no reader took it; nor, in a room that was
+//! restored more than once, which restore took an epoch away of which nothing stands any more.
 
 use std::collections::HashMap;
 
 use super::history::{Crash, History, Record};
 use super::lost::Lost;
+use super::trimmed::Trimmed;
 use super::violation::{Promise, Violation};
 use crate::publish::Durability;
 
@@ -15,6 +23,7 @@ use crate::publish::Durability;
 #[must_use]
 pub fn check(history: &History) -> Vec<Violation> {
     let lost = Lost::of(history);
+    let trimmed = Trimmed::of(history, &lost);
     let mut survives = Durability::Memory;
     let mut invoked = HashMap::new();
     for record in history.records() {
@@ -31,7 +40,7 @@ pub fn check(history: &History) -> Vec<Violation> {
     for record in history.records() {
         let Record::Acked { publish, ack, .. } = record else { continue };
         let offset = ack.mark.offset;
-        if ack.durability < survives || lost.names(&ack.room, ack.epoch, offset) {
+        if ack.durability < survives || lost.notes(&ack.room, ack.epoch, offset) {
             continue;
         }
         let mut broken = |what: String| {
@@ -42,10 +51,8 @@ pub fn check(history: &History) -> Vec<Violation> {
             broken(format!("{publish} was acked, and the room is not there"));
             continue;
         };
-        if offset <= log.before {
-            continue;
-        }
-        match log.at(offset) {
+        match log.at(offset).or_else(|| trimmed.at(&ack.room, offset)) {
+            None if offset <= log.before => {}
             None => broken(format!("{publish} was acked, and nothing stands there")),
             Some(entry) if entry.publish != *publish => {
                 broken(format!("{publish} was acked, and {} stands there", entry.publish));

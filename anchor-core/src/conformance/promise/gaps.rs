@@ -1,6 +1,16 @@
 //! No gap in silence: a reader's offsets are contiguous but for gaps that it was told, and those say the right range.
+//!
+//! **Proves**: the final logs are dense; each reader takes every offset behind its position, or is told a gap that begins
+//! there and ends at the new position; no reader goes on in the log from a position, or from events, that the log does not
+//! have (a fork that was not told). Of what a gap names: `trimmed` ends below the log's horizon, and the reader's epoch does
+//! not go on behind the fork of `restored`; `history` is told only where the reader's position is not that of the log.
+//!
+//! **Cannot** say more of gaps in rooms that were restored: a backup brings an older horizon back, and older positions. A gap
+//! `trimmed` of an earlier epoch, and any `history`, pass there; so does a gap `restored` of what a newer backup may have brought
+//! back. Nor can it see what a reader was not meant to get: where a
+//! subscription begins is what its [`Record::Opened`] says.
 
-use super::history::{History, Record};
+use super::history::{Entry, History, Log, Record};
 use super::lost::Lost;
 use super::replay::{State, Stream, replay};
 use super::violation::{Promise, Violation};
@@ -22,17 +32,17 @@ pub fn check(history: &History) -> Vec<Violation> {
         }
     }
     let lost = Lost::of(history);
-    replay(history, |stream, record| {
+    let streams = replay(history, |stream, record| {
         let found = match record {
-            Record::Seen { entry, .. } if entry.offset > stream.cursor.next() => {
-                Some((entry.offset, format!("seen next after {}", stream.cursor)))
+            Record::Seen { entry, .. } if entry.offset > stream.cursor().next() => {
+                Some((entry.offset, format!("seen next after {}", stream.cursor())))
             }
             Record::Opened { position, .. }
-                if stream.state != State::New && position.offset > stream.cursor =>
+                if stream.state != State::New && position.offset > stream.cursor() =>
             {
                 Some((
                     position.offset,
-                    format!("went on there, with everything after {} missing", stream.cursor),
+                    format!("went on there, with everything after {} missing", stream.cursor()),
                 ))
             }
             Record::Told { gap, .. } => {
@@ -45,7 +55,31 @@ pub fn check(history: &History) -> Vec<Violation> {
             violations.push(violation.room(stream.room).reader(stream.reader).offset(offset));
         }
     });
+    for stream in streams {
+        let Some((last, offset)) = history.log(stream.room).and_then(|log| passed_fork(log, &stream)) else {
+            continue;
+        };
+        let what = format!("not in the log, and the reader went on to {last} without being told");
+        let violation = Violation::new(Promise::NoSilentGap, what);
+        violations.push(violation.room(stream.room).reader(stream.reader).offset(offset));
+    }
     violations
+}
+
+/// If the reader holds an event of the log, and something before it that the log has never had: both offsets.
+fn passed_fork(log: &Log, stream: &Stream<'_>) -> Option<(Offset, Offset)> {
+    let epoch_at = |offset| log.at(offset).map(|standing| standing.epoch);
+    let last = stream.held.iter().rposition(|entry| epoch_at(entry.offset) == Some(entry.epoch))?;
+    let is_strange = |entry: &&&Entry| epoch_at(entry.offset).is_some_and(|epoch| epoch != entry.epoch);
+    let strange = stream.held[..last].iter().find(is_strange).map(|entry| entry.offset);
+    let base = || {
+        let base = stream.base;
+        // A bare offset has no epoch, and nothing is known of its chain.
+        let is_strange = base.epoch.is_some()
+            && log.at(base.offset).is_some_and(|standing| standing.chain != base.chain);
+        is_strange.then_some(base.offset)
+    };
+    Some((stream.held[last].offset, strange.or_else(base)?))
 }
 
 /// What is wrong with the range of `gap`, told to a reader whose cursor stands where that of `stream` does.
@@ -54,10 +88,10 @@ fn wrong_range(history: &History, lost: &Lost<'_>, stream: &Stream<'_>, gap: &Ga
     let position = gap.position.map_or(Offset::ZERO, |position| position.offset);
     let (from, to) = match gap.reason {
         // That a cursor goes back by it is the matter of another promise.
-        GapReason::Trimmed if position < stream.cursor => return None,
-        GapReason::Trimmed => (stream.cursor.next(), position),
-        GapReason::Restored => (position.next(), stream.cursor),
-        GapReason::History => (Offset(1), stream.cursor.max(position)),
+        GapReason::Trimmed if position < stream.cursor() => return None,
+        GapReason::Trimmed => (stream.cursor().next(), position),
+        GapReason::Restored => (position.next(), stream.cursor()),
+        GapReason::History => (Offset(1), stream.cursor().max(position)),
         GapReason::Deleted => return None,
     };
     if (gap.from, gap.to) != (from, to) {
@@ -67,18 +101,25 @@ fn wrong_range(history: &History, lost: &Lost<'_>, stream: &Stream<'_>, gap: &Ga
         return Some("it names nothing".to_owned());
     }
     match gap.reason {
-        // A backup brings an older horizon back with it.
-        GapReason::Trimmed if !lost.concerns(stream.room) => {
-            let standing = log.filter(|log| gap.to > log.before)?;
-            Some(format!("the log still has everything after {}", standing.before))
+        GapReason::Trimmed => {
+            let log = log.filter(|log| gap.to > log.before)?;
+            // A backup brings an older horizon back with it; but behind the last restore, none.
+            let is_newest = gap.position.is_some_and(|position| position.epoch == Some(log.epoch));
+            (is_newest || !lost.concerns(stream.room))
+                .then(|| format!("the log still has everything after {}", log.before))
         }
         GapReason::Restored => {
-            let dropped = stream.first_held_from(gap.from)?;
-            let standing = log?.at(dropped.offset)?;
-            let stands = standing.epoch == dropped.epoch && standing.chain == dropped.chain;
-            stands.then(|| format!("what was seen at {} stands in the log", dropped.offset))
+            let first = stream.first_held_from(gap.from).map_or(gap.from, |dropped| dropped.offset);
+            let epoch = stream.held_at(first).map_or(stream.position.epoch, |dropped| Some(dropped.epoch));
+            let stands = log?.at(first).is_some_and(|standing| Some(standing.epoch) == epoch);
+            (stands && !lost.may_have_come_back(stream.room, first))
+                .then(|| format!("the reader's event {first} stands in the log"))
         }
-        _ => None,
+        GapReason::History if !lost.concerns(stream.room) => {
+            let stands = log?.at(stream.cursor()).is_some_and(|at| at.chain == stream.position.chain);
+            stands.then(|| format!("the reader's event {} stands in the log", stream.cursor()))
+        }
+        GapReason::History | GapReason::Deleted => None,
     }
 }
 

@@ -17,7 +17,8 @@ use crate::resume::Gap;
 
 /// A reader that takes events in order and remembers its cursor, through any number of connections.
 ///
-/// One that was set back on purpose (a copy, a restart from an older cursor) is another reader. The recorder numbers them.
+/// One that was set elsewhere on purpose (a copy, a restart from an older cursor, a leap to the head) is another reader.
+/// The recorder numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reader(pub u64);
 
@@ -70,6 +71,12 @@ impl Entry {
             publish: PublishId { client: event.client, seq: event.seq, nonce: event.nonce },
             body: event.body.as_ref().map(body_digest),
         }
+    }
+
+    /// Where a reader stands that took it last.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        Position { epoch: Some(self.epoch), offset: self.offset, chain: self.chain }
     }
 
     /// True if both are the same event, be it that one of them was redacted meanwhile.
@@ -172,7 +179,7 @@ pub enum Record {
         /// Which publish.
         publish: PublishId,
     },
-    /// A subscription began, or went on after a break.
+    /// A subscription began, or went on after a break: it is in force, the server has answered.
     Opened {
         /// Who reads.
         reader: Reader,
@@ -223,10 +230,13 @@ pub enum Record {
     /// A server went down.
     Crashed(Crash),
     /// A backup was restored (or a store that keeps nothing began anew): what stood above `fork` is not in the log.
+    ///
+    /// Only this excuses an acked event that is gone: a `restored` gap is the server's own word. Those of one room stand in
+    /// the order in which it was restored.
     Restored {
         /// In which room.
         room: RoomId,
-        /// The newest offset that was kept.
+        /// The newest offset of the backup.
         fork: Offset,
     },
     /// From here on nothing goes wrong any more, and everybody has time to catch up.

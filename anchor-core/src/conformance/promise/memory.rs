@@ -1,5 +1,7 @@
 //! Memory is bounded: no sample above its bound, and no growth in step with the events handled.
 //!
+//! **Proves** only what was sampled, of processes with at least [`SAMPLES_MIN`] samples over a doubling of events.
+//!
 //! Growth is judged between two medians of one process, by events handled: of its second quarter of samples (the first
 //! is warm-up) and of its last. Where the events at least doubled in between, memory must not have grown half as much in
 //! proportion. A leak small beside what the process needs anyhow is found by the bound, in a run that is long enough.

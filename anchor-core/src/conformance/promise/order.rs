@@ -1,10 +1,18 @@
 //! One order for all readers: they and the final log agree on every offset, and each client's seqs rise.
+//!
+//! **Proves**: whoever took an offset of an epoch took the same event there, which is that of the log if it stands; what a
+//! reader holds in the end stands, or was trimmed, or was lost by name; readers agree on trimmed offsets over all epochs; and
+//! the publishes of one client stand in a room in the order of their seqs, trimmed ones included as far as readers took them.
+//!
+//! **Cannot** judge events that were trimmed before any reader took them, nor an order across rooms (there is none). That a
+//! reader was *told* of what it holds in vain is the matter of [`super::gaps`].
 
 use std::collections::HashMap;
 
 use super::history::{Entry, History, Reader, Record};
 use super::lost::Lost;
 use super::replay::{Stream, replay};
+use super::trimmed::Trimmed;
 use super::violation::{Promise, Violation};
 use crate::id::RoomId;
 use crate::position::{Epoch, Offset};
@@ -16,9 +24,16 @@ use crate::position::{Epoch, Offset};
 #[must_use]
 pub fn check(history: &History) -> Vec<Violation> {
     let mut violations = Vec::new();
-    check_seqs(history, &mut violations);
-    check_agreement(history, &mut violations);
     let lost = Lost::of(history);
+    let trimmed = Trimmed::of(history, &lost);
+    check_seqs(history, &trimmed, &mut violations);
+    check_agreement(history, &mut violations);
+    for (one, other) in &trimmed.conflicts {
+        let what =
+            format!("{} was seen where {} has {}", one.entry.publish, other.reader, other.entry.publish);
+        let violation = Violation::new(Promise::OneOrder, what);
+        violations.push(violation.room(one.room).reader(one.reader).offset(one.entry.offset));
+    }
     for stream in replay(history, |_, _| {}) {
         if let Some(entry) =
             stream.held.iter().find(|entry| !is_accounted_for(history, &lost, &stream, entry))
@@ -32,10 +47,10 @@ pub fn check(history: &History) -> Vec<Violation> {
 }
 
 /// The publishes of one client stand in a room in the order of their seqs. Equal seqs are a repeat, not a disorder.
-fn check_seqs(history: &History, violations: &mut Vec<Violation>) {
+fn check_seqs(history: &History, trimmed: &Trimmed<'_>, violations: &mut Vec<Violation>) {
     for (room, log) in history.logs() {
         let mut highest = HashMap::new();
-        for entry in &log.entries {
+        for entry in trimmed.of_room(room).chain(&log.entries) {
             let publish = &entry.publish;
             let before = highest.entry(publish.client).or_insert(publish.seq);
             if publish.seq < *before {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::history::{Entry, History, Reader, Record};
 use crate::id::RoomId;
-use crate::position::Offset;
+use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 
 /// A reader in a room.
@@ -13,7 +13,9 @@ pub(super) struct Stream<'h> {
     pub(super) reader: Reader,
     pub(super) room: &'h RoomId,
     /// Everything up to here was taken, or told as a gap.
-    pub(super) cursor: Offset,
+    pub(super) position: Position,
+    /// Where `held` begins: what stood before it was taken, or told as a gap, elsewhere or earlier.
+    pub(super) base: Position,
     pub(super) state: State,
     /// What was taken and not dropped by a gap, by rising offset.
     pub(super) held: Vec<&'h Entry>,
@@ -75,7 +77,19 @@ pub(super) fn replay<'h>(
 
 impl<'h> Stream<'h> {
     const fn new(reader: Reader, room: &'h RoomId) -> Self {
-        Self { reader, room, cursor: Offset::ZERO, state: State::New, held: Vec::new() }
+        Self {
+            reader,
+            room,
+            position: Position::START,
+            base: Position::START,
+            state: State::New,
+            held: Vec::new(),
+        }
+    }
+
+    /// The newest offset that was taken, or told as a gap.
+    pub(super) const fn cursor(&self) -> Offset {
+        self.position.offset
     }
 
     /// What the reader holds at `offset`.
@@ -89,29 +103,36 @@ impl<'h> Stream<'h> {
         self.held.get(self.held.partition_point(|entry| entry.offset < offset)).copied()
     }
 
+    fn move_to(&mut self, position: Position) {
+        self.position = position;
+        if self.held.is_empty() {
+            self.base = position;
+        }
+    }
+
     fn apply(&mut self, record: &'h Record) {
         match record {
             Record::Opened { position, .. } => {
-                self.cursor = self.cursor.max(position.offset);
+                if position.offset > self.cursor() {
+                    self.move_to(*position);
+                }
                 self.state = State::Open;
             }
-            Record::Seen { entry, .. } if entry.offset > self.cursor => {
+            Record::Seen { entry, .. } if entry.offset > self.cursor() => {
                 self.held.push(entry);
-                self.cursor = entry.offset;
+                self.move_to(entry.position());
             }
             Record::Told { gap, .. } => {
-                let position = gap.position.map_or(Offset::ZERO, |position| position.offset);
+                let position = gap.position.unwrap_or(Position::START);
                 match gap.reason {
-                    GapReason::Trimmed => self.cursor = self.cursor.max(position),
+                    GapReason::Trimmed if position.offset < self.cursor() => return,
+                    GapReason::Trimmed => {}
                     GapReason::Restored => {
-                        self.cursor = position;
                         self.held.truncate(self.held.partition_point(|entry| entry.offset < gap.from));
                     }
-                    GapReason::History | GapReason::Deleted => {
-                        self.cursor = position;
-                        self.held.clear();
-                    }
+                    GapReason::History | GapReason::Deleted => self.held.clear(),
                 }
+                self.move_to(position);
                 if gap.reason == GapReason::Deleted {
                     self.state = State::Closed;
                 }

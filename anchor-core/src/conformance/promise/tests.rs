@@ -1,6 +1,8 @@
 //! A valid history passes, and each deliberate corruption is caught by the checker that it concerns and by no other.
 
 mod corrupt;
+mod legal;
+mod slips;
 mod valid;
 
 use super::*;

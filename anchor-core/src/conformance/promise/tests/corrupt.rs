@@ -79,7 +79,10 @@ fn more_than_one_order() {
         let entry = Entry { chain: Chain::ZERO, ..entry(NEW, 17) };
         replace(history, &seen(LATE, 17), Record::Seen { reader: LATE, room: room(), entry });
     });
-    check(OneOrder, "the log does not have it there", |history| history.push(seen(LATE, EVENTS + 1)));
+    check(OneOrder, "the log does not have it there", |history| {
+        history.push(seen(LATE, EVENTS + 1));
+        history.push(Record::Closed { reader: LATE, room: room() });
+    });
     check(OneOrder, "stands behind its publish 31", |history| {
         append(history, Entry { publish: publish(31), ..entry(NEW, EVENTS + 1) });
         append(history, Entry { publish: publish(30), ..entry(NEW, EVENTS + 2) });
@@ -132,10 +135,10 @@ fn a_beat_that_lies() {
         replace(history, &beat(vec![room()]), beat(Vec::new()));
     });
     check(BeatNeverLies, "offset 16", |history| {
-        // Event 16 was acked at 160 ms: a beat of that very millisecond need not know it, one of the next must.
+        // Event 16 was acked at 1160 ms: a beat of that very millisecond need not know it, one of the next must.
         let beat = |at_ms| Record::Beat { reader: LATE, at_ms, lag: Vec::new() };
-        insert_before(history, &seen(LATE, 16), beat(160));
-        insert_before(history, &seen(LATE, 16), beat(161));
+        insert_before(history, &seen(LATE, 16), beat(1_160));
+        insert_before(history, &seen(LATE, 16), beat(1_161));
     });
 }
 

@@ -1,7 +1,7 @@
 //! A history in which everything happens that may: breaks, trimming, a restored backup, unknown outcomes, lagging beats.
 //!
-//! The log of the lobby has [`EVENTS`] events. Event n is publish n of one client, acked at n × 10 ms, and seen by all
-//! readers but as said here. A backup was restored that kept 1 to [`FORK`]; the horizon is [`TRIMMED`] + 1.
+//! The log of the lobby has [`EVENTS`] events. Event n is publish n of one client, acked at n × 10 ms (a second later in the
+//! new epoch), and seen by all readers but as said here. A backup was restored that kept 1 to [`FORK`]; the horizon is [`TRIMMED`] + 1.
 
 use super::super::history::body_digest;
 use super::*;
@@ -132,7 +132,8 @@ pub(super) fn acked(entry: &Entry) -> Record {
         duplicate: false,
         durability: Durability::Disk,
     };
-    Record::Acked { publish: entry.publish, ack, at_ms: entry.offset.0 * 10 }
+    let at_ms = entry.offset.0 * 10 + if entry.epoch == NEW { 1_000 } else { 0 };
+    Record::Acked { publish: entry.publish, ack, at_ms }
 }
 
 pub(super) fn gap(reader: Reader, reason: GapReason, from: u64, to: u64, position: Position) -> Record {
