@@ -10,6 +10,8 @@ mod crash_trim;
 mod damaged;
 mod directory;
 mod disk_full;
+mod failing;
+mod faults;
 mod paging;
 mod regressions;
 #[cfg(feature = "sabotage")]
