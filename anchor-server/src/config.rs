@@ -3,6 +3,8 @@
 //! Flags, environment and file speak of the same options: [`settings::Settings`] is the one list of them. Names, value
 //! syntax, help and the messages about wrong values come from there, whatever the source.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod settings;
 mod sources;
 #[cfg(test)]

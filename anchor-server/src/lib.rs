@@ -40,6 +40,9 @@ mod state;
 mod telemetry;
 
 pub use command::run;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use config::fuzzing;
 pub use config::{AuthMode, CommandLine, Config, ConfigError, Layers, LogFormat, Origin, Place};
 pub use error::StartError;
 pub use routes::router;

@@ -8,8 +8,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, FromArgMatches};
 use thiserror::Error;
 
 use super::settings::{Settings, options_command, variable_of};
@@ -48,7 +48,7 @@ impl Layers {
             let option = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase().replace('_', "-");
             // `ANCHOR_listen` is not what `with_variables` names.
             let option = if variable_of(&option) == name { option } else { name.to_owned() };
-            variables = one(&origin, &option, [value])?.or(variables);
+            variables = one(&origin, &option, vec![value])?.or(variables);
         }
         let settings = self.flags.settings.or(variables);
         let settings = match file {
@@ -151,33 +151,55 @@ fn plain(value: toml::Value) -> Option<OsString> {
 }
 
 /// Reads one option as if it stood on the command line.
-fn one(
-    place: &Place,
-    option: &str,
-    values: impl IntoIterator<Item = OsString>,
-) -> Result<Settings, ConfigError> {
+fn one(place: &Place, option: &str, values: Vec<OsString>) -> Result<Settings, ConfigError> {
+    let command = options_command();
+    let Some(known) = command.get_arguments().find(|known| known.get_long() == Some(option)) else {
+        return Err(unknown(place.clone(), option));
+    };
+    if values.is_empty() && !matches!(known.get_action(), ArgAction::Append) {
+        return Err(ConfigError::Value { place: place.clone(), problem: "give a value".to_owned() });
+    }
     let arguments = values.into_iter().map(|value| {
         let mut argument = OsString::from(format!("--{option}="));
         argument.push(value);
         argument
     });
-    options_command()
+    command
         .try_get_matches_from(arguments)
         .and_then(|matches| Settings::from_arg_matches(&matches))
         .map_err(|error| explain(place.clone(), &error))
+}
+
+/// Says that there is no such option, and which may have been meant.
+fn unknown(place: Place, option: &str) -> ConfigError {
+    // The parser takes what stands before an equals sign for the name.
+    let name = option.split('=').next().unwrap_or_default();
+    match options_command().try_get_matches_from([format!("--{name}=")]) {
+        Err(error) if error.kind() == clap::error::ErrorKind::UnknownArgument => explain(place, &error),
+        _ => {
+            let command = options_command();
+            let meant = command.get_arguments().filter_map(clap::Arg::get_long).find(|known| *known == name);
+            let similar = meant.map(|option| spelled(&place, option));
+            ConfigError::UnknownKey { place, similar }
+        }
+    }
+}
+
+/// An option as a place names it.
+fn spelled(place: &Place, option: &str) -> String {
+    match place {
+        Place::Variable(_) => variable_of(option),
+        Place::File { .. } => option.to_owned(),
+    }
 }
 
 /// Says what the parser of the command line found, in the words of the place.
 fn explain(place: Place, error: &clap::Error) -> ConfigError {
     if error.kind() == clap::error::ErrorKind::UnknownArgument {
         let similar = match error.get(ContextKind::SuggestedArg) {
-            Some(ContextValue::String(flag)) => Some(flag.trim_start_matches('-').to_owned()),
+            Some(ContextValue::String(flag)) => Some(spelled(&place, flag.trim_start_matches('-'))),
             _ => None,
         };
-        let similar = similar.map(|option| match &place {
-            Place::Variable(_) => variable_of(&option),
-            Place::File { .. } => option,
-        });
         return ConfigError::UnknownKey { place, similar };
     }
     let problem = error.source().map_or_else(

@@ -175,6 +175,26 @@ fn a_wrong_key_is_named_with_its_place() {
     assert!(table.contains("`server`"), "{table}");
 }
 
+/// Found by fuzzing: a wrong key with an empty list was passed over, since no value of it was ever read; one with an equals
+/// sign in it was read as the option before the sign, so that `"data=elsewhere" = ""` named a directory `elsewhere=`.
+#[test]
+fn a_wrong_key_is_named_whatever_its_value_is() {
+    for text in ["listn = []\n", "\"\" = []\n"] {
+        assert!(complaint(&[], &[], Some(text)).contains("there is no such option"), "{text}");
+    }
+    let sign = complaint(&[], &[], Some("\"data=elsewhere\" = \"\"\n"));
+    assert!(sign.contains("`data=elsewhere`") && sign.contains("did you mean `data`"), "{sign}");
+}
+
+/// Found by fuzzing: an empty list counted as no value at all, also where an option has exactly one.
+#[test]
+fn an_empty_list_is_no_value_of_an_option_that_has_one() {
+    let listen = complaint(&[], &[], Some("listen = []\n"));
+    assert!(listen.contains("`listen`") && listen.contains("give a value"), "{listen}");
+    let none = file("allow-origin = []\n");
+    assert_eq!(resolve(&[], &[], Some(none.path())).unwrap(), Config::default());
+}
+
 #[test]
 fn a_wrong_value_is_named_with_its_place_and_a_right_one() {
     let address = complaint(&["--listen", "3000"], &[], None);
