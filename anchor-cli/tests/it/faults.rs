@@ -6,7 +6,7 @@
 mod clones;
 mod kills;
 mod older_data;
-mod program;
-mod server;
+pub(crate) mod program;
+pub(crate) mod server;
 mod slow_reader;
 mod world;

@@ -12,3 +12,4 @@ mod cli_terminal;
 mod cli_world;
 
 mod faults;
+mod torture;

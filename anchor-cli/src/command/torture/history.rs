@@ -3,6 +3,7 @@
 //! Reading is strict: an unknown record or field is an error that names its line, for a misspelt one would be a check that
 //! never happens.
 
+mod field;
 mod line;
 
 use std::fmt;
@@ -212,3 +213,5 @@ pub(super) const VERSION: u64 = 1;
 
 /// Longest line, in bytes. Source: chosen; a beat that names 1,000 rooms fits several times.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
+#[cfg(test)]
+mod tests;

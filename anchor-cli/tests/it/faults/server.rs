@@ -97,7 +97,7 @@ fn command() -> Command {
 }
 
 /// The server's binary beside the client's; built if it is missing or older than its sources.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let folder = Path::new(env!("CARGO_BIN_EXE_anchor-cli")).parent().expect("a binary lies in a folder");

@@ -71,7 +71,7 @@ impl Fate {
                 is_cut: dice.chance(70),
             },
             80..92 => Self::Delayed { most: dice.time(Duration::ZERO, DELAY_MAX) },
-            _ => Self::Dripped { bytes: usize::try_from(dice.magnitude(DRIP_MAX)).unwrap_or(1) },
+            _ => Self::Dripped { bytes: DRIP_MIN + usize::try_from(dice.magnitude(DRIP_MAX)).unwrap_or(0) },
         }
     }
 
@@ -162,7 +162,9 @@ const STALL_MAX: Duration = Duration::from_secs(8);
 /// Source: chosen; a poor mobile network.
 const DELAY_MAX: Duration = Duration::from_millis(150);
 
-/// Bytes at a time on a connection that drips, at most. Source: chosen.
+/// Bytes at a time on a connection that drips, at least, and at most in addition. Source: chosen; 6 KB/s, below which a
+/// client of the default rate would never come to its end.
+const DRIP_MIN: usize = 64;
 const DRIP_MAX: u64 = 2_000;
 
 /// Between two drops. Source: chosen.
