@@ -4,6 +4,7 @@ mod corrupt;
 mod legal;
 mod slips;
 mod valid;
+mod wrong;
 
 use super::*;
 use crate::code::Code;

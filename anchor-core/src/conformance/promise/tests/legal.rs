@@ -46,7 +46,7 @@ fn everything_happens() {
 }
 
 /// A random legal history of so many steps.
-fn drawn(seed: u64, steps: usize) -> History {
+pub(super) fn drawn(seed: u64, steps: usize) -> History {
     let mut world = World::new(seed);
     for _ in 0..steps {
         world.step();
