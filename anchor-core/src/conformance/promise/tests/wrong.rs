@@ -1,4 +1,7 @@
 //! Right histories with one thing wrong somewhere: found, whatever was restored, trimmed and given up around it.
+//!
+//! Among thousands of seeds a few leave a history that is right, too: what a reader then learns (that its log is another one)
+//! covers what was taken away. They are not among these.
 
 use super::legal::drawn;
 use super::*;
