@@ -10,6 +10,8 @@
 
 mod answer;
 mod decide;
+#[cfg(feature = "sabotage")]
+mod late;
 mod random;
 
 use std::collections::HashMap;
@@ -50,6 +52,8 @@ pub(crate) struct Writer {
     steps: u64,
     random: Random,
     disk_is_full: bool,
+    #[cfg(feature = "sabotage")]
+    late: Option<late::Late>,
 }
 
 /// What a step did.
@@ -99,6 +103,8 @@ impl Writer {
             steps: 0,
             random: Random::default(),
             disk_is_full: false,
+            #[cfg(feature = "sabotage")]
+            late: None,
         }
     }
 
@@ -107,6 +113,10 @@ impl Writer {
     /// While the disk is full, openings of clients are answered nevertheless, for reading goes on: what such a client
     /// has in the line belongs to older sessions and is fenced by the opening, so its `highest` stands.
     pub(crate) fn step(&mut self, shared: &Shared) -> Result<Step, BoxError> {
+        #[cfg(feature = "sabotage")]
+        if self.commit_late(shared)? {
+            return Ok(Step::Worked);
+        }
         if shared.queue.is_empty() {
             return Ok(Step::Idle);
         }
@@ -143,12 +153,10 @@ impl Writer {
             answers.extend(self.take_fenced(shared));
         }
         let commit = deciding.finish();
-        if sabotage::is(Sabotage::AckBeforeCommit) {
-            answers.drain(..).for_each(Answer::send);
-        }
-        if sabotage::is(Sabotage::DuplicateAckedEarly) {
-            answers.extract_if(.., |answer| answer.is_of_repeats()).for_each(Answer::send);
-        }
+        #[cfg(feature = "sabotage")]
+        let Some((commit, answers)) = self.let_out(shared, commit, answers)? else {
+            return Ok(Step::Worked);
+        };
         if !commit.is_empty() {
             self.commit(shared, commit)?;
         }
@@ -162,6 +170,10 @@ impl Writer {
     /// Hands what was committed since the last cut to the pager.
     pub(crate) fn cut(&mut self, shared: &Shared) {
         if !self.has_uncut() {
+            return;
+        }
+        #[cfg(feature = "sabotage")]
+        if self.late.is_some() {
             return;
         }
         let Collecting { number, runs, trims, changed, events, bytes, .. } = std::mem::take(&mut self.cut);
@@ -194,7 +206,8 @@ impl Writer {
             client.window = Arc::new(Window::restore(floor, highest, known.chain(entries)));
             self.cut.touch(key, client);
         }
-        self.publish(shared, number, commit)?;
+        show(shared, number, &commit)?;
+        self.set_aside(commit);
         self.next = number + 1;
         self.cut_if_due(shared);
         Ok(())
@@ -244,9 +257,6 @@ impl Writer {
 
     fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<(), BoxError> {
         let number = self.next;
-        if sabotage::is(Sabotage::OverlayVisible) {
-            self.publish(shared, number, commit.clone())?;
-        }
         let value = commit.encode();
         let databases = shared.databases()?;
         let applied = match sabotage::is(Sabotage::JournalTrimmedEarly) {
@@ -266,44 +276,19 @@ impl Writer {
         transaction.commit()?;
         self.oldest = self.oldest.max(trimmed);
         self.next = number + 1;
-        if sabotage::is(Sabotage::OverlayVisible) {
-            return Ok(());
+        if !sabotage::is(Sabotage::OverlayVisible) {
+            show(shared, number, &commit)?;
         }
-        self.publish(shared, number, commit)
+        self.set_aside(commit);
+        Ok(())
     }
 
-    /// Lets readers and the observer see a commit that is durable.
-    fn publish(&mut self, shared: &Shared, number: u64, commit: Commit) -> Result<(), BoxError> {
-        // What only the pages know is looked up before readers are kept waiting.
-        let trimmed = commit.trims.iter().map(|trim| &trim.room);
-        let rooms = commit.runs.iter().map(|stored| stored.run.room()).chain(trimmed);
-        let paged: Vec<&RoomId> = {
-            let visible = shared.visible();
-            rooms.filter(|room| visible.get(room).is_none()).collect()
-        };
-        let mut rows = HashMap::with_capacity(paged.len());
-        for room in paged {
-            if !rows.contains_key(room) {
-                rows.insert(room, shared.row(room)?);
-            }
-        }
-        let known = |room: &RoomId| -> Result<_, BoxError> {
-            // A room that the pager has just finished is not among them.
-            let row = rows.remove(room).map_or_else(|| shared.row(room), Ok)?;
-            Ok(row.map(|row| (row.state.clone(), row.ts)))
-        };
-        shared.visible_mut().add(number, &commit, known)?;
-        if let Some(observer) = shared.observer()
-            && !commit.runs.is_empty()
-        {
-            let runs: Vec<_> = commit.runs.iter().map(|stored| stored.run.clone()).collect();
-            observer.committed(&runs);
-        }
+    /// Keeps what was committed for the next cut.
+    fn set_aside(&mut self, commit: Commit) {
         self.cut.events += commit.runs.iter().map(|stored| stored.run.len()).sum::<usize>();
         self.cut.bytes += commit.runs.iter().map(Stored::bytes).sum::<usize>();
         self.cut.runs.extend(commit.runs);
         self.cut.trims.extend(commit.trims);
-        Ok(())
     }
 
     fn cut_if_due(&mut self, shared: &Shared) {
@@ -346,6 +331,36 @@ impl Collecting {
             self.changed.push(key.clone());
         }
     }
+}
+
+/// Lets readers and the observer see a commit that is durable.
+fn show(shared: &Shared, number: u64, commit: &Commit) -> Result<(), BoxError> {
+    // What only the pages know is looked up before readers are kept waiting.
+    let trimmed = commit.trims.iter().map(|trim| &trim.room);
+    let rooms = commit.runs.iter().map(|stored| stored.run.room()).chain(trimmed);
+    let paged: Vec<&RoomId> = {
+        let visible = shared.visible();
+        rooms.filter(|room| visible.get(room).is_none()).collect()
+    };
+    let mut rows = HashMap::with_capacity(paged.len());
+    for room in paged {
+        if !rows.contains_key(room) {
+            rows.insert(room, shared.row(room)?);
+        }
+    }
+    let known = |room: &RoomId| -> Result<_, BoxError> {
+        // A room that the pager has just finished is not among them.
+        let row = rows.remove(room).map_or_else(|| shared.row(room), Ok)?;
+        Ok(row.map(|row| (row.state.clone(), row.ts)))
+    };
+    shared.visible_mut().add(number, commit, known)?;
+    if let Some(observer) = shared.observer()
+        && !commit.runs.is_empty()
+    {
+        let runs: Vec<_> = commit.runs.iter().map(|stored| stored.run.clone()).collect();
+        observer.committed(&runs);
+    }
+    Ok(())
 }
 
 /// The window of a client, from memory or the pages.

@@ -9,6 +9,7 @@ use crate::queue::Reply;
 use crate::shared::BACKEND;
 
 /// The answer to one request.
+#[derive(Debug)]
 pub(super) enum Answer {
     Append(Reply<Vec<Outcome>>, Vec<Outcome>),
     /// A session of the batch was forgotten: nothing of it was decided.
@@ -18,12 +19,6 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// True if everything in it was decided before: what a sabotage answers too early.
-    pub(super) fn is_of_repeats(&self) -> bool {
-        let is_repeat = |outcome: &Outcome| matches!(outcome, Outcome::Acked(ack) if ack.duplicate);
-        matches!(self, Self::Append(_, outcomes) if outcomes.iter().all(is_repeat))
-    }
-
     pub(super) fn send(self) {
         // Somebody who no longer waits for the answer dropped the other end.
         match self {
