@@ -53,7 +53,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// - [`StoreError::Unavailable`]: nothing of the batch was written.
-    /// - [`StoreError::Unknown`]: outcome unknown, the store goes on; end the sessions of the batch.
+    /// - [`StoreError::Unknown`]: outcome unknown, the store goes on; end the sessions of the batch. Also for each session
+    ///   that was opened before the store went back to an older state (a fail-over that lost commits): what it handed over
+    ///   before may be gone, and what follows must not stand without it.
     /// - [`StoreError::Failed`]: outcome unknown, final for this process.
     ///
     /// What was handed over behind a batch that failed must not overtake it: publishes of its sessions are answered

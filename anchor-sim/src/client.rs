@@ -243,6 +243,8 @@ impl SimClient {
         let next = lineage.next();
         *lineage = copy.lineage.clone();
         lineage.branch(author, next);
+        // It reuses numbers that the server knows, and finds that out line by line.
+        lineage.fork();
         self.disk = Some(copy.disk.copy(&Power::new()));
     }
 

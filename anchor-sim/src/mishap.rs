@@ -58,6 +58,18 @@ pub enum Mishap {
 }
 
 impl Mishap {
+    /// True if two states of one client come out of it.
+    #[must_use]
+    pub const fn copies_clients(self) -> bool {
+        matches!(self, Self::CloneClient | Self::SetBackClient)
+    }
+
+    /// True if logs go back to what they were.
+    #[must_use]
+    pub const fn restores_logs(self) -> bool {
+        matches!(self, Self::Restore | Self::FailOver)
+    }
+
     /// What can go wrong with so many servers.
     pub fn all(nodes: u64) -> impl Iterator<Item = Self> {
         use Mishap as M;

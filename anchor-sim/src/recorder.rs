@@ -142,6 +142,14 @@ impl Recorder {
         inner.history.push(Record::Opened { reader, room: room.clone(), position });
     }
 
+    /// As [`Recorder::opened`] after `offset`, unless it has begun.
+    pub fn opened_once(&self, reader: Reader, room: &RoomId, offset: Offset) {
+        let is_new = !lock(&self.inner).cursors.contains_key(&(reader, room.clone()));
+        if is_new {
+            self.opened(reader, room, Position { offset, ..Position::START });
+        }
+    }
+
     /// A reader takes events.
     pub fn seen(&self, reader: Reader, room: &RoomId, events: &Events) {
         let (Some(first), Some(last)) = (events.events.first(), events.events.last()) else { return };

@@ -114,7 +114,11 @@ impl Anchor {
             (From::Offset(offset), Some(state)) if offset <= state.head.offset => {
                 match self.store().locate(room, Place::Offset(offset)).await? {
                     Some(mark) => (position_at(state, mark), Vec::new()),
-                    None => (horizon(), Vec::new()),
+                    // Trimmed since the state was read: the gap begins where the reader stands, not where the horizon was.
+                    None => {
+                        let state = self.store().room(room).await?;
+                        return Box::pin(self.place(room, from, state.as_ref())).await;
+                    }
                 }
             }
             (From::Offset(offset), state) => {

@@ -159,3 +159,28 @@ fn a_store_that_is_away_answers_nothing_until_it_is_back() {
         assert!(!ack_of(append_one(&store, again).await).duplicate);
     });
 }
+
+#[test]
+fn a_fail_over_ends_every_session_and_what_follows_waits_for_a_new_one() {
+    block_on(async {
+        let inside = memory();
+        let store = FailingStore::new(inside.clone());
+        let room = room("a");
+        let [mut ada, mut bob] = [Author::open(&store, "ada", 1).await, Author::open(&store, "bob", 2).await];
+        let kept = inside.snapshot();
+        let lost = ada.message(&room, "lost with the fail-over");
+        assert!(!ack_of(append_one(&store, lost).await).duplicate);
+        inside.restore_from(kept);
+        store.fail_over();
+        for author in [&mut ada, &mut bob] {
+            let behind = author.message(&room, "behind it");
+            let error = store.append(vec![behind.clone()]).await.unwrap_err();
+            assert!(matches!(error, StoreError::Unknown { .. }));
+            assert_eq!(append_one(&store, behind).await, Outcome::Fenced);
+        }
+        assert_eq!(inside.room(&room).await.unwrap(), None, "nothing stands without what it followed");
+        ada.hello(&store).await;
+        let again = ada.publish(1, &room, anchor_core::event::Draft::message("lost with the fail-over"));
+        assert!(!ack_of(append_one(&store, again).await).duplicate);
+    });
+}

@@ -99,14 +99,19 @@ async fn next(application: &Application, subscriptions: &mut [Subscription]) -> 
 
 fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, delivery: &Delivery) {
     let recorder = &application.world.recorder;
+    if let (From::Last(_), Some(first)) = (asked, first_offset(delivery)) {
+        recorder.opened_once(reader, room, first.previous());
+    }
     match delivery {
         Delivery::Started { position, .. } => {
             // What lies between what was asked for and where it starts is told as a gap.
             let position = match asked {
                 From::Start => Position::START,
                 From::After(position) => position,
-                From::Offset(offset) => Position { offset, ..*position },
-                From::Last(_) | From::Now => *position,
+                From::Offset(offset) => Position { offset, ..Position::START },
+                // Which message is the n-th last is known to the server alone: the first delivery tells.
+                From::Last(_) => return,
+                From::Now => *position,
             };
             recorder.opened(reader, room, position);
         }
@@ -117,6 +122,15 @@ fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, d
         Delivery::Ended { code, message } => {
             recorder.defect(format!("{reader} was sent out of {room}: {message} ({code})"));
         }
+    }
+}
+
+/// The first event that a delivery brings, or tells as missing.
+fn first_offset(delivery: &Delivery) -> Option<Offset> {
+    match delivery {
+        Delivery::Events(events) => Some(events.first),
+        Delivery::Gap(gap) => Some(gap.from),
+        Delivery::Started { .. } | Delivery::Ended { .. } => None,
     }
 }
 

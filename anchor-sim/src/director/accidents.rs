@@ -286,6 +286,11 @@ impl Director {
         }
         shared.memory.restore_from(shared.snapshot.clone());
         shared.snapshot = shared.memory.snapshot();
+        for node in &mut self.nodes {
+            if let Backing::Database(database) = node.backing() {
+                database.fail_over();
+            }
+        }
         for room in &self.scenario.rooms {
             let state = shared.memory.room(room).await.expect("a memory is read");
             let fork = state.map_or(Offset::ZERO, |state| state.head.offset);

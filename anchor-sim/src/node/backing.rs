@@ -67,11 +67,11 @@ impl Disks {
         Self { journal: power.disk(), pages: power.disk(), power }
     }
 
-    /// What is on them now, on another machine: a backup.
+    /// What is on them now, on another machine: a backup. Of disks that nobody has open: what only a cache has is not in it.
     #[must_use]
     pub fn copy(&self) -> Self {
         let power = Power::new();
-        Self { journal: self.journal.copy(&power), pages: self.pages.copy(&power), power }
+        Self { journal: self.journal.attach().copy(&power), pages: self.pages.attach().copy(&power), power }
     }
 }
 
@@ -98,6 +98,11 @@ impl Database {
     /// This node reaches it again.
     pub fn come_back(&self) {
         self.line.iter().for_each(|line| line.inner().come_back());
+    }
+
+    /// This node's connections break, and lead to a database that may have gone back.
+    pub fn fail_over(&self) {
+        self.line.iter().for_each(|line| line.inner().fail_over());
     }
 
     /// Lets the next append of this node fail.

@@ -50,6 +50,10 @@ struct State {
     trim_next: Option<(RoomId, Offset)>,
     /// The newest session of each client that an append of has failed: nothing more is taken from it.
     ended: BTreeMap<ClientKey, SessionNumber>,
+    /// The newest session of each client that was opened here.
+    opened: BTreeMap<ClientKey, SessionNumber>,
+    /// The same as of the newest fail-over: the next append of such a session is of unknown outcome.
+    failed_over: BTreeMap<ClientKey, SessionNumber>,
     observer: Option<Arc<dyn CommitObserver>>,
 }
 
@@ -73,6 +77,13 @@ impl<S: Store> FailingStore<S> {
     /// Comes back after [`FailingStore::go_away`].
     pub fn come_back(&self) {
         self.state().away = false;
+    }
+
+    /// Breaks the connection to what lies inside, which may be older when it comes again: nothing more of the sessions that
+    /// are open is written, and the next append of each is [`StoreError::Unknown`].
+    pub fn fail_over(&self) {
+        let mut state = self.state();
+        state.failed_over = state.opened.clone();
     }
 
     /// Loses every event: reads find none any more, though the rooms are as they were.
@@ -131,11 +142,16 @@ impl<S: Store> FailingStore<S> {
 }
 
 impl State {
-    /// The fault that an append meets now.
-    fn take_fault(&mut self) -> Option<Fault> {
+    /// The fault that an append of `batch` meets now.
+    fn take_fault(&mut self, batch: &[Publish]) -> Option<Fault> {
+        let of_before = |publish: &Publish| {
+            let (over, ended) = (self.failed_over.get(&publish.client), self.ended.get(&publish.client));
+            publish.session.is_some_and(|number| Some(&number) <= over && Some(&number) > ended)
+        };
         let fault = match (self.failed, self.away) {
             (true, _) => Some(Fault::FailedUnwritten),
             (_, true) => Some(Fault::Unavailable),
+            _ if batch.iter().any(of_before) => Some(Fault::UnknownUnwritten),
             _ => self.faults.pop_front(),
         };
         self.failed |= matches!(fault, Some(Fault::FailedUnwritten | Fault::FailedWritten));
@@ -169,14 +185,16 @@ impl<S: Store> Store for FailingStore<S> {
         if self.state().failed {
             return Err(failed());
         }
-        self.here()?.open_client(client, waits).await
+        let opened = self.here()?.open_client(client, waits).await?;
+        self.state().opened.insert(client.clone(), opened.session);
+        Ok(opened)
     }
 
     fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
         let (fault, observer) = {
             let mut state = self.state();
             let failed_before = state.failed;
-            let Some(fault) = state.take_fault() else {
+            let Some(fault) = state.take_fault(&batch) else {
                 drop(state);
                 return self.append_of_live_sessions(batch);
             };

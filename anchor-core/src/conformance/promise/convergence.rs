@@ -23,7 +23,11 @@ pub fn check(history: &History) -> Vec<Violation> {
             continue;
         }
         let (head, cursor) = (log.head(), stream.cursor());
-        let is_elsewhere = || log.entries.last().is_some_and(|last| last.chain != stream.position.chain);
+        // Whoever began at a bare offset and has seen nothing since knows no chain.
+        let is_elsewhere = || {
+            stream.position.epoch.is_some()
+                && log.entries.last().is_some_and(|last| last.chain != stream.position.chain)
+        };
         let what = if cursor < head {
             let state = if stream.state == State::Broken { " without a connection" } else { "" };
             format!("the head is {head}, and it stopped{state} at {cursor}")

@@ -75,8 +75,8 @@ fn passed_fork(log: &Log, stream: &Stream<'_>) -> Option<(Offset, Offset)> {
     let base = || {
         let base = stream.base;
         // A bare offset has no epoch, and nothing is known of its chain.
-        let is_strange = base.epoch.is_some()
-            && log.at(base.offset).is_some_and(|standing| standing.chain != base.chain);
+        let is_strange =
+            base.epoch.is_some() && log.at(base.offset).is_some_and(|standing| standing.chain != base.chain);
         is_strange.then_some(base.offset)
     };
     Some((stream.held[last].offset, strange.or_else(base)?))

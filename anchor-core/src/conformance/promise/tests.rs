@@ -8,7 +8,7 @@ mod wrong;
 
 use super::*;
 use crate::code::Code;
-use crate::position::{Offset, Ordinal};
+use crate::position::{Chain, Offset, Ordinal, Position};
 use crate::publish::Durability;
 use crate::resume::{Gap, GapReason};
 
@@ -35,6 +35,19 @@ fn check(promise: Promise, what: &str, corrupt: impl FnOnce(&mut History)) {
 fn a_valid_history_passes() {
     assert_eq!(check_all(&valid::history()), []);
     assert_eq!(check_all(&History::new()), []);
+}
+
+/// Its recorder knows the offset that was asked for, and no chain.
+#[test]
+fn a_reader_that_begins_at_a_bare_offset_is_in_no_other_history() {
+    let mut history = valid::history();
+    for offset in [12, valid::EVENTS] {
+        let position = Position { epoch: None, offset: Offset(offset), chain: Chain::ZERO };
+        history.push(valid::opened(Reader(100 + offset), position));
+        (offset + 1..=valid::EVENTS).for_each(|n| history.push(valid::seen(Reader(100 + offset), n)));
+    }
+    history.push(Record::FaultsStopped);
+    assert_eq!(check_all(&history), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use futures::executor::block_on;
 
 use super::peer::{House, Sent, numbers, position, room_id};
 use crate::conformance::faults::FailingStore;
-use crate::engine::{Mailbox, Watcher};
+use crate::engine::{Mailbox, Slot, Watcher};
 use crate::environment::Environment;
 use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
@@ -285,6 +285,22 @@ fn a_page_that_is_trimmed_under_way_says_so() {
     }
     failing.lose_events();
     block_on(house.anchor.history(RequestId(1), &lobby, HistoryRange::Newest, 50)).unwrap_err();
+}
+
+/// A reader that asked to go on after 30 was once told that 11 to 50 are gone, by the horizon of a moment before.
+#[test]
+fn a_gap_that_opens_under_way_begins_where_the_reader_stands() {
+    let mut failing = None;
+    let house = House::behind(|store| failing.insert(FailingStore::new(store)).clone());
+    let failing = failing.expect("the house was built");
+    house.write("lobby", numbers(1..=200));
+    let lobby = room_id("lobby");
+    block_on(house.anchor.trim(&lobby, Offset(11))).unwrap();
+    failing.trim_before_next_read(&lobby, Offset(51));
+    let watcher = Watcher::new(Mailbox::new(), Slot(1), None);
+    let opened = block_on(house.anchor.open(&lobby, From::Offset(Offset(30)), watcher)).unwrap();
+    let gaps: Vec<_> = opened.gaps.iter().map(|gap| (gap.from.0, gap.to.0, gap.reason)).collect();
+    assert_eq!(gaps, [(31, 50, GapReason::Trimmed)]);
 }
 
 #[test]
