@@ -126,6 +126,10 @@ pub(crate) struct Client {
     #[arg(long = "read", value_parser = room)]
     pub(crate) reads: Vec<RoomId>,
 
+    /// The server has another clock: its beats cannot be held against acks
+    #[arg(long)]
+    pub(crate) skips_beats: bool,
+
     /// Takes its time over each delivery
     #[arg(long)]
     pub(crate) is_slow: bool,

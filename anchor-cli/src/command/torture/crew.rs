@@ -28,6 +28,8 @@ pub(super) struct Plan {
     pub(super) rooms: Vec<RoomId>,
     /// Publishes of each, per second.
     pub(super) rate: u32,
+    /// The clock of the server is another.
+    pub(super) skips_beats: bool,
 }
 
 /// All clients.

@@ -70,6 +70,7 @@ struct Torture {
 struct Done {
     server_kills: u64,
     server_stops: u64,
+    starts_in_vain: u64,
     client_kills: u64,
     copies: u64,
     late_readers: u64,
@@ -92,17 +93,17 @@ impl Torture {
         let proxy =
             Proxy::start(seed).await.map_err(|error| trouble("cannot listen on 127.0.0.1", &error))?;
 
-        let (server, url, path) = match (named, program) {
+        let (server, url, path, is_far) = match (named, program) {
             (Some(named), _) => {
                 let address = reachable(named).await?;
                 proxy.lead_to(Some(address.0));
-                (None, named.to_owned(), address.1)
+                (None, named.to_owned(), address.1, !address.0.ip().is_loopback())
             }
             (None, program) => {
                 let mut server = Server::new(program.unwrap_or_default(), directory.path());
                 let address = server.start().await?;
                 proxy.lead_to(Some(address));
-                (Some(server), format!("ws://{address}"), String::new())
+                (Some(server), format!("ws://{address}"), String::new(), false)
             }
         };
         say::note(&format!(
@@ -113,6 +114,9 @@ impl Torture {
             run.kills,
             escape::line(&directory.path().display().to_string()),
         ));
+        if is_far {
+            say::note("-- the server has another clock: its beats are not judged");
+        }
         if server.is_none() {
             say::note("-- the server is not ours: only clients are killed, and its memory is not measured");
         } else if server.as_ref().and_then(Server::resident_bytes).is_none() {
@@ -130,6 +134,7 @@ impl Torture {
             url: format!("ws://{}{path}", proxy.address()),
             rooms: rooms.clone(),
             rate: run.rate,
+            skips_beats: is_far,
         };
         let frame = Frame {
             duration: run.duration,
@@ -225,6 +230,10 @@ impl Torture {
 
     async fn start_server(&mut self) -> Result<(), Failure> {
         if let Some(server) = self.server.as_mut().filter(|server| !server.is_running()) {
+            if self.dice.chance(STARTS_IN_VAIN) {
+                server.start_in_vain(self.dice.time(Duration::ZERO, VAIN_WITHIN)).await?;
+                self.done.starts_in_vain += 1;
+            }
             let address = server.start().await?;
             self.url = format!("ws://{address}");
             self.proxy.lead_to(Some(address));
@@ -282,6 +291,9 @@ impl Torture {
             told.history.set_log(room, log);
         }
         let mut troubles = folded.troubles;
+        if counts.acked == 0 {
+            troubles.push("nothing was acknowledged: there is nothing to judge".to_owned());
+        }
         if !is_settled {
             troubles.push(format!("not every outbox was empty after {} s", CATCH_UP_WITHIN.as_secs()));
         }
@@ -294,8 +306,15 @@ impl Torture {
         say::clear();
         let mut output = Output::default();
         let (connections, faults) = self.proxy.counts();
-        let Done { server_kills, server_stops, client_kills, copies, late_readers, is_stopped_early } =
-            self.done;
+        let Done {
+            server_kills,
+            server_stops,
+            starts_in_vain,
+            client_kills,
+            copies,
+            late_readers,
+            is_stopped_early,
+        } = self.done;
         if self.run.json {
             let summary = json!({
                 "seed": self.seed,
@@ -310,6 +329,7 @@ impl Torture {
                 "proxied_with_faults": faults,
                 "server_kills": server_kills,
                 "server_stops": server_stops,
+                "server_kills_while_starting": starts_in_vain,
                 "client_kills": client_kills,
                 "copies": copies,
                 "late_readers": late_readers,
@@ -320,8 +340,8 @@ impl Torture {
             verdict.print(&mut output)?;
             output.line("")?;
             output.line(&format!(
-                "{events} events in {:.0} s and {:.0} s to catch up; kill -9: {server_kills} of the server, {client_kills} of \
-                 clients; {server_stops} stops; {copies} copied clients; {late_readers} late readers",
+                "{events} events in {:.0} s and {:.0} s to catch up; kill -9: {server_kills} of the server and {starts_in_vain} while it \
+                 started, {client_kills} of clients; {server_stops} stops; {copies} copied clients; {late_readers} late readers",
                 faults_stopped_after.as_secs_f64(),
                 took.saturating_sub(faults_stopped_after).as_secs_f64(),
             ))?;
@@ -466,6 +486,12 @@ const MOMENTS: u64 = 3;
 
 /// Between two looks at what is due. Source: chosen.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How often, of a hundred, a server is killed once more while it starts.
+const STARTS_IN_VAIN: u64 = 20;
+
+/// How long it had for starting then at most. Source: chosen; what a start takes, with the replay of its journal.
+const VAIN_WITHIN: Duration = Duration::from_millis(80);
 
 /// How long a client that was killed stays away at most. Source: chosen.
 const AWAY_MAX: Duration = Duration::from_millis(1_500);

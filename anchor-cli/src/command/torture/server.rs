@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::exit::{Exit, Failure};
 
@@ -30,7 +30,7 @@ struct Running {
     keeper: Child,
     orders: ChildStdin,
     /// Kept open: a server that cannot print fails.
-    _output: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
     pid: u32,
 }
 
@@ -48,8 +48,12 @@ impl Server {
     pub(super) async fn start(&mut self) -> Result<SocketAddr, Failure> {
         self.lives += 1;
         let trouble = |what: String| Failure::new(Exit::Failure, format!("cannot start the server: {what}"));
-        let started = timeout(START_WITHIN, self.try_start()).await;
-        match started {
+        let started = async {
+            let mut running = self.spawn()?;
+            let address = running.listens().await?;
+            io::Result::Ok(address.map(|address| (running, address)))
+        };
+        match timeout(START_WITHIN, started).await {
             Ok(Ok(Some((running, address)))) => {
                 self.running = Some(running);
                 Ok(address)
@@ -58,6 +62,20 @@ impl Server {
             Ok(Err(error)) => Err(trouble(error.to_string())),
             Err(_) => Err(trouble(format!("it does not listen after {} s", START_WITHIN.as_secs()))),
         }
+    }
+
+    /// Starts it, and kills it `after` so long, most often before it listens.
+    ///
+    /// # Errors
+    /// A sentence where it cannot be started, or had ended by itself.
+    pub(super) async fn start_in_vain(&mut self, after: Duration) -> Result<(), Failure> {
+        let running = self.spawn();
+        self.running = Some(
+            running
+                .map_err(|error| Failure::new(Exit::Failure, format!("cannot start the server: {error}")))?,
+        );
+        sleep(after).await;
+        self.kill().await
     }
 
     /// `kill -9`; returns once it is gone.
@@ -123,7 +141,8 @@ impl Server {
         }
     }
 
-    async fn try_start(&self) -> io::Result<Option<(Running, SocketAddr)>> {
+    /// Starts it under its keeper, which ends with its standard input: so nobody kills the keeper.
+    fn spawn(&self) -> io::Result<Running> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(env::current_exe()?);
         command.args(["torture", "keep", "--"]).arg(&self.program);
@@ -131,21 +150,11 @@ impl Server {
         command.args(["--log-format", "human", "--data"]);
         command.arg(&self.data);
         without_variables(&mut command);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut keeper = command.spawn()?;
         let orders = keeper.stdin.take().expect("standard input is piped");
-        let mut output = BufReader::new(keeper.stdout.take().expect("standard output is piped")).lines();
-        let mut pid = 0;
-        while let Some(line) = output.next_line().await? {
-            if let Some(number) = line.strip_prefix("pid ") {
-                pid = number.parse().unwrap_or(0);
-            }
-            if let Some(address) = line.strip_prefix(LISTENING) {
-                let address = address.trim().parse().map_err(io::Error::other)?;
-                return Ok(Some((Running { keeper, orders, _output: output, pid }, address)));
-            }
-        }
-        Ok(None)
+        let output = BufReader::new(keeper.stdout.take().expect("standard output is piped")).lines();
+        Ok(Running { keeper, orders, output, pid: 0 })
     }
 
     /// The end of its log.
@@ -157,6 +166,21 @@ impl Server {
             true => "it says nothing".to_owned(),
             false => last.into_iter().rev().collect::<Vec<_>>().join(" / "),
         }
+    }
+}
+
+impl Running {
+    /// Waits until it listens, and says where; `None` if it ends before.
+    async fn listens(&mut self) -> io::Result<Option<SocketAddr>> {
+        while let Some(line) = self.output.next_line().await? {
+            if let Some(number) = line.strip_prefix("pid ") {
+                self.pid = number.parse().unwrap_or(0);
+            }
+            if let Some(address) = line.strip_prefix(LISTENING) {
+                return address.trim().parse().map(Some).map_err(io::Error::other);
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli_world::cli;
 use crate::faults::program::DEADLINE;
 use crate::faults::server::binary;
 
 /// A run that would go on for a minute, once all of it has started, and the directory that it works in.
 fn started(arguments: &str) -> (Child, String) {
-    let mut command: Command = cli();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anchor-cli"));
+    command.env_clear().stdout(Stdio::piped());
     command
         .args([
             "torture",
@@ -99,4 +99,17 @@ fn what_it_started_dies_with_it() {
     child.wait().unwrap();
     wait_until("all processes have ended", || processes(&directory).is_empty().then_some(()));
     fs::remove_dir_all(directory).unwrap();
+}
+
+/// A run that is stopped in the middle takes everything with it.
+#[test]
+fn what_it_started_ends_in_time() {
+    if !cfg!(target_os = "linux") {
+        eprintln!("skipped: only Linux tells the processes under /proc");
+        return;
+    }
+    let (child, directory) = started("--kills 4 --timeout 10");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    wait_until("all processes have ended", || processes(&directory).is_empty().then_some(()));
 }

@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::journal::Journal;
+use super::journal::{Journal, now_ms};
 use crate::command::torture::dice::Dice;
 use crate::command::torture::history::{Line, Place};
 use crate::exit::{Exit, Failure};
@@ -36,14 +36,17 @@ pub(super) struct Reading {
     seen: Arc<AtomicU64>,
     dice: Dice,
     is_slow: bool,
-    /// The newest beat that was written down.
+    /// Up to when beats say nothing: the newest that was written down, or the newest opening. One of before that may not
+    /// speak of the room that was opened.
     beat_at_ms: u64,
+    skips_beats: bool,
     save_at: Instant,
 }
 
 struct Room {
     name: RoomId,
-    subscription: Subscription,
+    /// `None` while it is left.
+    subscription: Option<Subscription>,
     /// The server has answered.
     is_open: bool,
     /// Everything up to here was taken.
@@ -71,7 +74,7 @@ impl Reading {
             let found = saved.unwrap_or(Position::START);
             journal.note([Line::Found(Place::new(reader, name, &found))])?;
             let from = saved.map_or(From::Start, From::After);
-            let subscription = client.subscribe(name, from).await;
+            let subscription = Some(client.subscribe(name, from).await);
             let (name, is_open) = (name.clone(), false);
             rooms.push(Room { name, subscription, is_open, position: found, saved: found });
         }
@@ -85,6 +88,7 @@ impl Reading {
             dice: Dice::new(arguments.seed, READING),
             is_slow: arguments.is_slow,
             beat_at_ms: 0,
+            skips_beats: arguments.skips_beats,
             save_at: Instant::now() + SAVE_EVERY,
         })
     }
@@ -113,6 +117,7 @@ impl Reading {
             }
             if self.save_at <= Instant::now() {
                 self.save().await?;
+                self.wander().await?;
                 self.save_at = Instant::now() + self.dice.time(Duration::ZERO, 2 * SAVE_EVERY);
             }
         }
@@ -138,6 +143,7 @@ impl Reading {
                 let position = room.position;
                 self.journal.write([Record::Opened { reader, room: name(), position }])?;
                 room.is_open = true;
+                self.beat_at_ms = self.beat_at_ms.max(now_ms());
                 return Ok(());
             }
             Some(Delivery::Events(events)) => {
@@ -163,17 +169,35 @@ impl Reading {
 
     /// Writes down a beat that came: what the client says of all rooms, behind everything that it delivered before.
     fn note_beat(&mut self) -> Result<(), Failure> {
-        let Some(at_ms) = self.client.current_as_of().filter(|at_ms| *at_ms > self.beat_at_ms) else {
-            return Ok(());
-        };
+        let is_news = |at_ms: &u64| *at_ms > self.beat_at_ms && !self.skips_beats;
+        let Some(at_ms) = self.client.current_as_of().filter(is_news) else { return Ok(()) };
         self.beat_at_ms = at_ms;
         // Read first and then drained: what had been delivered by the time of the beat is taken before it is judged.
         for at in 0..self.rooms.len() {
-            while let Some(delivery) = ready(&mut self.rooms[at].subscription) {
+            while let Some(delivery) = self.rooms[at].subscription.as_mut().and_then(ready) {
                 self.take(at, delivery)?;
             }
         }
         self.journal.write([Record::Beat { reader: self.reader, at_ms, lag: Vec::new() }])
+    }
+
+    /// Leaves a room now and then, and comes back to where it was.
+    async fn wander(&mut self) -> Result<(), Failure> {
+        let stays = self.heads.borrow().is_some();
+        for room in &mut self.rooms {
+            if room.subscription.is_none() && (stays || self.dice.chance(50)) {
+                let from = match room.position {
+                    Position::START => From::Start,
+                    position => From::After(position),
+                };
+                room.subscription = Some(self.client.subscribe(&room.name, from).await);
+            } else if room.is_open && !stays && self.dice.chance(2) {
+                room.subscription = None;
+                room.is_open = false;
+                self.journal.write([Record::Closed { reader: self.reader, room: room.name.clone() }])?;
+            }
+        }
+        Ok(())
     }
 
     /// Saves the cursors that have moved. They are written down as about to be saved, and as saved.
@@ -202,7 +226,8 @@ impl Reading {
 async fn next(rooms: &mut [Room]) -> (usize, Option<Delivery>) {
     poll_fn(|context| {
         for (at, room) in rooms.iter_mut().enumerate() {
-            if let Poll::Ready(delivery) = room.subscription.poll_next_unpin(context) {
+            let delivery = room.subscription.as_mut().map(|reading| reading.poll_next_unpin(context));
+            if let Some(Poll::Ready(delivery)) = delivery {
                 return Poll::Ready((at, delivery));
             }
         }

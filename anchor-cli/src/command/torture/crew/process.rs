@@ -73,6 +73,9 @@ impl Process {
         if member.is_slow {
             command.arg("--is-slow");
         }
+        if plan.skips_beats {
+            command.arg("--skips-beats");
+        }
         if member.is_copied {
             command.arg("--is-copied");
         }
