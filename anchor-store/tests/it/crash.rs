@@ -127,7 +127,7 @@ pub(crate) fn is_full() -> bool {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_at_any_sync() {
+pub(crate) fn nothing_acknowledged_is_lost_at_any_sync() {
     let script = script();
     let syncs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&syncs);

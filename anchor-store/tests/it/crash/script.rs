@@ -102,7 +102,7 @@ impl Writing {
             vec![self.line(2, 0, 3_000), self.refused(2, Code::Denied), self.line(2, round % 4, 5)],
         ];
         self.steps.push(Step::Append(mixed));
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             self.steps.push(Step::Page);
         }
         let more = vec![
