@@ -5,9 +5,12 @@
 //! torn, and the next process goes on where a user would find it.
 
 mod copied;
+mod drawn;
 mod lived;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::id::RoomId;
@@ -16,8 +19,10 @@ use anchor_sim::disk::{At, Disk, Fault, Power};
 use anchor_transport::client::{Client, Publishing, Undecided};
 
 /// What the user of a client knows: asked for, and answered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
+    /// The newest line of this user and of whoever has a copy of their state.
+    newest: Rc<Cell<u64>>,
     /// Lines for which publish was called.
     asked: BTreeSet<u64>,
     /// Lines for which publish returned.
@@ -42,8 +47,7 @@ struct Struck;
 impl Known {
     /// Publishes the next line.
     async fn publish(&mut self, client: &Client) -> Result<Publishing, Struck> {
-        let line = self.asked.last().map_or(1, |last| last + 1);
-        self.asked.insert(line);
+        let line = self.next_line();
         let publishing = client.publish(&RoomId::lobby(), line.to_string()).await.map_err(|_| Struck)?;
         self.queued.insert(line);
         Ok(publishing)
@@ -51,9 +55,7 @@ impl Known {
 
     /// Publishes the next `count` lines by calls that run at once.
     async fn publish_at_once(&mut self, client: &Client, count: u64) -> Result<Vec<Publishing>, Struck> {
-        let first = self.asked.last().map_or(1, |last| last + 1);
-        let lines: Vec<_> = (first..first + count).collect();
-        self.asked.extend(&lines);
+        let lines: Vec<_> = (0..count).map(|_| self.next_line()).collect();
         let lobby = RoomId::lobby();
         let calls = lines.iter().map(|line| client.publish(&lobby, line.to_string()));
         let mut publishings = Vec::new();
@@ -65,6 +67,12 @@ impl Known {
             }
         }
         if publishings.len() as u64 == count { Ok(publishings) } else { Err(Struck) }
+    }
+
+    fn next_line(&mut self) -> u64 {
+        self.newest.update(|newest| newest + 1);
+        self.asked.insert(self.newest.get());
+        self.newest.get()
     }
 
     /// Moves the cursor on.

@@ -54,6 +54,7 @@ fn live(bytes: &[u8], snapshot: Snapshot, strike: Option<Strike>, seed: u64) -> 
     let store = all.store(Some(snapshot));
     let before = lines(&texts(&store));
     let mut known = Known::default();
+    known.newest.set(5);
     known.asked.extend(1..=5);
     known.queued.extend(1..=5);
     if let Some(strike) = strike {
