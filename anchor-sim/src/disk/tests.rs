@@ -1,3 +1,5 @@
+//! What a simulated disk loses and keeps, alone and under redb.
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 

@@ -24,7 +24,7 @@ fn nothing_is_left_undone_or_switched_off() {
         ["test.sk", "ip("],
     ]
     .map(|halves| halves.concat());
-    let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "run"])
+    let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "run", "smoke", "autobahn"])
         .filter(|line| marks.iter().any(|mark| line.text.contains(mark.as_str())));
     report("is left undone or switched off", found.map(|line| line.place()));
 }
@@ -32,15 +32,16 @@ fn nothing_is_left_undone_or_switched_off() {
 #[test]
 fn no_path_of_somebodys_machine() {
     let homes = ["home", "root", "Users", "work"].map(|name| format!("/{name}/"));
-    let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "json", "run"]).filter(|line| {
-        homes.iter().any(|home| {
-            line.text.match_indices(home.as_str()).any(|(at, _)| {
-                // Behind another name it is a path inside of the project.
-                !line.text[..at]
-                    .ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '}' | '_' | '-'))
+    let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "json", "run", "smoke", "autobahn"])
+        .filter(|line| {
+            homes.iter().any(|home| {
+                line.text.match_indices(home.as_str()).any(|(at, _)| {
+                    // Behind another name it is a path inside of the project.
+                    !line.text[..at]
+                        .ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '}' | '_' | '-'))
+                })
             })
-        })
-    });
+        });
     report("names a path of somebody's machine", found.map(|line| line.place()));
 }
 
@@ -94,6 +95,41 @@ fn commands_in_the_documents_exist() {
     report("is a command that does not exist", wrong);
 }
 
+/// A promise that rests on a test rests on one that is there: `module::test` is a function of that module's file.
+#[test]
+fn tests_in_the_documents_exist() {
+    let sources = files(&["rs"]);
+    let mut wrong = Vec::new();
+    for line in lines(&["md"]).filter(|line| ["README.md", "docs/testing.md"].contains(&line.file.as_str())) {
+        for (module, test) in line.text.split('`').skip(1).step_by(2).filter_map(test_name) {
+            let places = [format!("/{module}.rs"), format!("/{module}/tests.rs")];
+            let signature = format!("fn {test}(");
+            let is_there = |file: &File| {
+                places.iter().any(|place| file.name.ends_with(place)) && file.text.contains(&signature)
+            };
+            if !sources.iter().any(is_there) {
+                wrong.push(format!("{}: {module}::{test}", line.place()));
+            }
+        }
+    }
+    report("is a test that does not exist", wrong);
+}
+
+#[test]
+fn every_deliberate_fault_names_what_catches_it() {
+    let faults = read("anchor-core/src/sabotage.rs");
+    let testing = read("docs/testing.md");
+    let names = faults.lines().filter_map(|line| line.strip_suffix("\";")?.split(" = \"").nth(1));
+    let rows: Vec<&str> = testing.lines().filter(|line| line.starts_with("| `")).collect();
+    let names: Vec<&str> = names.collect();
+    assert!(!names.is_empty(), "anchor-core/src/sabotage.rs names its faults");
+    let strangers = names.into_iter().filter(|name| {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |")));
+        row.is_none_or(|row| !row.split('`').skip(1).step_by(2).any(|span| test_name(span).is_some()))
+    });
+    report("is a fault for which docs/testing.md names no test", strangers.map(str::to_owned));
+}
+
 #[test]
 fn the_readme_shows_the_two_commands() {
     let readme = read("README.md");
@@ -129,18 +165,23 @@ fn dependencies_point_one_way() {
         ("anchor-store", &["anchor-core"]),
         ("anchor-transport", &["anchor-core"]),
         ("anchor", &["anchor-core", "anchor-store", "anchor-transport"]),
+        ("anchor-sim", &["anchor-core", "anchor-store", "anchor-transport"]),
     ];
     let mut wrong = Vec::new();
-    for (name, allowed) in ALLOWED {
-        let manifest = read(&format!("{name}/Cargo.toml"));
+    for Package { name, manifest } in packages() {
+        let allowed = ALLOWED.iter().find(|(package, _)| *package == name).map(|(_, allowed)| *allowed);
         let own = manifest
             .split("\n[")
             .filter(|section| section.starts_with("dependencies]"))
             .flat_map(str::lines)
             .filter_map(|line| line.split(['.', ' ', '=']).next())
             .filter(|dependency| *dependency == "anchor" || dependency.starts_with("anchor-"));
-        wrong
-            .extend(own.filter(|dependency| !allowed.contains(dependency)).map(|d| format!("{name} -> {d}")));
+        // What is not named may use whatever it likes, but for the simulator: that is for tests.
+        let is_wrong = |dependency: &&str| match allowed {
+            Some(allowed) => !allowed.contains(dependency),
+            None => *dependency == "anchor-sim",
+        };
+        wrong.extend(own.filter(is_wrong).map(|dependency| format!("{name} -> {dependency}")));
     }
     report("is a dependency that points the wrong way", wrong);
     let core = read("anchor-core/Cargo.toml");
@@ -312,6 +353,14 @@ fn prose(text: &str) -> Vec<String> {
         }
     }
     kept
+}
+
+/// The module and the function that a code span names, if it names a test: a sentence in words behind its module.
+fn test_name(span: &str) -> Option<(&str, &str)> {
+    let (path, name) = span.rsplit_once("::")?;
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_test = name.matches('_').count() >= 2 && name.chars().all(is_word);
+    is_test.then(|| (path.rsplit("::").next().unwrap_or(path), name))
 }
 
 fn is_cargo_command(word: &str) -> bool {
