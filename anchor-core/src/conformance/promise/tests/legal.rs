@@ -243,7 +243,7 @@ impl World {
     }
 
     fn begin_to_read(&mut self) {
-        let from_head = self.chance(2);
+        let (from_head, bare) = (self.chance(2), self.chance(2));
         if self.readers.len() < 6 {
             self.readers_so_far += 1;
             self.readers.push((Reader(self.readers_so_far), BTreeMap::new(), true));
@@ -257,7 +257,10 @@ impl World {
             return;
         }
         let position = if from_head { head } else { Position::START };
-        self.history.push(Record::Opened { reader: *reader, room: room.clone(), position });
+        // A bare offset is not verified, and all that its reader knows.
+        let known = Position { epoch: None, offset: position.offset, chain: Chain::ZERO };
+        let told = if bare { known } else { position };
+        self.history.push(Record::Opened { reader: *reader, room: room.clone(), position: told });
         positions.insert(room, position);
     }
 
