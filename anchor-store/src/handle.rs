@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use redb::StorageBackend;
 
 use crate::error::OpenError;
-use crate::options::{DISK_COMMIT_BYTES, DISK_RETRY, IDLE, Options};
+use crate::options::{DISK_COMMIT_BYTES, DISK_RETRY, IDLE, Options, REWRITTEN_BYTES};
 use crate::queue::{Reply, Request};
 use crate::shared::{BACKEND, Databases, Shared};
 use crate::writer::Step;
@@ -277,10 +277,26 @@ pub(crate) fn move_everything(shared: &Shared) -> Result<(), BoxError> {
 }
 
 impl Shared {
-    /// True if less is free on the disk than the reserve. Where nobody can tell, a write will.
+    /// True if less is free on the disk than the reserve, or than the next page step may need.
     pub(crate) fn disk_is_full(&self) -> bool {
-        let free = self.options.free_bytes.as_ref().and_then(|free_bytes| free_bytes().ok());
-        free.is_some_and(|free| free < self.options.disk_reserve_bytes.max(DISK_COMMIT_BYTES))
+        let step = self.cuts.front().map_or(0, |cut| cut.rooms as u64 * REWRITTEN_BYTES);
+        self.free_bytes() < self.reserve_bytes().max(step)
+    }
+
+    /// Rooms that one page step may touch: all their open pages, written again, are at most a quarter of what is free now,
+    /// or half of what is to be free always.
+    pub(crate) fn step_rooms(&self) -> usize {
+        let bytes = (self.free_bytes() / 4).max(self.reserve_bytes() / 2);
+        usize::try_from(bytes / REWRITTEN_BYTES).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn reserve_bytes(&self) -> u64 {
+        self.options.disk_reserve_bytes.max(DISK_COMMIT_BYTES)
+    }
+
+    /// Bytes that are free on the disk; all there can be where nobody can tell, for then a write will.
+    fn free_bytes(&self) -> u64 {
+        self.options.free_bytes.as_ref().and_then(|free_bytes| free_bytes().ok()).unwrap_or(u64::MAX)
     }
 
     /// Puts a request into the line; its answer.

@@ -149,8 +149,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// Free disk space below which appends and the pager wait. Source: the design. What may still be written then, one
-/// commit and the page step that has begun, is less where that step rewrites few open pages beside what it moves.
+/// Free disk space below which appends and the pager wait, unless the next page step may need more: see
+/// [`REWRITTEN_BYTES`]. Source: the design. One commit and the page step that has begun find room in it.
 pub(crate) const DISK_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What one commit may take on the disk. Source: chosen; the largest batch with what redb writes besides, twice.
@@ -168,6 +168,10 @@ const STEP_EVENTS: usize = 32_768;
 
 /// Bytes that one page step moves. Source: chosen; keeps a transaction well below a second on a slow disk.
 const STEP_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a page step may write for each room that it touches, beside what it moves: the open page of the room again. Source:
+/// redb gives the 64 KiB of a full page, with their salts, the next power of two.
+pub(crate) const REWRITTEN_BYTES: u64 = 128 * 1024;
 
 /// Publishes of one commit. Source: chosen; the commit rate no longer matters at this size.
 pub(crate) const BATCH_PUBLISHES_MAX: usize = 8_192;

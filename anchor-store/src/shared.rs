@@ -65,6 +65,8 @@ pub(crate) struct Cut {
     pub(crate) windows: Vec<(ClientKey, Arc<Window>)>,
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    /// Rooms that it touches.
+    pub(crate) rooms: usize,
 }
 
 /// Cuts that wait for the pager, oldest first; the front one stays until it is durable in the pages.

@@ -14,7 +14,7 @@ mod decide;
 mod late;
 mod random;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -89,6 +89,7 @@ struct Collecting {
     events: usize,
     bytes: usize,
     window_bytes: usize,
+    rooms: HashSet<RoomId>,
 }
 
 impl Writer {
@@ -126,7 +127,8 @@ impl Writer {
         }
         let requests = match disk_is_full {
             true => shared.queue.take_openings(),
-            false => shared.queue.take(BATCH_PUBLISHES_MAX, BATCH_BYTES_MAX),
+            // Each publish may be into another room, and a cut does not split a commit.
+            false => shared.queue.take(BATCH_PUBLISHES_MAX.min(shared.step_rooms()), BATCH_BYTES_MAX),
         };
         self.steps += 1;
         let mut deciding = Deciding::new(shared, shared.env.unix_ms(), self.steps);
@@ -176,14 +178,16 @@ impl Writer {
         if self.late.is_some() {
             return;
         }
-        let Collecting { number, runs, trims, changed, events, bytes, .. } = std::mem::take(&mut self.cut);
+        let Collecting { number, runs, trims, changed, events, bytes, rooms, .. } =
+            std::mem::take(&mut self.cut);
+        let rooms = rooms.len();
         self.cut.number = number + 1;
         let window = |client: ClientKey| {
             let window = Arc::clone(&self.clients.get_mut(&client).expect("a changed window is kept").window);
             (client, window)
         };
         let windows = changed.into_iter().map(window).collect();
-        shared.cuts.push(Cut { number, upto: self.next - 1, runs, trims, windows, events, bytes });
+        shared.cuts.push(Cut { number, upto: self.next - 1, runs, trims, windows, events, bytes, rooms });
     }
 
     /// True if a cut would hand something to the pager.
@@ -287,13 +291,20 @@ impl Writer {
     fn set_aside(&mut self, commit: Commit) {
         self.cut.events += commit.runs.iter().map(|stored| stored.run.len()).sum::<usize>();
         self.cut.bytes += commit.runs.iter().map(Stored::bytes).sum::<usize>();
+        for stored in &commit.runs {
+            if !self.cut.rooms.contains(stored.run.room()) {
+                self.cut.rooms.insert(stored.run.room().clone());
+            }
+        }
         self.cut.runs.extend(commit.runs);
         self.cut.trims.extend(commit.trims);
     }
 
     fn cut_if_due(&mut self, shared: &Shared) {
-        let Collecting { events, bytes, window_bytes, .. } = self.cut;
-        if events >= shared.options.step_events || bytes + window_bytes >= shared.options.step_bytes {
+        let Collecting { events, bytes, window_bytes, ref rooms, .. } = self.cut;
+        let is_large =
+            events >= shared.options.step_events || bytes + window_bytes >= shared.options.step_bytes;
+        if is_large || rooms.len() >= shared.step_rooms() {
             self.cut(shared);
         }
     }

@@ -11,7 +11,7 @@ use anchor_sim::disk::Power;
 use anchor_store::{RedbStore, Step};
 use futures::FutureExt;
 
-use crate::support::{acked, append_stepped, client, in_session, publish, room, run_steps};
+use crate::support::{acked, append_stepped, client, in_session, publish, room, run_steps, waiting_from};
 
 #[tokio::test]
 async fn appends_wait_for_room_on_the_disk() {
@@ -106,4 +106,40 @@ async fn nothing_is_paged_while_the_disk_is_full() {
     assert_eq!(store.step_pager().unwrap(), Step::Worked);
     assert!(power.counts().syncs > syncs);
     assert_eq!(store.read_all(&lobby).await.unwrap().len(), 1);
+}
+
+/// The pages that a step writes again were not counted: one that touched very many rooms could need more than the reserve,
+/// ran into the end of the disk, and the store failed.
+#[tokio::test]
+async fn a_page_step_takes_no_more_rooms_than_it_finds_room_for() {
+    let free = Arc::new(AtomicU64::new(300 << 20));
+    let told = free.clone();
+    let power = Power::new();
+    let options = RedbStore::options().free_bytes(move || Ok(told.load(Ordering::Relaxed)));
+    let store = options.open_stepped(power.disk(), power.disk(), System).unwrap();
+    let append_to_many_rooms = |from: u64| {
+        let append = |seq: u64| {
+            let publish = publish(&client(1), seq, &room(&format!("r{}", seq % 3_000)), "x");
+            store.append(vec![waiting_from(seq, publish)])
+        };
+        let appends: Vec<_> = (from..from + 3_000).map(append).collect();
+        run_steps(&store).unwrap();
+        appends.into_iter().for_each(|append| drop(append.now_or_never().expect("answered").unwrap()));
+    };
+    let page_steps = || {
+        let steps = std::iter::repeat_with(|| store.step_pager().unwrap());
+        steps.take_while(|step| *step == Step::Worked).count()
+    };
+
+    append_to_many_rooms(1);
+    assert_eq!(page_steps(), 3, "a thousand rooms in each, of 128 KiB at the most");
+    // With much room in one step; if most of that is gone until then, the step waits.
+    free.store(1 << 40, Ordering::Relaxed);
+    append_to_many_rooms(3_001);
+    assert!(store.pager_has_work());
+    free.store(300 << 20, Ordering::Relaxed);
+    assert_eq!(store.step_pager().unwrap(), Step::Waiting);
+    assert_eq!(store.readiness(), Readiness::DiskFull);
+    free.store(400 << 20, Ordering::Relaxed);
+    assert_eq!((page_steps(), store.readiness()), (1, Readiness::Ready));
 }
