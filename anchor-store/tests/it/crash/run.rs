@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 
 use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::error::BoxError;
-use anchor_core::id::{Seq, SessionNumber};
-use anchor_core::store::{Readiness, Store, StoreError};
+use anchor_core::id::{RoomId, Seq, SessionNumber};
+use anchor_core::position::Mark;
+use anchor_core::publish::Outcome;
+use anchor_core::store::{CommitObserver, Readiness, Store, StoreError};
 use anchor_sim::disk::Disk;
 use anchor_store::{Options, RedbStore, Step as Worked};
 use futures::FutureExt;
 use futures::executor::block_on;
+use futures::future::{BoxFuture, Shared};
 use redb::StorageBackend;
 
 use super::script::{Line, Session, Step};
@@ -33,7 +36,27 @@ pub(crate) enum Moment {
 struct Watched {
     disk: Disk,
     watch: Option<Watch>,
+    heard: Heard,
 }
+
+/// What the store has said so far: noted before each write and sync, for what is out by then must be durable already.
+#[derive(Clone)]
+struct Heard {
+    /// Never held while the store is asked for something.
+    told: Arc<Mutex<Told>>,
+    /// Batches that are not answered yet.
+    waiting: Arc<Mutex<Vec<Waiting>>>,
+    shown: Arc<Mutex<BTreeMap<RoomId, Mark>>>,
+}
+
+struct Waiting {
+    batch: Vec<Line>,
+    answer: Shared<BoxFuture<'static, Result<Vec<Outcome>, StoreError>>>,
+}
+
+/// Hears of commits, as everybody does who reads.
+#[derive(Debug)]
+struct Reader(Arc<Mutex<BTreeMap<RoomId, Mark>>>);
 
 /// A store on two disks, driven by hand.
 pub(crate) struct Run {
@@ -43,8 +66,7 @@ pub(crate) struct Run {
     watch: Option<Watch>,
     store: Option<RedbStore>,
     sessions: BTreeMap<u8, SessionNumber>,
-    /// Never held while the store is asked for something.
-    told: Arc<Mutex<Told>>,
+    heard: Heard,
 }
 
 impl Run {
@@ -56,7 +78,11 @@ impl Run {
             watch: None,
             store: None,
             sessions: BTreeMap::new(),
-            told: Arc::new(Mutex::new(told)),
+            heard: Heard {
+                shown: Arc::new(Mutex::new(told.shown.clone())),
+                told: Arc::new(Mutex::new(told)),
+                waiting: Arc::default(),
+            },
         }
     }
 
@@ -66,7 +92,7 @@ impl Run {
     }
 
     pub(crate) fn told(&self) -> Arc<Mutex<Told>> {
-        Arc::clone(&self.told)
+        Arc::clone(&self.heard.told)
     }
 
     /// Opens the store, as a process does that starts.
@@ -74,8 +100,10 @@ impl Run {
         self.store = None;
         self.sessions.clear();
         let [journal, pages] = self.backends();
-        self.store = Some(options().open_stepped(journal, pages, self.env.clone())?);
-        lock(&self.told).is_made = true;
+        let store = options().open_stepped(journal, pages, self.env.clone())?;
+        store.observe(Arc::new(Reader(Arc::clone(&self.heard.shown))));
+        self.store = Some(store);
+        lock(&self.heard.told).is_made = true;
         Ok(())
     }
 
@@ -85,9 +113,9 @@ impl Run {
 
     /// Takes a step; what it was told is noted.
     pub(crate) fn step(&mut self, step: &Step) -> Result<(), BoxError> {
-        let mut told = lock(&self.told).clone();
+        let mut told = lock(&self.heard.told).clone();
         told.begin(step);
-        *lock(&self.told) = told;
+        *lock(&self.heard.told) = told;
         match step {
             Step::Append(batches) => self.append(batches)?,
             Step::Trim(trims) => {
@@ -116,7 +144,7 @@ impl Run {
                 self.open()?;
             }
         }
-        lock(&self.told).end(step, self.store());
+        lock(&self.heard.told).end(step, self.store());
         Ok(())
     }
 
@@ -134,8 +162,9 @@ impl Run {
 
     /// Reads everything, and asks for everything again.
     pub(crate) fn check(&self) {
-        lock(&self.told).check(self.store());
-        lock(&self.told).check_repeats(self.store());
+        self.heard.note();
+        lock(&self.heard.told).check(self.store());
+        lock(&self.heard.told).check_repeats(self.store());
     }
 
     fn append(&mut self, batches: &[Vec<Line>]) -> Result<(), BoxError> {
@@ -158,19 +187,17 @@ impl Run {
             }
             handed.push(publishes);
         }
-        let answers: Vec<_> = handed.into_iter().map(|batch| self.store().append(batch)).collect();
+        for (batch, publishes) in batches.iter().zip(handed) {
+            let answer = self.store().append(publishes).shared();
+            lock(&self.heard.waiting).push(Waiting { batch: batch.clone(), answer });
+        }
         let worked = self.work();
-        for (batch, answer) in batches.iter().zip(answers) {
-            match answer.now_or_never().expect("the steps have answered it") {
-                Ok(outcomes) => {
-                    let mut told = lock(&self.told);
-                    batch.iter().zip(&outcomes).for_each(|(line, outcome)| told.answer(line, outcome));
-                }
-                Err(error) => {
-                    assert!(matches!(error, StoreError::Failed { .. }), "{error}");
-                    assert!(worked.is_err(), "a sound store failed a batch");
-                }
-            }
+        self.heard.note();
+        let unanswered = std::mem::take(&mut *lock(&self.heard.waiting));
+        for Waiting { answer, .. } in unanswered {
+            let error = answer.now_or_never().expect("the steps have answered it").unwrap_err();
+            assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+            assert!(worked.is_err(), "a sound store failed a batch");
         }
         Ok(worked?)
     }
@@ -204,13 +231,41 @@ impl Run {
     }
 
     fn backends(&self) -> [Watched; 2] {
-        [&self.journal, &self.pages].map(|disk| Watched { disk: disk.attach(), watch: self.watch.clone() })
+        [&self.journal, &self.pages].map(|disk| Watched {
+            disk: disk.attach(),
+            watch: self.watch.clone(),
+            heard: self.heard.clone(),
+        })
     }
+}
+
+impl Heard {
+    /// Notes what was answered and shown since.
+    fn note(&self) {
+        let mut told = lock(&self.told);
+        told.shown.clone_from(&lock(&self.shown));
+        lock(&self.waiting).retain_mut(|Waiting { batch, answer }| match answer.clone().now_or_never() {
+            Some(Ok(outcomes)) => {
+                batch.iter().zip(&outcomes).for_each(|(line, outcome)| told.answer(line, outcome));
+                false
+            }
+            Some(Err(_)) | None => true,
+        });
+    }
+}
+
+impl CommitObserver for Reader {
+    fn committed(&self, runs: &[anchor_core::run::Run]) {
+        lock(&self.0).extend(runs.iter().map(|run| (run.room().clone(), run.tip())));
+    }
+
+    fn failed(&self) {}
 }
 
 impl Watched {
     fn look(&self, moment: Moment) {
         if let Some(watch) = &self.watch {
+            self.heard.note();
             watch(moment);
         }
     }

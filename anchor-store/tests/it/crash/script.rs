@@ -109,6 +109,8 @@ impl Writing {
             vec![self.repeat(0), self.line(0, 3, 90)],
             vec![self.conflict(1), self.unknown_room(1), self.line(1, 0, 1)],
             vec![self.repeat(2)],
+            // Of what is being committed.
+            vec![self.repeat(1)],
         ];
         self.steps.push(Step::Append(more));
         match round % 4 {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anchor_core::code::Code;
 use anchor_core::id::{RoomId, Seq};
-use anchor_core::position::Offset;
+use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::{Ack, Outcome, Publish};
-use anchor_core::store::{EpochStart, Store, StoreExt};
+use anchor_core::store::{EpochStart, Place, Store, StoreExt};
 use anchor_store::RedbStore;
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -26,6 +26,8 @@ pub(crate) struct Told {
     floors: BTreeMap<u8, Floors>,
     horizons: BTreeMap<RoomId, Horizons>,
     epochs: BTreeMap<RoomId, Vec<EpochStart>>,
+    /// The newest event of each room that readers were shown.
+    pub(crate) shown: BTreeMap<RoomId, Mark>,
     is_restoring: bool,
     batches: usize,
 }
@@ -160,6 +162,15 @@ impl Told {
                 );
             }
         }
+        for (room, mark) in &self.shown {
+            let state = rooms.iter().find(|(found, _)| found == room).map(|(_, state)| state);
+            let is_trimmed = state.is_some_and(|state| mark.offset < state.before_horizon.offset);
+            let found = block_on(store.locate(room, Place::Offset(mark.offset))).unwrap();
+            assert!(
+                is_trimmed || found == Some(*mark),
+                "{room}: readers saw {mark:?}, the log has {found:?}"
+            );
+        }
         self.check_batches(|key| found.contains_key(&key));
         self.check_epochs(store);
         self.note_epochs(store);
@@ -201,7 +212,7 @@ impl Told {
         if is_forgotten {
             return assert!(key.1 < floors.handed, "{key:?}: forgotten, though nobody had settled it");
         }
-        let first = self.handed[&key].outcome.as_ref().expect("it was answered before");
+        let first = self.handed[&key].outcome.as_ref().expect("a repeat is answered after what it repeats");
         assert_same(first, outcome);
         if let Outcome::Acked(Ack { duplicate, .. }) = outcome {
             assert!(duplicate, "{key:?}: appended again");
