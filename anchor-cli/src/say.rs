@@ -55,8 +55,8 @@ pub(crate) fn bar(part: f64) -> String {
     (0..BAR_COLUMNS as usize).fold("[".to_owned(), |bar, at| bar + if at < full { "#" } else { "-" }) + "]"
 }
 
-/// Columns of a bar. Source: chosen; half a line is left for words.
-const BAR_COLUMNS: u32 = 30;
+/// Columns of a bar. Source: chosen; of 80, the rest is left for words.
+const BAR_COLUMNS: u32 = 20;
 
 /// Work that takes less needs no progress. Source: chosen.
 const QUIET: Duration = Duration::from_secs(1);

@@ -107,18 +107,16 @@ impl Reader<'_> {
             let Some(delivery) = self.next().await? else {
                 return Err(connection::stopped(&self.client).await);
             };
-            let mut reached = delivery.position();
+            // A gap that comes first is told even where nothing follows it.
+            let reached = delivery.position();
             match delivery {
-                Delivery::Started { position, head, .. } => {
+                Delivery::Started { head, .. } => {
                     if !self.arguments.follow {
                         self.end = Some(head);
                     }
-                    if !self.from.is_met_by(&position) {
-                        // A gap comes first, and is told even where nothing follows it.
-                        reached = None;
-                    } else if self.is_first {
+                    if self.is_first && reached.is_some() {
                         // The same range begins elsewhere once the log has grown.
-                        self.position = Some(position);
+                        self.position = reached;
                     }
                 }
                 Delivery::Events(events) => self.print(&events)?,

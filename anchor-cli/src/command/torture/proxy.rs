@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -33,6 +33,8 @@ struct State {
     healed: watch::Sender<bool>,
     connections: AtomicU64,
     faults: AtomicU64,
+    /// Told whenever something came from the server.
+    answers: Arc<Notify>,
 }
 
 impl Proxy {
@@ -49,6 +51,7 @@ impl Proxy {
             healed: watch::Sender::new(false),
             connections: AtomicU64::new(0),
             faults: AtomicU64::new(0),
+            answers: Arc::new(Notify::new()),
         });
         let mut task = JoinSet::new();
         task.spawn(listen(listener, state.clone()));
@@ -68,6 +71,11 @@ impl Proxy {
     /// From here on nothing goes wrong any more.
     pub(super) fn heal(&self) {
         self.state.healed.send_replace(true);
+    }
+
+    /// Waits until the server says something to anybody: what it answers then must be true already.
+    pub(super) async fn answer(&self) {
+        self.state.answers.notified().await;
     }
 
     /// Connections that were made, and those among them that something was done to.
@@ -105,7 +113,7 @@ async fn carry(client: TcpStream, state: Arc<State>) {
         return;
     }
     let Ok(server) = TcpStream::connect(target).await else { return };
-    let end = fate::carry(client, server, fate, dice);
+    let end = fate::carry(client, server, fate, dice, state.answers.clone());
     match fate {
         Fate::Clean => end.await,
         // Whoever waits at the end of a connection that is stalled shall not wait for ever.

@@ -10,7 +10,7 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_transport::client::{Client, ClientConfig, ServerAddress};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::crew::{self, Crew};
 use super::dice::Dice;
@@ -63,6 +63,8 @@ struct Torture {
     started: Instant,
     samples: Samples,
     done: Done,
+    /// What must not happen, and has no promise of its own.
+    troubles: Vec<String>,
 }
 
 /// What was done to them.
@@ -155,6 +157,7 @@ impl Torture {
             started: Instant::now(),
             samples: Samples::default(),
             done: Done::default(),
+            troubles: Vec::new(),
             run,
         };
         for _ in 0..torture.run.clients {
@@ -177,6 +180,7 @@ impl Torture {
                 return Ok(());
             }
             self.crew.look_after().await.map_err(|error| trouble("cannot start a client", &error))?;
+            self.look_after_server().await?;
             self.measure();
             progress.show(|| self.progress());
             tokio::select! {
@@ -195,10 +199,15 @@ impl Torture {
         match action {
             Action::KillServer | Action::StopServer => {
                 // A plan that is late may end a server that has not come back.
+                self.look_after_server().await?;
                 self.start_server().await?;
                 self.measure();
                 let Some(server) = &mut self.server else { return Ok(()) };
                 if action == Action::KillServer {
+                    if self.dice.chance(50) {
+                        // In the moment of an answer: what it says must be on disk by then.
+                        let _ = timeout(ANSWER_WITHIN, self.proxy.answer()).await;
+                    }
                     server.kill().await?;
                     self.done.server_kills += 1;
                 } else {
@@ -226,6 +235,17 @@ impl Torture {
             }
         }
         Ok(())
+    }
+
+    /// Notes that the server ended though nobody told it to, and starts it again.
+    async fn look_after_server(&mut self) -> Result<(), Failure> {
+        match self.server.as_mut().and_then(Server::has_failed) {
+            Some(what) => {
+                self.troubles.push(what);
+                self.start_server().await
+            }
+            None => Ok(()),
+        }
     }
 
     async fn start_server(&mut self) -> Result<(), Failure> {
@@ -290,7 +310,18 @@ impl Torture {
         for (room, log) in logs {
             told.history.set_log(room, log);
         }
-        let mut troubles = folded.troubles;
+        let mut troubles = std::mem::take(&mut self.troubles);
+        troubles.extend(folded.troubles);
+        let refused = told.history.records().iter().filter(|record| matches!(record, Record::Refused { .. }));
+        if let Some(refused) = Some(refused.count()).filter(|refused| *refused > 0 && self.server.is_some()) {
+            troubles.push(format!("{refused} publishes were refused, and nothing was wrong with them"));
+        }
+        let unknown = told.history.records().iter().filter(|record| matches!(record, Record::Unknown { .. }));
+        if let Some(unknown) = Some(unknown.count()).filter(|unknown| *unknown > 0 && self.server.is_some()) {
+            troubles.push(format!(
+                "clients could not tell whether {unknown} publishes stand, though nothing was trimmed"
+            ));
+        }
         if counts.acked == 0 {
             troubles.push("nothing was acknowledged: there is nothing to judge".to_owned());
         }
@@ -340,13 +371,18 @@ impl Torture {
             verdict.print(&mut output)?;
             output.line("")?;
             output.line(&format!(
-                "{events} events in {:.0} s and {:.0} s to catch up; kill -9: {server_kills} of the server and {starts_in_vain} while it \
-                 started, {client_kills} of clients; {server_stops} stops; {copies} copied clients; {late_readers} late readers",
+                "{events} events in {:.0} s, and {:.0} s to catch up",
                 faults_stopped_after.as_secs_f64(),
                 took.saturating_sub(faults_stopped_after).as_secs_f64(),
             ))?;
             output.line(&format!(
-                "{} connections of clients; of {connections} through the proxy, {faults} were cut, stalled, delayed or turned away",
+                "kill -9: {server_kills} of the server and {starts_in_vain} while it started, {client_kills} of clients",
+            ))?;
+            output.line(&format!(
+                "{server_stops} stops of the server, {copies} copies of clients, {late_readers} late readers"
+            ))?;
+            output.line(&format!(
+                "{} connections; of {connections} made, {faults} were to be cut, stalled, delayed or turned away",
                 counts.connections,
             ))?;
         }
@@ -408,12 +444,11 @@ impl Torture {
         let Done { server_kills, client_kills, .. } = self.done;
         let counts = self.crew.counts();
         format!(
-            "{} {:.0} of {all:.0} s, {} acked, {} read, {} connections, {} kills",
+            "{} {:.0} of {all:.0} s, {} acked, {} read, {} kills",
             say::bar(now / all),
             now.min(all),
             counts.acked,
             counts.seen,
-            counts.connections,
             server_kills + client_kills,
         )
     }
@@ -486,6 +521,9 @@ const MOMENTS: u64 = 3;
 
 /// Between two looks at what is due. Source: chosen.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long a kill waits for an answer. Source: chosen; a few heartbeats.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How often, of a hundred, a server is killed once more while it starts.
 const STARTS_IN_VAIN: u64 = 20;

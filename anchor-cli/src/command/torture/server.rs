@@ -119,14 +119,22 @@ impl Server {
         Some(kib * 1024)
     }
 
+    /// What it said last, if it has ended though nobody told it to.
+    pub(super) fn has_failed(&mut self) -> Option<String> {
+        let running = self.running.as_mut()?;
+        if matches!(running.keeper.try_wait(), Ok(None)) {
+            return None;
+        }
+        self.running = None;
+        Some(format!("the server ended by itself: {}", self.last_words()))
+    }
+
     /// Tells the keeper to end it, and whether that ended well.
     async fn end(&mut self, order: &str) -> Result<bool, Failure> {
-        let Some(mut running) = self.running.take() else { return Ok(true) };
-        let has_ended = |status: io::Result<Option<_>>| !matches!(status, Ok(None));
-        if has_ended(running.keeper.try_wait()) {
-            let what = format!("the server ended by itself: {}", self.last_words());
+        if let Some(what) = self.has_failed() {
             return Err(Failure::new(Exit::Failure, what));
         }
+        let Some(mut running) = self.running.take() else { return Ok(true) };
         let _ = running.orders.write_all(format!("{order}\n").as_bytes()).await;
         match timeout(END_WITHIN, running.keeper.wait()).await {
             Ok(status) => Ok(status.is_ok_and(|status| status.success())),

@@ -1,10 +1,12 @@
 //! What becomes of a connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::command::torture::dice::Dice;
@@ -99,18 +101,32 @@ enum Flow {
 }
 
 /// Carries bytes in both directions until one of them is at its end, or the connection at that of its fate.
-pub(super) async fn carry(client: TcpStream, server: TcpStream, fate: Fate, mut dice: Dice) {
+///
+/// `answers` is told of whatever comes from the server, before that goes on.
+pub(super) async fn carry(
+    client: TcpStream,
+    server: TcpStream,
+    fate: Fate,
+    mut dice: Dice,
+    answers: Arc<Notify>,
+) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let down = Dice::new(dice.next(), 0);
     tokio::select! {
-        () = copy(from_client, to_server, fate.flow(Way::Up), dice) => {}
-        () = copy(from_server, to_client, fate.flow(Way::Down), down) => {}
+        () = copy(from_client, to_server, fate.flow(Way::Up), dice, None) => {}
+        () = copy(from_server, to_client, fate.flow(Way::Down), down, Some(&answers)) => {}
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut flow: Flow, mut dice: Dice) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut flow: Flow,
+    mut dice: Dice,
+    answers: Option<&Notify>,
+) {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let most = match flow {
@@ -119,6 +135,9 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut flow: Flow, m
             Flow::Few { bytes } => bytes,
         };
         let Ok(read @ 1..) = from.read(&mut buffer[..most]).await else { return };
+        if let Some(answers) = answers {
+            answers.notify_waiters();
+        }
         match flow {
             Flow::Late { most } => sleep(dice.time(Duration::ZERO, most)).await,
             Flow::Few { .. } => sleep(DRIP_EVERY).await,
