@@ -81,7 +81,10 @@ impl Told {
         match step {
             Step::Trim(_) => {
                 for (room, horizons) in &mut self.horizons {
-                    horizons.done = block_on(store.room(room)).unwrap().expect("it has a horizon").horizon;
+                    let state = block_on(store.room(room)).unwrap().expect("it has a horizon");
+                    horizons.done = state.horizon;
+                    let latest = horizons.asked.min(state.head.offset.next());
+                    assert!(horizons.done >= latest, "{room}: trimmed to {}, not to {latest}", horizons.done);
                 }
             }
             Step::Restore => {
