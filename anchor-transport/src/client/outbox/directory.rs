@@ -78,7 +78,9 @@ fn make_file(directory: &Path, file: &Path) -> Result<(), BoxError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     drop(options.open(&unfinished)?);
-    drop(Database::builder().create(&unfinished)?);
+    let database = Database::builder().create(&unfinished)?;
+    Tables::make(&database)?;
+    drop(database);
     std::fs::rename(&unfinished, file)?;
     // redb syncs the file, nobody its name.
     File::open(directory)?.sync_all()?;

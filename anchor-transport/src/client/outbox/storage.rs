@@ -112,10 +112,11 @@ fn make(backend: &Backend) -> io::Result<()> {
     backend.sync_data()
 }
 
-/// The bytes of a database without tables.
+/// The bytes of a database whose tables are empty.
 fn empty_database() -> io::Result<Vec<u8>> {
     let memory = Memory(Arc::new(InMemoryBackend::new()));
     let made = Database::builder().create_with_backend(memory.clone()).map_err(io::Error::other)?;
+    Tables::make(&made).map_err(io::Error::other)?;
     drop(made);
     let mut image = vec![0; usize::try_from(memory.len()?).map_err(io::Error::other)?];
     memory.read(0, &mut image)?;

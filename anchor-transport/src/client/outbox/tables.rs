@@ -30,6 +30,23 @@ impl Tables {
         builder
     }
 
+    /// Writes the format and every table into a new database, which holds nothing else. Nobody is to find it before: one
+    /// without them is a state that was lost, never one that is new.
+    ///
+    /// # Errors
+    /// redb's; the database is to be made anew.
+    pub(super) fn make(database: &Database) -> Result<(), redb::Error> {
+        let write = database.begin_write()?;
+        write.open_table(META)?.insert("format", FORMAT.to_be_bytes().as_slice())?;
+        write.open_table(IDENTITIES)?;
+        write.open_table(ENTRIES)?;
+        write.open_table(KEPT)?;
+        write.open_table(UNDECIDED)?;
+        write.open_table(CURSORS)?;
+        write.commit()?;
+        Ok(())
+    }
+
     /// Takes what [`Tables::builder`] has `opened` for a client of `server`; gives what is stored. Errors name `place`.
     ///
     /// A state without waiting publishes that was kept for another server starts anew, under a new id.
@@ -149,8 +166,6 @@ impl Tables {
                 write.open_table(KEPT)?.retain(|_, _| false)?;
             }
             write.open_table(UNDECIDED)?.retain(|id, _| saved.undecided.contains_key(&UndecidedId(id)))?;
-            write.open_table(ENTRIES)?;
-            write.open_table(CURSORS)?;
         }
         write.commit()?;
         Ok(())
@@ -161,11 +176,7 @@ impl Tables {
 fn load(database: &Database) -> Result<(Saved, Option<String>), LoadError> {
     let mut saved = Saved::default();
     let read = database.begin_read()?;
-    let meta = match read.open_table(META) {
-        Ok(meta) => meta,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok((saved, None)),
-        Err(error) => return Err(error.into()),
-    };
+    let meta = read.open_table(META)?;
     let format = meta.get("format")?.ok_or(Malformed("no format is written"))?;
     let format = u64::from_be_bytes(format.value().try_into().map_err(|_| Malformed("not a format number"))?);
     if format > FORMAT {

@@ -245,6 +245,18 @@ fn an_empty_file_is_damage_and_no_new_client() {
     assert!(matches!(Directory::open(home.path(), SERVER, None), Err(OpenError::Damaged { .. })));
 }
 
+/// Found by fuzzing the file: after damage to a page of the newest commit and to the header of the one before, redb gives a
+/// database without a table. That was taken for a new state, and whatever had been in it was gone without a word.
+#[test]
+fn a_database_without_tables_is_damage_and_no_new_client() {
+    let home = tempfile::tempdir().unwrap();
+    drop(redb::Database::create(home.path().join("client.redb")).unwrap());
+    match Directory::open(home.path(), SERVER, None) {
+        Err(OpenError::Damaged { what, .. }) => assert!(what.contains("meta"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn an_entry_without_its_identity_is_damage() {
     let home = tempfile::tempdir().unwrap();
