@@ -1,7 +1,8 @@
 //! Storage that the caller brings: what is unused becomes a new client, what is damaged is refused and left as it is.
 
+use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::id::{RoomId, UserId};
-use anchor_sim::disk::{Disk, Power};
+use anchor_sim::disk::{At, Disk, Fault, Power};
 use anchor_transport::client::OpenError;
 
 use super::lockstep::Lockstep;
@@ -13,6 +14,31 @@ fn used(all: &mut Lockstep) -> Disk {
     drop(all.run(process.client.publish(&RoomId::lobby(), "queued")).unwrap());
     all.run(process.client.close());
     disk
+}
+
+/// Cut at every write and sync of the first opening, many times over: what is torn there is torn in many ways.
+#[test]
+fn a_first_opening_that_is_cut_short_is_begun_anew() {
+    let mut all = Lockstep::new(1);
+    let counts = {
+        let disk = Power::new().disk();
+        let process = all.open(&disk).unwrap();
+        let counts = disk.power().counts();
+        all.kill(&process);
+        counts
+    };
+    let moments = (1..=counts.writes).map(At::Write).chain((1..=counts.syncs).map(At::Sync));
+    for (number, moment) in (0..).zip(moments) {
+        for seed in 0..40 {
+            let disk = Power::new().disk();
+            disk.power().arm(moment, Fault::PowerOff);
+            assert!(all.open(&disk).is_err(), "{moment:?}");
+            disk.power().crash(&mut SplitMix64::new(seed * 1_000 + number));
+            let process = all.open(&disk).unwrap_or_else(|error| panic!("{moment:?}, {seed}: {error:?}"));
+            assert_eq!(process.client.pending(), 0);
+            all.kill(&process);
+        }
+    }
 }
 
 #[test]
