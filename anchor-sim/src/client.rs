@@ -1,6 +1,7 @@
 //! A client process: the real client library, with an application on top that publishes, reads, and writes down what it
 //! did and saw.
 
+mod browser;
 mod lineage;
 mod publisher;
 mod reader;
@@ -157,7 +158,10 @@ impl SimClient {
         }
     }
 
-    /// Starts a process; says why it could not.
+    /// Starts a process.
+    ///
+    /// # Errors
+    /// Why it could not, for people; it may later.
     pub fn start(&mut self) -> Result<(), String> {
         self.kill();
         let process = self.world.kernel.process();
@@ -196,6 +200,7 @@ impl SimClient {
         };
         self.world.spawn(process, publisher::publish(application.clone()));
         self.world.spawn(process, reader::read(application.clone(), reader));
+        self.world.spawn(process, browser::browse(application.clone()));
         self.world.spawn(process, take_notices(application));
         self.running = Some(Running { process, client, reader });
         Ok(())
@@ -227,9 +232,12 @@ impl SimClient {
     }
 
     /// A copy of its state, as somebody makes who restores a phone. The process ends.
+    ///
+    /// From here on two states may go on from the same numbers, and nobody promises the order of what each publishes.
     pub fn copy(&mut self) -> Option<Copy> {
         self.kill();
         let disk = self.disk.as_ref()?.copy(&Power::new());
+        lock(&self.lineage).fork();
         Some(Copy { disk, lineage: lock(&self.lineage).clone() })
     }
 
@@ -243,8 +251,6 @@ impl SimClient {
         let next = lineage.next();
         *lineage = copy.lineage.clone();
         lineage.branch(author, next);
-        // It reuses numbers that the server knows, and finds that out line by line.
-        lineage.fork();
         self.disk = Some(copy.disk.copy(&Power::new()));
     }
 
@@ -252,9 +258,6 @@ impl SimClient {
     #[must_use]
     pub fn twin(&self, host: HostId, copy: &Copy, dice: &mut SplitMix64) -> Self {
         self.world.trace.note(host, format_args!("is a copy of {}", self.host));
-        lock(&self.lineage).fork();
-        let mut lineage = copy.lineage.clone();
-        lineage.fork();
         Self {
             world: self.world.clone(),
             host,
@@ -262,7 +265,7 @@ impl SimClient {
             clock: Clock::new(self.world.kernel.clone(), SplitMix64::new(dice.draw())),
             habits: self.habits.clone(),
             disk: Some(copy.disk.copy(&Power::new())),
-            lineage: Arc::new(Mutex::new(lineage)),
+            lineage: Arc::new(Mutex::new(copy.lineage.clone())),
             running: None,
         }
     }

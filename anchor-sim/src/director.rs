@@ -66,7 +66,7 @@ impl Director {
                     }
                     None => Backing::Disks(Disks::new()),
                 };
-                Node::new(world.clone(), *host, backing, &mut dice)
+                Node::new(world.clone(), *host, backing, scenario.rooms.clone(), &mut dice)
             })
             .collect();
         let mut made = scenario.nodes;

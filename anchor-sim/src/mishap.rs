@@ -72,33 +72,33 @@ impl Mishap {
 
     /// What can go wrong with so many servers.
     pub fn all(nodes: u64) -> impl Iterator<Item = Self> {
-        use Mishap as M;
         let anywhere = [
-            M::KillNode,
-            M::Drain,
-            M::Cut,
-            M::Part,
-            M::FreezeNode,
-            M::FreezeClient,
-            M::ClockJump,
-            M::KillClient,
-            M::CloseClient,
-            M::PowerClient,
-            M::ClientPowerAtWrite,
-            M::CloneClient,
-            M::SetBackClient,
-            M::Trim,
+            Self::KillNode,
+            Self::Drain,
+            Self::Cut,
+            Self::Part,
+            Self::FreezeNode,
+            Self::FreezeClient,
+            Self::ClockJump,
+            Self::KillClient,
+            Self::CloseClient,
+            Self::PowerClient,
+            Self::ClientPowerAtWrite,
+            Self::CloneClient,
+            Self::SetBackClient,
+            Self::Trim,
         ];
         let on_disks = [
-            M::PowerNode,
-            M::PowerAtWrite,
-            M::SyncFails,
-            M::WriteFails,
-            M::ReadFails,
-            M::DiskFull,
-            M::Restore,
+            Self::PowerNode,
+            Self::PowerAtWrite,
+            Self::SyncFails,
+            Self::WriteFails,
+            Self::ReadFails,
+            Self::DiskFull,
+            Self::Restore,
         ];
-        let shared = [M::DatabaseAway, M::DatabaseUnknown, M::FailOver, M::BusChaos, M::BusInterrupted];
+        let shared =
+            [Self::DatabaseAway, Self::DatabaseUnknown, Self::FailOver, Self::BusChaos, Self::BusInterrupted];
         let here: Vec<_> = if nodes == 1 { on_disks.to_vec() } else { shared.to_vec() };
         anywhere.into_iter().chain(here)
     }

@@ -205,12 +205,6 @@ impl Network {
         }
     }
 
-    /// Bytes that are on their way, by connection: what the most filled one holds.
-    #[must_use]
-    pub fn most_on_their_way(&self) -> u64 {
-        self.connections().iter().map(|connection| lock(connection).held()).max().unwrap_or(0)
-    }
-
     /// True if what is sent on `connection` arrives.
     fn passes(&self, connection: &Connection) -> bool {
         let [one, other] = connection.ends;

@@ -2,12 +2,14 @@
 //! simulated network.
 
 mod backing;
+mod bot;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anchor_core::conformance::environment::SplitMix64;
+use anchor_core::conformance::promise::Reader;
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::environment::Environment;
 use anchor_core::id::RoomId;
@@ -16,14 +18,15 @@ use anchor_core::session::OpenIdentify;
 use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, serve, websocket_config};
 use tokio_tungstenite::accept_hdr_async_with_config;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
 use self::backing::Opened;
 pub use self::backing::{Backing, Database, Disks};
+use self::bot::Bot;
 use crate::clock::Clock;
-use crate::kernel::ProcessId;
+use crate::kernel::{ProcessId, lock};
 use crate::network::{HostId, Pipe};
 use crate::world::World;
 
@@ -34,6 +37,9 @@ pub struct Node {
     host: HostId,
     clock: Clock,
     backing: Backing,
+    /// In which rooms its bot talks.
+    rooms: Vec<RoomId>,
+    has_bot: bool,
     running: Option<Running>,
 }
 
@@ -44,14 +50,21 @@ struct Running {
     opened: Opened,
     /// The store has failed for good; a real server exits.
     has_failed: Arc<AtomicBool>,
+    readers: Arc<Mutex<Vec<Reader>>>,
 }
 
 impl Node {
     /// A server that is not running yet.
     #[must_use]
-    pub fn new(world: World, host: HostId, backing: Backing, dice: &mut SplitMix64) -> Self {
+    pub fn new(
+        world: World,
+        host: HostId,
+        backing: Backing,
+        rooms: Vec<RoomId>,
+        dice: &mut SplitMix64,
+    ) -> Self {
         let clock = Clock::new(world.kernel.clone(), SplitMix64::new(dice.draw()));
-        Self { world, host, clock, backing, running: None }
+        Self { world, host, clock, backing, rooms, has_bot: true, running: None }
     }
 
     /// Where it listens.
@@ -69,6 +82,11 @@ impl Node {
     /// What it stores its logs on.
     pub const fn backing(&mut self) -> &mut Backing {
         &mut self.backing
+    }
+
+    /// From the next start on there is no bot.
+    pub const fn retire_bot(&mut self) {
+        self.has_bot = false;
     }
 
     /// True between a start and an end.
@@ -96,7 +114,10 @@ impl Node {
         self.running.as_ref().map(|running| &running.anchor)
     }
 
-    /// Starts a process; says why it could not.
+    /// Starts a process.
+    ///
+    /// # Errors
+    /// Why it could not, for people; it may later.
     pub fn start(&mut self) -> Result<(), String> {
         self.kill();
         let process = self.world.kernel.process();
@@ -120,7 +141,19 @@ impl Node {
         spawn(maintain(anchor.clone()));
         spawn(watch(anchor.clone(), has_failed.clone()));
         self.world.spawn(process, listen(self.world.clone(), self.host, process, anchor.clone()));
-        self.running = Some(Running { process, anchor, opened, has_failed });
+        let readers = Arc::default();
+        let bot = Bot {
+            world: self.world.clone(),
+            clock: self.clock.clone(),
+            anchor: anchor.clone(),
+            rooms: self.rooms.clone(),
+            readers: Arc::clone(&readers),
+        };
+        if self.has_bot {
+            self.world.spawn(process, bot.clone().publish());
+            self.world.spawn(process, bot.read());
+        }
+        self.running = Some(Running { process, anchor, opened, has_failed, readers });
         Ok(())
     }
 
@@ -129,7 +162,7 @@ impl Node {
         let Some(running) = self.running.take() else { return };
         self.world.trace.note(self.host, format_args!("{} is killed", running.process));
         self.backing.killed();
-        self.world.kernel.kill(running.process);
+        self.end(&running);
     }
 
     /// Takes its power: unsynced writes are lost, kept or torn, and its peers are not told. Brings the power back, too.
@@ -138,8 +171,14 @@ impl Node {
         self.world.network.darken(self.host);
         self.backing.lose_power(dice);
         if let Some(running) = self.running.take() {
-            self.world.kernel.kill(running.process);
+            self.end(&running);
         }
+    }
+
+    /// Ends its tasks, and with them its readers.
+    fn end(&self, running: &Running) {
+        self.world.kernel.kill(running.process);
+        lock(&running.readers).iter().for_each(|reader| self.world.recorder.left(*reader));
     }
 
     /// Tells every session to go, and ends in good order after `within`.
@@ -155,7 +194,7 @@ impl Node {
     pub fn close(&mut self) {
         let Some(running) = self.running.take() else { return };
         self.world.trace.note(self.host, format_args!("{} ends", running.process));
-        self.world.kernel.kill(running.process);
+        self.end(&running);
         drop(running.anchor);
         running.opened.close();
         self.backing.killed();
@@ -201,8 +240,8 @@ async fn listen(world: World, host: HostId, process: ProcessId, anchor: Anchor) 
 async fn session(world: World, host: HostId, pipe: Pipe, anchor: Anchor) {
     let number = pipe.number();
     let mut encoding = None;
-    let choose = |request: &Request, answer: Response| choose(request, answer, &mut encoding);
-    let socket = match accept_hdr_async_with_config(pipe, choose, Some(websocket_config())).await {
+    let choice = Choice(&mut encoding);
+    let socket = match accept_hdr_async_with_config(pipe, choice, Some(websocket_config())).await {
         Ok(socket) => socket,
         Err(error) => {
             return world.trace.note(host, format_args!("no handshake on connection {number}: {error}"));
@@ -217,20 +256,15 @@ async fn session(world: World, host: HostId, pipe: Pipe, anchor: Anchor) {
 }
 
 /// Takes the first subprotocol that is offered and spoken.
-#[expect(clippy::result_large_err, reason = "tungstenite's type")]
-fn choose(
-    request: &Request,
-    mut answer: Response,
-    encoding: &mut Option<Encoding>,
-) -> Result<Response, ErrorResponse> {
-    let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
-    *encoding = offered.and_then(Encoding::from_subprotocol);
-    match encoding {
-        Some(encoding) => {
-            let subprotocol = HeaderValue::from_static(encoding.subprotocol());
-            answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
-            Ok(answer)
-        }
-        None => Err(ErrorResponse::new(None)),
+struct Choice<'a>(&'a mut Option<Encoding>);
+
+impl Callback for Choice<'_> {
+    fn on_request(self, request: &Request, mut answer: Response) -> Result<Response, ErrorResponse> {
+        let offered = request.headers().get(SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+        let encoding = offered.and_then(Encoding::from_subprotocol).ok_or(ErrorResponse::new(None))?;
+        *self.0 = Some(encoding);
+        let subprotocol = HeaderValue::from_static(encoding.subprotocol());
+        answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        Ok(answer)
     }
 }

@@ -1,6 +1,6 @@
 //! Writes down what clients did and saw, and what only this simulation knows: what an outbox was given to keep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -45,7 +45,7 @@ enum Fate {
     Owed,
     /// Acked, refused, or handed to a person.
     Settled,
-    /// The outbox was taken away, by a fault that is not the outbox's.
+    /// Its outbox was taken away, or the log that had it: no fault of the outbox.
     Forgiven,
 }
 
@@ -134,20 +134,22 @@ impl Recorder {
         }
     }
 
+    /// The log held these events before it was set back: an outbox that had their acks owes nothing.
+    pub fn stood(&self, log: &Log) {
+        let stood: BTreeSet<_> = log.entries.iter().map(|entry| key(entry.publish)).collect();
+        for (mark, fate) in &mut lock(&self.inner).kept {
+            if *fate == Fate::Owed && stood.contains(&key(mark.publish())) {
+                *fate = Fate::Forgiven;
+            }
+        }
+    }
+
     /// A reader begins, or begins again where it stands.
     pub fn opened(&self, reader: Reader, room: &RoomId, position: Position) {
         self.trace.note(reader, format_args!("opens {room} at {}", position.offset));
         let mut inner = lock(&self.inner);
         inner.cursors.insert((reader, room.clone()), position.offset);
         inner.history.push(Record::Opened { reader, room: room.clone(), position });
-    }
-
-    /// As [`Recorder::opened`] after `offset`, unless it has begun.
-    pub fn opened_once(&self, reader: Reader, room: &RoomId, offset: Offset) {
-        let is_new = !lock(&self.inner).cursors.contains_key(&(reader, room.clone()));
-        if is_new {
-            self.opened(reader, room, Position { offset, ..Position::START });
-        }
     }
 
     /// A reader takes events.
@@ -188,6 +190,14 @@ impl Recorder {
     /// From here on nobody's clock can be compared with a server's.
     pub fn ignore_beats(&self) {
         lock(&self.inner).ignores_beats = true;
+    }
+
+    /// A reader leaves a room.
+    pub fn closed(&self, reader: Reader, room: &RoomId) {
+        self.trace.note(reader, format_args!("leaves {room}"));
+        let mut inner = lock(&self.inner);
+        inner.cursors.remove(&(reader, room.clone()));
+        inner.history.push(Record::Closed { reader, room: room.clone() });
     }
 
     /// A reader is no more.
@@ -247,7 +257,7 @@ impl Recorder {
         let violations = anchor_core::conformance::promise::check_all(&inner.history);
         let mut found: Vec<String> = violations.iter().map(ToString::to_string).collect();
         found.extend(inner.defects.iter().cloned());
-        let stands: std::collections::BTreeSet<PublishKey> = inner
+        let stands: BTreeSet<PublishKey> = inner
             .history
             .logs()
             .values()

@@ -52,7 +52,7 @@ impl Scenario {
             delay: (Duration::from_micros(50), Duration::from_millis(1 << dice.below(9))),
             cut_one_in: if is_calm { 0 } else { [0, 2, 8, 32][index(dice.below(4))] },
             cut_within: 256 << (4 * dice.below(4)),
-            buffer: (512 << dice.below(5), 16 * 1024 << dice.below(4)),
+            buffer: (512 << dice.below(5), (16 * 1024) << dice.below(4)),
         };
         Self { nodes, clients, rooms, mishaps, every: (busy / 10, busy * 4), weather }
     }

@@ -49,11 +49,33 @@ pub(super) async fn read(application: Application, reader: Reader) {
                 save(&application, &room, position).await;
             }
         }
+        if let Some(position) = delivery.position()
+            && application.clock.below(LEAVE_ONE_IN) == 0
+        {
+            leave_and_come_back(&application, reader, &room, position, &mut subscriptions).await;
+            asked.insert(room.clone(), From::After(position));
+        }
         if !application.habits.reading.is_zero() {
             let longest = application.habits.reading;
             application.world.kernel.sleep(application.clock.between(longest / 100, longest)).await;
         }
     }
+}
+
+/// Reads a room no more, then again from where it was.
+async fn leave_and_come_back(
+    application: &Application,
+    reader: Reader,
+    room: &RoomId,
+    position: Position,
+    subscriptions: &mut Vec<Subscription>,
+) {
+    subscriptions.retain(|subscription| subscription.room() != room);
+    application.world.recorder.closed(reader, room);
+    if application.clock.below(2) == 0 {
+        application.world.kernel.sleep(application.clock.between(LOOK / 1000, LOOK)).await;
+    }
+    subscriptions.push(application.client.subscribe(room, From::After(position)).await);
 }
 
 /// Where to begin: where the last process was, or anywhere.
@@ -99,9 +121,6 @@ async fn next(application: &Application, subscriptions: &mut [Subscription]) -> 
 
 fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, delivery: &Delivery) {
     let recorder = &application.world.recorder;
-    if let (From::Last(_), Some(first)) = (asked, first_offset(delivery)) {
-        recorder.opened_once(reader, room, first.previous());
-    }
     match delivery {
         Delivery::Started { position, .. } => {
             // What lies between what was asked for and where it starts is told as a gap.
@@ -109,9 +128,7 @@ fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, d
                 From::Start => Position::START,
                 From::After(position) => position,
                 From::Offset(offset) => Position { offset, ..Position::START },
-                // Which message is the n-th last is known to the server alone: the first delivery tells.
-                From::Last(_) => return,
-                From::Now => *position,
+                From::Last(_) | From::Now => *position,
             };
             recorder.opened(reader, room, position);
         }
@@ -125,17 +142,11 @@ fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, d
     }
 }
 
-/// The first event that a delivery brings, or tells as missing.
-fn first_offset(delivery: &Delivery) -> Option<Offset> {
-    match delivery {
-        Delivery::Events(events) => Some(events.first),
-        Delivery::Gap(gap) => Some(gap.from),
-        Delivery::Started { .. } | Delivery::Ended { .. } => None,
-    }
-}
-
 /// How often the reader looks whether it is told to be current. Source: chosen, a fraction of the heartbeat.
 const LOOK: Duration = Duration::from_secs(3);
+
+/// One in so many deliveries makes the reader leave the room for a moment. Source: chosen.
+const LEAVE_ONE_IN: u64 = 64;
 
 /// Under which name cursors are saved.
 const CURSOR: &str = "reader";

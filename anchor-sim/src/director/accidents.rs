@@ -10,6 +10,7 @@ use anchor_core::store::Store;
 use anchor_store::{RedbStore, restore_backends};
 
 use super::Director;
+use super::ending::read_log;
 use crate::clock::between;
 use crate::disk::{At, Fault, Power, Room};
 use crate::kernel::index;
@@ -236,6 +237,14 @@ impl Director {
             return;
         };
         self.nodes[node].kill();
+        if let Backing::Disks(disks) = self.nodes[node].backing() {
+            let copy = disks.copy();
+            let clock = self.nodes[node].clock().clone();
+            // What does not open will not be missed: nobody was told that it stands but by acks.
+            if let Ok(store) = RedbStore::with_backends(copy.journal, copy.pages, clock) {
+                self.note_standing(&store).await;
+            }
+        }
         let disks = backup.copy();
         let clock = self.nodes[node].clock().clone();
         if let Err(error) = restore_backends(disks.journal.attach(), disks.pages.attach(), clock) {
@@ -245,6 +254,15 @@ impl Director {
         disks.power.kill();
         self.note_restored(&self.nodes[node], &disks).await;
         *self.nodes[node].backing() = Backing::Disks(disks);
+    }
+
+    /// Notes what `store` has before it goes back.
+    async fn note_standing(&self, store: &dyn Store) {
+        for room in &self.scenario.rooms {
+            if let Ok(Some(log)) = read_log(store, room).await {
+                self.world.recorder.stood(&log);
+            }
+        }
     }
 
     /// Notes for each room what the restored store has of it.
@@ -279,8 +297,13 @@ impl Director {
 
     /// Keeps a state of the database, or lets it go on from the one that was kept.
     async fn fail_over(&mut self) {
+        let Some(memory) = self.shared.as_ref().map(|shared| shared.memory.clone()) else { return };
+        let goes_back = self.dice.below(2) == 0;
+        if goes_back {
+            self.note_standing(&memory).await;
+        }
         let Some(shared) = &mut self.shared else { return };
-        if self.dice.below(2) == 0 {
+        if !goes_back {
             shared.snapshot = shared.memory.snapshot();
             return;
         }

@@ -49,6 +49,7 @@ impl Director {
     pub(super) async fn read_logs(&mut self) {
         let node = &mut self.nodes[0];
         if matches!(node.backing(), Backing::Disks(_)) {
+            node.retire_bot();
             node.lose_power(&mut self.dice);
             if let Err(error) = node.start() {
                 return self.world.recorder.defect(format!("the store does not open any more: {error}"));
@@ -67,7 +68,8 @@ impl Director {
     }
 }
 
-async fn read_log(store: &dyn Store, room: &RoomId) -> Result<Option<Log>, StoreError> {
+/// Everything that `store` has of `room`; none where it has nothing.
+pub(super) async fn read_log(store: &dyn Store, room: &RoomId) -> Result<Option<Log>, StoreError> {
     let Some(state) = store.room(room).await? else { return Ok(None) };
     let before = state.horizon.previous();
     let mut log = Log { epoch: state.epoch(), before, entries: Vec::new() };

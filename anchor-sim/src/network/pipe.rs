@@ -98,11 +98,6 @@ impl Connection {
     pub(super) fn wake(&mut self) {
         self.halves.iter_mut().for_each(Half::wake);
     }
-
-    /// Bytes on their way.
-    pub(super) fn held(&self) -> u64 {
-        self.halves.iter().map(|half| half.held as u64).sum()
-    }
 }
 
 impl fmt::Display for Connection {
@@ -212,6 +207,13 @@ impl AsyncWrite for Pipe {
         half.newest_arrival = half.newest_arrival.max(now + connection.delay + jitter);
         half.chunks.push_back((half.newest_arrival, bytes[..taken].iter().copied().collect()));
         half.held += taken;
+        let trace = &this.network.trace;
+        trace.mix(&connection.number.to_be_bytes());
+        trace.mix(&taken.to_be_bytes());
+        if this.side == SERVER {
+            // What clients send is masked by a generator that is not ours.
+            trace.mix(&bytes[..taken]);
+        }
         if let Some(reader) = half.reader.take() {
             reader.wake();
         }
@@ -262,6 +264,9 @@ impl fmt::Debug for Pipe {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
+
+/// The side that was connected to.
+const SERVER: usize = 1;
 
 /// One in so many writes takes only a part of what it is given. Source: chosen.
 const SHORT_WRITE_ONE_IN: u64 = 8;

@@ -20,6 +20,9 @@ pub enum Delivery {
     Started {
         /// Where the stream starts.
         position: Position,
+        /// What was asked for cannot be had from its beginning: a gap that leads to `position` comes next, and who stands
+        /// there already, in an own record of cursors say, would never hear of it.
+        gap_follows: bool,
         /// The newest offset at that time; zero without events.
         head: Offset,
         /// The oldest offset that could be read then.
@@ -39,11 +42,12 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// Where a reader stands who has taken this; `None` where it says nothing of that.
+    /// Where a reader stands who has taken this: what to save as a cursor. `None` where it says nothing of that, as at a
+    /// start that a gap follows.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         match self {
-            Self::Started { position, .. } => Some(*position),
+            Self::Started { position, gap_follows, .. } => (!gap_follows).then_some(*position),
             Self::Events(events) => {
                 events.events.last().map(|event| Position::at(events.epoch, event.mark()))
             }

@@ -304,6 +304,20 @@ fn a_gap_that_opens_under_way_begins_where_the_reader_stands() {
 }
 
 #[test]
+fn the_newest_of_what_there_is_lacks_nothing_that_is_trimmed_under_way() {
+    let mut failing = None;
+    let house = House::behind(|store| failing.insert(FailingStore::new(store)).clone());
+    let failing = failing.expect("the house was built");
+    house.write("lobby", numbers(1..=200));
+    let lobby = room_id("lobby");
+    failing.trim_before_next_read(&lobby, Offset(151));
+    let watcher = Watcher::new(Mailbox::new(), Slot(1), None);
+    let opened = block_on(house.anchor.open(&lobby, From::Last(100), watcher)).unwrap();
+    assert_eq!(opened.gaps, []);
+    assert_eq!(opened.feed.cursor().offset, Offset(150));
+}
+
+#[test]
 fn a_page_of_a_room_that_is_gone_leads_to_its_start() {
     let house = House::new();
     house.write("lobby", numbers(1..=3));

@@ -285,10 +285,12 @@ impl Subscriptions {
             return None;
         }
         room.stage = Stage::Live(position);
-        room.owed = (!from.is_met_by(&position)).then_some(from);
+        let gap_follows = !from.is_met_by(&position);
+        room.owed = gap_follows.then_some(from);
         if let (Some(subscription), false) = (room.subscription, room.is_started) {
             room.is_started = true;
-            out.act(Action::Deliver(subscription, Delivery::Started { position, head, horizon }));
+            let started = Delivery::Started { position, gap_follows, head, horizon };
+            out.act(Action::Deliver(subscription, started));
         }
         Some(Learnt { room: name, position })
     }

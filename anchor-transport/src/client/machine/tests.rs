@@ -319,7 +319,8 @@ impl Script {
 
 fn delivery_line(delivery: &Delivery) -> String {
     match delivery {
-        Delivery::Started { position, .. } => format!("started {}", place(position)),
+        Delivery::Started { position, gap_follows: false, .. } => format!("started {}", place(position)),
+        Delivery::Started { position, .. } => format!("started {} behind a gap", place(position)),
         Delivery::Events(events) => {
             let offsets: Vec<_> = events.events.iter().map(|event| event.offset.to_string()).collect();
             assert_eq!(events.first, events.events[0].offset);
