@@ -41,7 +41,7 @@ pub struct Report {
 /// [`OpenError`] where the directory does not open. What is wrong inside is in the report.
 pub fn check(dir: impl AsRef<Path>, env: impl Environment) -> Result<Report, OpenError> {
     let options = Options::default();
-    let databases = directory::open(dir.as_ref(), &env, &options)?;
+    let databases = directory::open_made(dir.as_ref(), &env, &options)?;
     check_databases(databases, Arc::new(env), options)
 }
 

@@ -52,6 +52,20 @@ pub(crate) fn open(dir: &Path, env: &dyn Environment, options: &Options) -> Resu
     Ok(Databases { journal, pages, _lock: Some(lock) })
 }
 
+/// Opens the databases of a directory that must have them already.
+pub(crate) fn open_made(
+    dir: &Path,
+    env: &dyn Environment,
+    options: &Options,
+) -> Result<Databases, OpenError> {
+    for file in [FORMAT_FILE, Role::Journal.file(), Role::Pages.file()] {
+        if exists(&dir.join(file))? {
+            return open(dir, env, options);
+        }
+    }
+    Err(OpenError::NoStore { dir: dir.to_owned() })
+}
+
 /// Makes a store where there is none, or goes on with one whose making was interrupted. `FORMAT` gets its name when all
 /// the rest is there: what is missing from then on was taken away.
 fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<PairId, OpenError> {

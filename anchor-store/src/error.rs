@@ -52,6 +52,12 @@ pub enum OpenError {
         /// The file that differs.
         file: &'static str,
     },
+    /// What was to be restored or checked is not there.
+    #[error("there is no store in {}: name the directory that has the files of one", dir.display())]
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A file that must be there is not.
     #[error(
         "{file} is missing although the other files are there: put back the set of files that was saved together"
@@ -96,7 +102,9 @@ impl OpenError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Held { .. } | Self::Io { .. } => ErrorKind::Retry,
-            Self::NotADirectory { .. } | Self::NewerFormat { .. } => ErrorKind::Invalid,
+            Self::NotADirectory { .. } | Self::NoStore { .. } | Self::NewerFormat { .. } => {
+                ErrorKind::Invalid
+            }
             Self::NotWritable { .. } => ErrorKind::Denied,
             Self::PairMismatch { .. }
             | Self::Missing { .. }

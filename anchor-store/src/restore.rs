@@ -38,7 +38,7 @@ pub struct Restored {
 /// [`OpenError`], each with its remedy; then no room has a new epoch.
 pub fn restore(dir: impl AsRef<Path>, env: impl Environment) -> Result<Restored, OpenError> {
     let options = Options::default();
-    let databases = directory::open(dir.as_ref(), &env, &options)?;
+    let databases = directory::open_made(dir.as_ref(), &env, &options)?;
     restore_databases(databases, Arc::new(env), options)
 }
 

@@ -72,6 +72,18 @@ async fn a_first_start_that_was_interrupted_is_taken_up() {
     }
 }
 
+#[test]
+fn a_first_start_that_was_interrupted_in_the_middle_of_a_line_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("FORMAT.new"), "anchor-store fo").unwrap();
+    RedbStore::open(dir.path(), System).unwrap().close();
+    // Nothing was made after a line that is not whole: what stands beside it is of somebody else.
+    fs::remove_file(dir.path().join("FORMAT")).unwrap();
+    fs::write(dir.path().join("FORMAT.new"), "anchor-store fo").unwrap();
+    let error = RedbStore::open(dir.path(), System).unwrap_err();
+    assert!(matches!(error, OpenError::Missing { file: "FORMAT" }), "{error}");
+}
+
 #[tokio::test]
 async fn a_restore_keeps_the_log_and_begins_a_new_epoch() {
     let dir = tempfile::tempdir().unwrap();

@@ -181,3 +181,16 @@ fn a_journal_of_another_history_is_refused_before_anything_is_served() {
     assert!(matches!(&error, OpenError::Damaged { file: "journal.redb", .. }), "{error}");
     assert!(error.to_string().contains("does not follow"), "{error}");
 }
+
+/// Where no store was, a restore and a check made one, and said that all was well with it: a wrong path went unnoticed.
+#[test]
+fn nothing_is_made_where_something_is_to_be_restored_or_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [dir.path().to_owned(), dir.path().join("elsewhere")] {
+        let error = anchor_store::restore(&path, System).unwrap_err();
+        assert!(matches!(error, OpenError::NoStore { .. }), "{error}");
+        let error = anchor_store::check(&path, System).unwrap_err();
+        assert!(matches!(error, OpenError::NoStore { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
