@@ -37,6 +37,8 @@ pub(super) struct Peer {
     held: bool,
     /// The socket takes no events.
     deaf: bool,
+    /// Something was written of which this node does not know yet.
+    behind: bool,
     opened_at: Monotonic,
     heard_at: Monotonic,
     phase: Phase,
@@ -90,6 +92,7 @@ impl Peer {
             readers: Readers::new(house.store.clone()),
             held: false,
             deaf: false,
+            behind: false,
             opened_at: house.env.now(),
             heard_at: house.env.now(),
             phase: Phase::New,
@@ -114,8 +117,15 @@ impl Peer {
         }
     }
 
+    /// Has something written behind this node's back.
+    pub(super) fn behind(&mut self, write: impl FnOnce()) {
+        write();
+        self.behind = true;
+    }
+
     pub(super) fn wait(&mut self, span: Duration) {
         self.env.advance(span);
+        self.catch_up();
         let now = self.env.now();
         let silent = now >= self.heard_at + HEARTBEAT * HEARTBEATS_MISSED_MAX;
         match self.phase {
@@ -163,7 +173,14 @@ impl Peer {
     /// Lets everything happen that is left, and looks whether anything is owed.
     pub(super) fn finish(mut self) {
         (self.held, self.deaf) = (false, false);
+        self.catch_up();
         self.settle();
+    }
+
+    /// Learns from the store what other nodes have written.
+    fn catch_up(&mut self) {
+        at_once(self.desk.anchor().poll_heads()).expect("a store in memory does not fail");
+        self.behind = false;
     }
 
     /// Notes what must follow from a frame; false for one whose answer could not be told from another's.
@@ -370,7 +387,7 @@ impl Peer {
                     self.owed.first().map(|owed| &owed.answer)
                 );
                 assert!(self.publishes.is_empty(), "{:?} is not answered", self.publishes.front());
-                if !self.deaf {
+                if !self.deaf && !self.behind {
                     self.readers.check_current();
                 }
             }

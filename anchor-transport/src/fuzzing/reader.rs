@@ -75,10 +75,11 @@ impl Readers {
     }
 
     pub(super) fn gap(&mut self, room: &RoomId, gap: &Gap) {
-        let head = self.state(room).map_or(Offset::ZERO, |state| state.head.offset);
+        let trimmed = self.state(room).map_or(Offset::ZERO, |state| state.before_horizon.offset);
         let reader = self.readers.get_mut(room).expect("a gap in a room that is read to us");
         let position = gap.position.expect("no room is deleted");
-        assert!(gap.from <= gap.to && position.offset <= head, "{gap:?}, head {head}");
+        assert!(gap.from <= gap.to, "{gap:?}");
+        assert_eq!(position.offset, trimmed, "a gap goes to where the log can be read from: {gap:?}");
         if gap.reason == GapReason::Trimmed {
             assert_eq!((gap.from, gap.to), (reader.cursor.next(), position.offset), "not what is missing");
         }

@@ -84,7 +84,11 @@ pub fn session(script: &[u8]) {
                 continue;
             }
             Op::Write => {
-                house.write(&room(&mut script), script.byte() % 100);
+                let (room, messages) = (room(&mut script), script.byte());
+                match messages % 4 {
+                    0 => peer.behind(|| write(&house.elsewhere, &room, messages % 100)),
+                    _ => write(&house.anchor, &room, messages % 100),
+                }
                 peer.settle();
                 continue;
             }
@@ -126,13 +130,13 @@ pub(super) enum Op {
     Who,
     /// A sign of life.
     Beat,
-    /// Time goes by.
+    /// Time goes by, and the node asks the store what is new.
     Wait,
     /// From here on nothing happens but what is handed over; or everything again.
     Hold,
     /// The socket takes no events; or again.
     Deaf,
-    /// Somebody else writes: a room, how many messages.
+    /// Somebody else writes, here or on another node: a room, how many messages.
     Write,
     /// Another session of the same client.
     Intrude,
@@ -183,6 +187,8 @@ impl<'a> Script<'a> {
 /// An engine over a store in memory, under a clock of its own.
 pub(super) struct House {
     pub(super) anchor: Anchor,
+    /// Another node on the same store, of which this one learns by asking the store alone.
+    elsewhere: Anchor,
     pub(super) store: MemoryStore,
     pub(super) env: TestEnvironment,
 }
@@ -191,17 +197,8 @@ impl House {
     fn new() -> Self {
         let env = TestEnvironment::new(7);
         let store = MemoryStore::new(env.clone());
-        Self { anchor: Anchor::builder(store.clone(), env.clone()).build(), store, env }
-    }
-
-    fn write(&self, room: &RoomId, messages: u8) {
-        let user = UserId::new("writer").expect("a user id");
-        let opened = at_once(self.anchor.client(user, ClientId::from_bytes([9; 16])));
-        let mut writer = opened.expect("a store in memory does not fail");
-        for number in 0..messages {
-            // A room of the server's own refuses.
-            drop(at_once(writer.publish(room, number.to_string())));
-        }
+        let node = |store| Anchor::builder(store, env.clone()).build();
+        Self { anchor: node(store.clone()), elsewhere: node(store.node()), store, env }
     }
 
     fn trim(&self, room: &RoomId, horizon: u8) {
@@ -236,13 +233,24 @@ impl House {
     }
 }
 
+/// Publishes so many messages through a node.
+fn write(anchor: &Anchor, room: &RoomId, messages: u8) {
+    let user = UserId::new("writer").expect("a user id");
+    let opened = at_once(anchor.client(user, ClientId::from_bytes([9; 16])));
+    let mut writer = opened.expect("a store in memory does not fail");
+    for number in 0..messages {
+        // A room of the server's own refuses.
+        drop(at_once(writer.publish(room, number.to_string())));
+    }
+}
+
 /// What a future comes to that waits for nothing, as those of a store in memory.
 pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("a store in memory answers at once")
 }
 
 fn hello(house: &House, script: &mut Script<'_>) -> ClientFrame {
-    let user = (script.byte() % 8 != 0).then(|| UserId::new("ada").expect("a user id"));
+    let user = (!script.byte().is_multiple_of(8)).then(|| UserId::new("ada").expect("a user id"));
     ClientFrame::Hello(Hello {
         token: None,
         user,

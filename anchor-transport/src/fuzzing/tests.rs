@@ -1,5 +1,8 @@
 //! The bodies of the fuzz targets over a bounded number of inputs: random bytes, and samples with something changed.
 
+#[cfg(feature = "sabotage")]
+mod sabotage;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

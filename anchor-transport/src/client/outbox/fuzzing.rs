@@ -282,7 +282,7 @@ fn entry(number: u64) -> Entry {
         0 => Body::new(Some("image/png"), Bytes::from_static(&[0, 255, 7])).expect("any bytes"),
         _ => Body::text(format!("text {number}")),
     };
-    let target = (number % 3 == 0).then_some(Offset(number));
+    let target = number.is_multiple_of(3).then_some(Offset(number));
     Entry {
         nonce: Nonce(7),
         room: RoomId::lobby(),
