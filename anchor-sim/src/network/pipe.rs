@@ -40,6 +40,7 @@ pub(super) struct Half {
     /// Bytes until the connection breaks.
     left: Option<u64>,
     newest_arrival: Duration,
+    is_past_handshake: bool,
     /// The writer sends no more.
     is_finished: bool,
     /// The reader is gone.
@@ -56,6 +57,7 @@ impl Half {
             capacity,
             left,
             newest_arrival: Duration::ZERO,
+            is_past_handshake: false,
             is_finished: false,
             is_unread: false,
             reader: None,
@@ -210,10 +212,11 @@ impl AsyncWrite for Pipe {
         let trace = &this.network.trace;
         trace.mix(&connection.number.to_be_bytes());
         trace.mix(&taken.to_be_bytes());
-        if this.side == SERVER {
-            // What clients send is masked by a generator that is not ours.
+        // What clients send is masked by a generator that is not ours, and the answer to a handshake depends on it.
+        if this.side == SERVER && half.is_past_handshake {
             trace.mix(&bytes[..taken]);
         }
+        half.is_past_handshake |= bytes[..taken].ends_with(b"\r\n\r\n");
         if let Some(reader) = half.reader.take() {
             reader.wake();
         }

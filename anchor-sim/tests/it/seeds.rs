@@ -3,7 +3,7 @@
 use anchor_sim::{Options, run};
 
 /// Seeds of every kind: one server and several, calm and stormy. More are run in the release profile.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=24;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=16;
 
 #[test]
 fn the_promise_holds() {
@@ -15,7 +15,7 @@ fn the_promise_holds() {
         acks += report.counts.acks;
         mishaps += report.mishaps;
     }
-    assert!(acks > 1_000 && mishaps > 100, "nothing was tried: {acks} acks, {mishaps} mishaps");
+    assert!(acks > 500 && mishaps > 100, "nothing was tried: {acks} acks, {mishaps} mishaps");
 }
 
 #[test]
