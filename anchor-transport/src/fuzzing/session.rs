@@ -163,6 +163,13 @@ const OPS: [Op; 16] = [
     Op::Trim,
 ];
 
+impl Op {
+    /// The step that is named so, in lower case.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        OPS.into_iter().find(|op| format!("{op:?}").eq_ignore_ascii_case(name))
+    }
+}
+
 /// Bytes read one after another; zeros once they are used up.
 struct Script<'a>(&'a [u8]);
 
