@@ -29,7 +29,7 @@ fn a_first_opening_that_is_cut_short_is_begun_anew() {
     };
     let moments = (1..=counts.writes).map(At::Write).chain((1..=counts.syncs).map(At::Sync));
     for (number, moment) in (0..).zip(moments) {
-        for seed in 0..40 {
+        for seed in 0..24 {
             let disk = Power::new().disk();
             disk.power().arm(moment, Fault::PowerOff);
             assert!(all.open(&disk).is_err(), "{moment:?}");
