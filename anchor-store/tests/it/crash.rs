@@ -5,7 +5,8 @@
 //! on the forks the power goes, in several ways; the next process must find what clients were told until then. Then it
 //! takes the interrupted step again, as clients do that resend.
 //!
-//! `ANCHOR_TEST_FULL=1` looks before every write, with more ways to lose what is not synced: half a minute more.
+//! `ANCHOR_TEST_FULL=1` looks before every write, with more ways to lose what is not synced, and lets every operation fail:
+//! that takes minutes.
 
 pub(crate) mod run;
 pub(crate) mod script;
