@@ -44,7 +44,6 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
         progress: Progress::new(),
         cursor,
         position: None,
-        from,
         is_first: saved.is_none(),
         end: None,
         printed: 0,
@@ -92,8 +91,6 @@ struct Reader<'a> {
     cursor: Option<Cursor>,
     /// Up to where everything was printed; `None` once it is saved, or where none is kept.
     position: Option<Position>,
-    /// What was asked for.
-    from: From,
     /// No position was saved before.
     is_first: bool,
     /// Where to end; `None` while that is not known, and with `--follow`.

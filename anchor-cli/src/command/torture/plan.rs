@@ -96,3 +96,44 @@ impl Plan {
 
 /// The longest that the server stays away. Source: chosen; outboxes fill, and back-offs grow.
 const AWAY_MAX: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(seed: u64, frame: &Frame) -> Vec<(Duration, Action)> {
+        let mut plan = Plan::draw(&mut Dice::new(seed, 0), frame);
+        let mut actions = Vec::new();
+        while let Some((at, _)) = plan.actions.first_key_value().map(|(key, _)| *key) {
+            actions.push((at, plan.due(at).unwrap()));
+        }
+        actions
+    }
+
+    /// As many kills as were asked for, in the time that was asked for, and a server that comes back before its next end.
+    #[test]
+    fn a_plan_holds_every_kill() {
+        for (kills, clients, has_server) in
+            [(0, 1, true), (1, 1, true), (20, 16, true), (33, 4, true), (7, 3, false)]
+        {
+            for seed in 0..50 {
+                let frame = Frame { duration: Duration::from_secs(60), kills, clients, has_server };
+                let actions = drawn(seed, &frame);
+                let kinds = [Action::KillServer, Action::KillClient, Action::CopyClient];
+                let killed = actions.iter().filter(|(_, action)| kinds.contains(action)).count();
+                assert_eq!(killed, kills as usize);
+                let of_server = [Action::KillServer, Action::StopServer, Action::StartServer];
+                let mut is_up = true;
+                for (at, action) in &actions {
+                    assert!(*at <= frame.duration + AWAY_MAX, "{at:?}");
+                    if of_server.contains(action) {
+                        assert!(has_server && is_up != (*action == Action::StartServer), "{actions:?}");
+                        is_up = !is_up;
+                    }
+                }
+                assert!(is_up);
+                assert_eq!(actions, drawn(seed, &frame), "the same seed is the same plan");
+            }
+        }
+    }
+}

@@ -1,17 +1,21 @@
 //! A whole run: everybody starts, things go wrong for a while, everybody catches up, and what was seen is judged.
 
+mod memory;
+mod report;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anchor::System;
-use anchor_core::conformance::promise::{Crash, Record, Sample};
+use anchor_core::conformance::promise::{Crash, Record};
 use anchor_core::id::{RoomId, UserId};
 use anchor_transport::client::{Client, ClientConfig, ServerAddress};
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::memory::Samples;
+use self::report::Report;
 use super::crew::{self, Crew};
 use super::dice::Dice;
 use super::history::{About, Told, VERSION};
@@ -25,7 +29,6 @@ use crate::connection;
 use crate::context::Context;
 use crate::escape;
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
 use crate::say::{self, Progress};
 
 /// Runs, judges and prints.
@@ -270,7 +273,7 @@ impl Torture {
     }
 
     async fn catch_up_and_judge(&mut self) -> Result<Exit, Failure> {
-        let faults_stopped_after = self.started.elapsed();
+        let went_wrong = self.started.elapsed();
         self.start_server().await?;
         self.proxy.heal();
         self.crew.start_all().map_err(|error| trouble("cannot start a client", &error))?;
@@ -332,69 +335,23 @@ impl Torture {
             troubles.push(format!("not every reader was at the head after {} s", CATCH_UP_WITHIN.as_secs()));
         }
         self.save(&told)?;
-
-        let verdict = Verdict::of(&told.history);
         say::clear();
-        let mut output = Output::default();
-        let (connections, faults) = self.proxy.counts();
-        let Done {
-            server_kills,
-            server_stops,
-            starts_in_vain,
-            client_kills,
-            copies,
-            late_readers,
-            is_stopped_early,
-        } = self.done;
-        if self.run.json {
-            let summary = json!({
-                "seed": self.seed,
-                "seconds": faults_stopped_after.as_secs_f64(),
-                "catch_up_seconds": took.saturating_sub(faults_stopped_after).as_secs_f64(),
-                "is_stopped_early": is_stopped_early,
-                "events": events,
-                "acked": counts.acked,
-                "read": counts.seen,
-                "connections": counts.connections,
-                "proxied": connections,
-                "proxied_with_faults": faults,
-                "server_kills": server_kills,
-                "server_stops": server_stops,
-                "server_kills_while_starting": starts_in_vain,
-                "client_kills": client_kills,
-                "copies": copies,
-                "late_readers": late_readers,
-                "troubles": troubles,
-            });
-            verdict.print_json(&mut output, summary)?;
-        } else {
-            verdict.print(&mut output)?;
-            output.line("")?;
-            output.line(&format!(
-                "{events} events in {:.0} s, and {:.0} s to catch up",
-                faults_stopped_after.as_secs_f64(),
-                took.saturating_sub(faults_stopped_after).as_secs_f64(),
-            ))?;
-            output.line(&format!(
-                "kill -9: {server_kills} of the server and {starts_in_vain} while it started, {client_kills} of clients",
-            ))?;
-            output.line(&format!(
-                "{server_stops} stops of the server, {copies} copies of clients, {late_readers} late readers"
-            ))?;
-            output.line(&format!(
-                "{} connections; of {connections} made, {faults} were to be cut, stalled, delayed or turned away",
-                counts.connections,
-            ))?;
+        let report = Report {
+            verdict: Verdict::of(&told.history),
+            seed: self.seed,
+            events,
+            counts,
+            proxied: self.proxy.counts(),
+            done: self.done,
+            went_wrong,
+            caught_up: took.saturating_sub(went_wrong),
+            troubles,
+        };
+        match self.run.json {
+            true => report.print_json()?,
+            false => report.print()?,
         }
-        output.flush()?;
-        for trouble in &troubles {
-            say::note(&format!("anchor-cli: {}", escape::line(trouble)));
-        }
-        Ok(match (verdict.holds(), troubles.is_empty()) {
-            (false, _) => Exit::Broken,
-            (true, false) => Exit::Failure,
-            (true, true) => Exit::Done,
-        })
+        Ok(report.exit())
     }
 
     /// Writes the history where it was asked for, and always into the directory of the run.
@@ -454,40 +411,6 @@ impl Torture {
     }
 }
 
-/// The memory of each life of the server.
-#[derive(Debug, Default)]
-struct Samples {
-    kept: Vec<Sample>,
-    /// Events that all clients had handled when this life began.
-    base: u64,
-    life: u64,
-}
-
-impl Samples {
-    /// Adds a sample. Of a life that is young only the largest is kept.
-    ///
-    /// Whether memory grows with the events is judged once the caches are full: before, it must.
-    fn add(&mut self, life: u64, events: u64, bytes: u64) {
-        if self.life != life {
-            (self.life, self.base) = (life, events);
-        }
-        let events = events.saturating_sub(self.base);
-        let sample = Sample { process: life, events, bytes, bound_bytes: MEMORY_BYTES_MAX };
-        match self.kept.last_mut() {
-            Some(last) if last.process == life && last.events < SETTLED_EVENTS => {
-                if events >= SETTLED_EVENTS || bytes >= last.bytes {
-                    *last = sample;
-                }
-            }
-            _ => self.kept.push(sample),
-        }
-    }
-
-    fn take(&mut self) -> Vec<Sample> {
-        std::mem::take(&mut self.kept)
-    }
-}
-
 /// The address and the path of a server that somebody else runs, once it has answered.
 async fn reachable(url: &str) -> Result<(std::net::SocketAddr, String), Failure> {
     let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error.to_string());
@@ -537,10 +460,3 @@ const AWAY_MAX: Duration = Duration::from_millis(1_500);
 /// How long everybody may take to deliver and read everything once the faults have stopped. Source: chosen; back-offs end
 /// after 30 s, and what follows takes seconds.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(60);
-
-/// What a server may use, in bytes. Source: tails and unpaged events have 64 MiB each, redb's caches their own; measured
-/// 225 MB after 600,000 messages (2026-11-22). Twice that, and some for a debug build.
-const MEMORY_BYTES_MAX: u64 = 512 * 1024 * 1024;
-
-/// Events after which a server's caches are full. Source: as [`MEMORY_BYTES_MAX`].
-const SETTLED_EVENTS: u64 = 600_000;

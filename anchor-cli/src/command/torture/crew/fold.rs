@@ -154,3 +154,6 @@ impl Cursors {
 
 /// The number of the first reader that stands for saved cursors.
 const CURSORS: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests;
