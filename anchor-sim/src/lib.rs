@@ -10,6 +10,8 @@ pub mod network;
 pub mod node;
 pub mod recorder;
 mod run;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod scenario;
 pub mod store;
 pub mod trace;

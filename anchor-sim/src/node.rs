@@ -130,7 +130,8 @@ impl Node {
             }
         };
         let env: Arc<dyn Environment> = Arc::new(self.clock.clone());
-        let mut builder = Anchor::builder_shared(opened.store(), env);
+        let heartbeat = self.clock.between(HEARTBEAT.0, HEARTBEAT.1);
+        let mut builder = Anchor::builder_shared(opened.store(), env).heartbeat(heartbeat);
         if let Some(bus) = self.backing.bus() {
             builder = builder.bus(bus);
         }
@@ -268,3 +269,6 @@ impl Callback for Choice<'_> {
         Ok(answer)
     }
 }
+
+/// Silence after which a session is sent a beat. Source: chosen; up to the usual one, and short enough for many in a run.
+const HEARTBEAT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(25));

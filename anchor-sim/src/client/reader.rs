@@ -107,7 +107,8 @@ async fn save(application: &Application, room: &RoomId, position: Position) {
 
 /// The next delivery of any room; `None` now and then, when everything that was handed over is taken.
 async fn next(application: &Application, subscriptions: &mut [Subscription]) -> Option<(RoomId, Delivery)> {
-    let mut look = Box::pin(application.world.kernel.sleep(LOOK));
+    let look = application.clock.between(LOOK / 200, LOOK);
+    let mut look = Box::pin(application.world.kernel.sleep(look));
     poll_fn(|cx| {
         for subscription in &mut *subscriptions {
             if let Poll::Ready(Some(delivery)) = Pin::new(&mut *subscription).poll_next(cx) {
@@ -142,7 +143,8 @@ fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, d
     }
 }
 
-/// How often the reader looks whether it is told to be current. Source: chosen, a fraction of the heartbeat.
+/// How often the reader looks whether it is told to be current, at most. Source: chosen, a fraction of the heartbeat: what
+/// it is told must hold at that very moment, not only once what followed has come.
 const LOOK: Duration = Duration::from_secs(3);
 
 /// One in so many deliveries makes the reader leave the room for a moment. Source: chosen.

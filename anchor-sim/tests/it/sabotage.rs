@@ -1,0 +1,103 @@
+//! Every deliberate fault is caught: by the simulator within 500 seeds, by the public suites in a store that is stepped.
+//!
+//! Those that the suites of one crate catch are tested there, in modules of this name; `docs/testing.md` has the whole table.
+
+mod stepped;
+
+use anchor_core::conformance::store::{append, reopen, repeat, restore, sessions};
+use anchor_core::sabotage::{Sabotage, assert_caught};
+use anchor_sim::sabotage::{SIMULATED, find};
+use anchor_sim::{Options, run};
+use futures::executor::block_on;
+
+use self::stepped::SteppedRedb;
+
+/// Asserts that the simulator finds `fault`, by a seed that holds without it.
+fn assert_found(fault: Sabotage) {
+    assert!(SIMULATED.contains(&fault));
+    let options = Options::default();
+    let found = find(fault, &options).unwrap_or_else(|| panic!("{} was not found", fault.name()));
+    println!("{}: {} seeds; {}", fault.name(), found.seeds, found.report.violations[0]);
+    let sound = run(found.seeds, &options);
+    assert!(sound.is_good(), "{sound}, without any fault");
+}
+
+macro_rules! the_simulator_finds {
+    ($($test:ident $fault:ident;)+) => {
+        $(#[test]
+        fn $test() {
+            assert_found(Sabotage::$fault);
+        })+
+
+        #[test]
+        fn all_that_concern_the_simulator_are_looked_for() {
+            assert_eq!(SIMULATED, [$(Sabotage::$fault),+]);
+        }
+    };
+}
+
+the_simulator_finds! {
+    the_simulator_finds_an_ack_before_the_commit AckBeforeCommit;
+    the_simulator_finds_an_offset_skipped OffsetSkipped;
+    the_simulator_finds_a_window_lost_on_reopen WindowLostOnReopen;
+    the_simulator_finds_a_repeat_with_a_new_offset RepeatGetsNewOffset;
+    the_simulator_finds_an_epoch_kept_after_a_restore EpochKeptAfterRestore;
+    the_simulator_finds_an_off_by_one_at_the_horizon HorizonOffByOne;
+    the_simulator_finds_a_gap_not_announced GapNotAnnounced;
+    the_simulator_finds_a_hole_in_a_tail HoleInTail;
+    the_simulator_finds_a_cursor_that_goes_back CursorGoesBack;
+    the_simulator_finds_a_stale_frame_accepted StaleFrameAccepted;
+    the_simulator_finds_an_entry_dropped_on_a_code_that_says_resend ResendCodeDropsEntry;
+    the_simulator_finds_a_journal_trimmed_early JournalTrimmedEarly;
+    the_simulator_finds_a_floor_that_falls FloorFalls;
+    the_simulator_finds_a_clone_that_re_keys_at_once CloneRekeysAtOnce;
+    the_simulator_finds_seq_7_before_6 SeqOvertakes;
+    the_simulator_finds_an_overlay_that_readers_see OverlayVisible;
+    the_simulator_finds_a_last_wake_up_lost LastWakeUpLost;
+}
+
+#[test]
+fn the_page_about_tests_names_every_fault() {
+    let page = include_str!("../../../docs/testing.md");
+    let missing: Vec<_> =
+        Sabotage::ALL.iter().map(|fault| fault.name()).filter(|name| !page.contains(*name)).collect();
+    assert!(missing.is_empty(), "docs/testing.md does not name {missing:?}");
+}
+
+#[test]
+fn the_suite_catches_an_offset_skipped() {
+    assert_caught(Sabotage::OffsetSkipped, || {
+        block_on(append::offsets_are_dense_under_concurrent_appends(&SteppedRedb::default()));
+    });
+}
+
+#[test]
+fn the_suite_catches_seq_7_before_6() {
+    assert_caught(Sabotage::SeqOvertakes, || {
+        block_on(append::the_log_has_the_order_of_the_batch(&SteppedRedb::default()));
+    });
+}
+
+#[test]
+fn the_suite_catches_a_window_lost_on_reopen() {
+    assert_caught(Sabotage::WindowLostOnReopen, || block_on(reopen::test_all(&SteppedRedb::default())));
+}
+
+#[test]
+fn the_suite_catches_a_repeat_with_a_new_offset() {
+    assert_caught(Sabotage::RepeatGetsNewOffset, || {
+        block_on(repeat::a_repeat_gets_the_first_ack(&SteppedRedb::default()));
+    });
+}
+
+#[test]
+fn the_suite_catches_an_epoch_kept_after_a_restore() {
+    assert_caught(Sabotage::EpochKeptAfterRestore, || block_on(restore::test_all(&SteppedRedb::default())));
+}
+
+#[test]
+fn the_suite_catches_a_floor_that_falls() {
+    assert_caught(Sabotage::FloorFalls, || {
+        block_on(sessions::a_session_says_what_is_decided_and_raises_the_floor(&SteppedRedb::default()));
+    });
+}

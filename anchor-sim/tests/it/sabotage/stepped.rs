@@ -1,0 +1,138 @@
+//! The redb store in the thread of its caller, where deliberate faults reach it: whoever waits for an answer takes the steps.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anchor_core::conformance::environment::TestEnvironment;
+use anchor_core::conformance::store::{Factory, Reopen, Restore};
+use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::run::Run;
+use anchor_core::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use anchor_sim::disk::{Disk, Power};
+use anchor_store::{RedbStore, Step};
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+
+/// Stores on disks in memory; the suites use one at a time.
+#[derive(Default)]
+pub(super) struct SteppedRedb(Mutex<Option<[Disk; 2]>>);
+
+/// A [`RedbStore`] without threads.
+#[derive(Debug)]
+pub(super) struct Stepped(RedbStore);
+
+impl SteppedRedb {
+    fn disks(&self) -> [Disk; 2] {
+        let disks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.as_ref().expect("a store was created").each_ref().map(Disk::attach)
+    }
+
+    fn open(&self, env: &TestEnvironment) -> Stepped {
+        let [journal, pages] = self.disks();
+        Stepped(RedbStore::with_backends(journal, pages, env.clone()).expect("the store opens"))
+    }
+}
+
+#[async_trait]
+impl Factory for SteppedRedb {
+    type Store = Stepped;
+
+    async fn create(&self, env: &TestEnvironment) -> Stepped {
+        let power = Power::new();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some([power.disk(), power.disk()]);
+        self.open(env)
+    }
+}
+
+#[async_trait]
+impl Reopen for SteppedRedb {
+    async fn reopen(&self, store: Stepped, env: &TestEnvironment) -> Stepped {
+        store.0.close();
+        self.open(env)
+    }
+}
+
+#[async_trait]
+impl Restore for SteppedRedb {
+    async fn restore(&self, store: Stepped, env: &TestEnvironment) -> Stepped {
+        store.0.close();
+        let [journal, pages] = self.disks();
+        anchor_store::restore_backends(journal, pages, env.clone()).expect("the store is restored");
+        self.open(env)
+    }
+}
+
+/// Takes the writer's steps until nothing waits, and the pager's where the writer waits for it.
+fn work(store: &RedbStore) -> Result<(), StoreError> {
+    loop {
+        match store.step_writer()? {
+            Step::Idle => return Ok(()),
+            Step::Worked => {}
+            Step::Waiting => drop(store.step_pager()?),
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a wrapper passes everything on")]
+impl Store for Stepped {
+    fn durability(&self) -> Durability {
+        self.0.durability()
+    }
+
+    fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.0.observe(observer);
+    }
+
+    async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
+        let mut opening = self.0.open_client(client, waits);
+        // The first poll puts it into the line.
+        drop(futures::poll!(&mut opening));
+        work(&self.0)?;
+        opening.await
+    }
+
+    fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
+        let (store, answer) = (self.0.clone(), self.0.append(batch));
+        Box::pin(async move {
+            work(&store)?;
+            answer.await
+        })
+    }
+
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
+        self.0.room(room).await
+    }
+
+    async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
+        self.0.locate(room, place).await
+    }
+
+    async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        self.0.read(read).await
+    }
+
+    async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
+        self.0.heads(rooms).await
+    }
+
+    async fn rooms(
+        &self,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+        self.0.rooms(after, limit).await
+    }
+
+    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        let mut trimming = self.0.trim(room, horizon);
+        drop(futures::poll!(&mut trimming));
+        work(&self.0)?;
+        trimming.await
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.0.readiness()
+    }
+}
