@@ -56,6 +56,49 @@ fn a_short_run_holds() {
     verdicts::corruptions_are_named(&saved);
 }
 
+/// A server whose data vanish whenever it starts: it answers well all the time, and is found out. What the run leaves is
+/// enough to look into it.
+#[cfg(unix)]
+#[test]
+fn a_server_that_forgets_is_found_out() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = TempDir::new().unwrap();
+    let forgetful = folder.path().join("forgetful");
+    let script = format!(
+        "#!/bin/sh\nfor word in \"$@\"; do [ \"$last\" = --data ] && rm -rf \"$word\"; last=$word; done\nexec {} \"$@\"\n",
+        binary().display()
+    );
+    fs::write(&forgetful, script).unwrap();
+    fs::set_permissions(&forgetful, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = cli();
+    command.args([
+        "torture",
+        "--duration",
+        "4",
+        "--kills",
+        "4",
+        "--clients",
+        "2",
+        "--seed",
+        "4",
+        "--rate",
+        "30",
+    ]);
+    let ran = Ran::of(command.arg("--server-bin").arg(&forgetful));
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+    let broken = |line: &str| line.starts_with("acked is durable") && line.ends_with("BROKEN");
+    assert!(ran.lines().iter().any(|line| broken(line)), "{ran:?}");
+    assert!(ran.err.contains("torture --seed 4 --duration 4 --kills 4 --clients 2"), "{ran:?}");
+    let kept = Path::new(ran.err.split_once("kept in ").unwrap().1.split_once(": ").unwrap().0);
+    assert!(kept.join("data").is_dir() && kept.join("server.log").is_file(), "{ran:?}");
+    let history = kept.join("history.jsonl");
+    assert!(ran.err.contains(&format!("torture check {}", history.display())), "{ran:?}");
+    assert_eq!(check(&history).code, Some(9));
+    fs::remove_dir_all(kept).unwrap();
+}
+
 /// A server that somebody else runs is not killed, and the run says so.
 #[test]
 fn a_server_that_runs_is_left_alone() {

@@ -57,11 +57,14 @@ impl Verdict {
         if !self.holds() {
             output.line("")?;
         }
-        for violation in self.violations.iter().take(SHOWN) {
-            output.line(&escape::line(&violation.to_string()).to_string())?;
-        }
-        if self.violations.len() > SHOWN {
-            output.line(&format!("and {} more", self.violations.len() - SHOWN))?;
+        for row in self.rows.iter().filter(|row| row.violations > 0) {
+            let of_it = self.violations.iter().filter(|violation| violation.promise == row.promise);
+            for violation in of_it.take(SHOWN) {
+                output.line(&escape::line(&violation.to_string()).to_string())?;
+            }
+            if row.violations > SHOWN {
+                output.line(&format!("{}: and {} more", row.promise, row.violations - SHOWN))?;
+            }
         }
         Ok(())
     }
@@ -162,8 +165,8 @@ impl Checked {
     }
 }
 
-/// Violations that people are shown. Source: chosen; one screen. The history has them all.
-const SHOWN: usize = 20;
+/// Violations of each promise that people are shown. Source: chosen; one screen if all are broken. The history tells them all.
+const SHOWN: usize = 4;
 
 /// Violations that programs are shown. Source: chosen.
 const SHOWN_AS_JSON: usize = 1_000;

@@ -10,25 +10,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::faults::program::DEADLINE;
 use crate::faults::server::binary;
 
-/// A run that would go on for a minute, once all of it has started, and the directory that it works in.
-fn started(arguments: &str) -> (Child, String) {
+/// A run that would go on for a minute, and the directory that it works in.
+fn begun(arguments: &str) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anchor-cli"));
     command.env_clear().stdout(Stdio::piped());
-    command
-        .args([
-            "torture",
-            "--duration",
-            "60",
-            "--clients",
-            "2",
-            "--rate",
-            "50",
-            "--seed",
-            "5",
-            "--server-bin",
-        ])
-        .arg(binary());
-    command.args(arguments.split_whitespace()).stdin(Stdio::null());
+    command.args([
+        "torture",
+        "--duration",
+        "60",
+        "--clients",
+        "2",
+        "--rate",
+        "50",
+        "--seed",
+        "5",
+        "--server-bin",
+    ]);
+    command.arg(binary()).args(arguments.split_whitespace()).stdin(Stdio::null());
     // A file and not a pipe: what outlives the run would keep a pipe open.
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("notes");
@@ -38,12 +36,18 @@ fn started(arguments: &str) -> (Child, String) {
         let notes = fs::read_to_string(&notes).unwrap();
         Some(notes.split_once("working in ")?.1.split_once('\n')?.0.to_owned())
     });
-    wait_until("both clients have seen something", || {
-        let seen = |client: &str| {
+    (child, directory)
+}
+
+/// As [`begun`], once all of it has started.
+fn started(arguments: &str) -> (Child, String) {
+    let (child, directory) = begun(arguments);
+    wait_until("both clients have an ack", || {
+        let has_ack = |client: &str| {
             let journal = fs::read_to_string(format!("{directory}/{client}.1.journal")).ok()?;
             journal.contains("{\"acked\"").then_some(())
         };
-        seen("client-0").and(seen("client-1"))
+        has_ack("client-0").and(has_ack("client-1"))
     });
     (child, directory)
 }
@@ -108,7 +112,7 @@ fn what_it_started_ends_in_time() {
         eprintln!("skipped: only Linux tells the processes under /proc");
         return;
     }
-    let (child, directory) = started("--kills 4 --timeout 10");
+    let (child, directory) = begun("--kills 4 --timeout 5");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(5));
     wait_until("all processes have ended", || processes(&directory).is_empty().then_some(()));

@@ -188,3 +188,6 @@ const DRIP_MAX: u64 = 2_000;
 
 /// Between two drops. Source: chosen.
 const DRIP_EVERY: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests;
