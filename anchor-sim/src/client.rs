@@ -104,10 +104,10 @@ impl SimClient {
         self.host
     }
 
-    /// True if its outbox outlives its process.
+    /// Its Unix clock.
     #[must_use]
-    pub const fn is_durable(&self) -> bool {
-        self.disk.is_some()
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// True between a start and an end.

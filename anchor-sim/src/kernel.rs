@@ -129,6 +129,13 @@ impl Kernel {
         drop(killed);
     }
 
+    /// Ends every process. Tasks hold the kernel that holds them: without this, neither would ever be freed.
+    pub fn end(&self) {
+        let tasks = std::mem::take(&mut self.state().tasks);
+        // Outside of the lock: what is dropped may wake others.
+        drop(tasks);
+    }
+
     /// Polls no task of `process` until [`Kernel::thaw`], as a stopped process or a closed laptop.
     pub fn freeze(&self, process: ProcessId) {
         self.state().frozen.insert(process);

@@ -29,7 +29,7 @@ pub enum Mishap {
     FreezeNode,
     /// A client stands still for a while, as a closed laptop.
     FreezeClient,
-    /// A server's Unix clock is set wrong.
+    /// A server's Unix clock is set wrong, or a client's.
     ClockJump,
     /// `kill -9` of a client.
     KillClient,
@@ -45,7 +45,7 @@ pub enum Mishap {
     SetBackClient,
     /// Retention trims a room.
     Trim,
-    /// The database is away for a while.
+    /// The database is away for a while, from all servers or from some.
     DatabaseAway,
     /// The next write to the database is of unknown outcome.
     DatabaseUnknown,

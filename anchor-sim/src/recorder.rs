@@ -96,7 +96,9 @@ impl Recorder {
 
     /// The outbox has it: from here on it may not get lost.
     pub fn queued(&self, mark: Mark) {
-        lock(&self.inner).kept.entry(mark).or_insert(Fate::Owed);
+        let mut inner = lock(&self.inner);
+        inner.kept.entry(mark).or_insert(Fate::Owed);
+        inner.history.push(Record::Queued { publish: mark.publish() });
     }
 
     /// An ack.
@@ -125,22 +127,23 @@ impl Recorder {
         inner.history.push(Record::Unknown { publish: mark.publish() });
     }
 
-    /// What `author` had in an outbox may be lost: somebody took the outbox away, or set it back.
+    /// What `authors` had in an outbox may be lost: somebody set the outbox back.
     pub fn forgive(&self, authors: &[u64]) {
-        for (mark, fate) in &mut lock(&self.inner).kept {
-            if authors.contains(&mark.author) && *fate == Fate::Owed {
-                *fate = Fate::Forgiven;
-            }
-        }
+        self.forgive_where(|mark| authors.contains(&mark.author));
     }
 
-    /// The log held these events before it was set back: an outbox that had their acks owes nothing.
+    /// The log held these events before it was trimmed or set back: an outbox that had their acks owes nothing.
     pub fn stood(&self, log: &Log) {
         let stood: BTreeSet<_> = log.entries.iter().map(|entry| key(entry.publish)).collect();
-        for (mark, fate) in &mut lock(&self.inner).kept {
-            if *fate == Fate::Owed && stood.contains(&key(mark.publish())) {
-                *fate = Fate::Forgiven;
-            }
+        self.forgive_where(|mark| stood.contains(&key(mark.publish())));
+    }
+
+    fn forgive_where(&self, concerned: impl Fn(&Mark) -> bool) {
+        let mut inner = lock(&self.inner);
+        let Inner { kept, history, .. } = &mut *inner;
+        for (mark, fate) in kept.iter_mut().filter(|(mark, fate)| **fate == Fate::Owed && concerned(mark)) {
+            *fate = Fate::Forgiven;
+            history.push(Record::Unknown { publish: mark.publish() });
         }
     }
 

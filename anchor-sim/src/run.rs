@@ -77,7 +77,11 @@ pub fn run(seed: u64, options: &Options) -> Report {
     let mishaps = lock(&ended).as_ref().map_or(0, Director::mishaps);
     let mut violations = world.recorder.verdict();
     // A panic poisons nothing that is looked at here, but what is dropped may panic again.
-    if catch_unwind(AssertUnwindSafe(|| drop(lock(&ended).take()))).is_err() {
+    let end = || {
+        drop(lock(&ended).take());
+        world.kernel.end();
+    };
+    if catch_unwind(AssertUnwindSafe(end)).is_err() {
         violations.push("a panic while everything was dropped".to_owned());
     }
     let (lines, lines_dropped) = world.trace.lines();

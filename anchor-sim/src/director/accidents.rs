@@ -60,7 +60,7 @@ impl Director {
             }
             Mishap::FreezeNode => self.freeze(self.nodes[node].process()),
             Mishap::FreezeClient => self.freeze(self.clients[client].process()),
-            Mishap::ClockJump => self.set_clock(node),
+            Mishap::ClockJump => self.set_clock(node, client),
             Mishap::KillClient => self.clients[client].kill(),
             Mishap::CloseClient => self.close_client(client).await,
             Mishap::PowerClient => self.clients[client].lose_power(&mut self.dice),
@@ -176,7 +176,11 @@ impl Director {
         }
     }
 
-    fn set_clock(&mut self, node: usize) {
+    fn set_clock(&mut self, node: usize, client: usize) {
+        if self.dice.below(2) == 0 {
+            let ahead = i64::try_from(self.dice.below(200_000_000)).unwrap_or_default() - 100_000_000;
+            return self.clients[client].clock().set_ahead(ahead);
+        }
         // What a beat says is told by a clock that no longer agrees with the recorder's.
         self.world.recorder.ignore_beats();
         let ahead = i64::try_from(self.dice.below(200_000_000)).unwrap_or_default() - 100_000_000;
@@ -219,8 +223,9 @@ impl Director {
     async fn trim(&mut self, node: usize) {
         let room = self.scenario.rooms[index(self.dice.below(self.scenario.rooms.len() as u64))].clone();
         let Some(anchor) = self.nodes[node].anchor() else { return };
-        if let Ok(Some(state)) = anchor.store().room(&room).await {
-            let horizon = Offset(1 + self.dice.below(state.head.offset.0 + 1));
+        if let Ok(Some(log)) = read_log(&**anchor.store(), &room).await {
+            self.world.recorder.stood(&log);
+            let horizon = Offset(1 + self.dice.below(log.head().0 + 1));
             self.nodes[node].trim(room, horizon);
         }
     }
@@ -282,9 +287,13 @@ impl Director {
         }
     }
 
+    /// From every server, or only from some.
     fn take_database_away(&mut self) {
+        let from_all = self.dice.below(2) == 0;
         for node in &mut self.nodes {
-            if let Backing::Database(database) = node.backing() {
+            if let Backing::Database(database) = node.backing()
+                && (from_all || self.dice.below(2) == 0)
+            {
                 database.go_away();
             }
         }
