@@ -261,11 +261,11 @@ impl Crew {
         self.members[client].process.is_some()
     }
 
-    /// `kill -9`, and waits until it is gone.
-    async fn end(&mut self, client: usize) {
-        if let Some(process) = self.members[client].process.take() {
-            self.counts = self.counts.plus(process.kill().await);
-        }
+    /// `kill -9`, and waits until it is gone; whether it ran.
+    pub(super) async fn end(&mut self, client: usize) -> bool {
+        let Some(process) = self.members[client].process.take() else { return false };
+        self.counts = self.counts.plus(process.kill().await);
+        true
     }
 
     async fn tell_all(&mut self, order: &str) {

@@ -20,6 +20,8 @@ pub(super) enum Action {
     CopyClient,
     /// A client comes back.
     StartClient(usize),
+    /// `kill -9` of a client that has just come back.
+    KillStarting(usize),
     /// Somebody comes and reads everything from its start.
     LateReader,
 }

@@ -76,6 +76,7 @@ struct Done {
     server_kills: u64,
     server_stops: u64,
     starts_in_vain: u64,
+    client_starts_in_vain: u64,
     client_kills: u64,
     copies: u64,
     late_readers: u64,
@@ -231,7 +232,17 @@ impl Torture {
                 let away = self.dice.time(Duration::ZERO, AWAY_MAX);
                 self.plan.add(now + away, Action::StartClient(client));
             }
-            Action::StartClient(client) => self.crew.start(client).map_err(no_client)?,
+            Action::StartClient(client) => {
+                self.crew.start(client).map_err(no_client)?;
+                if self.dice.chance(STARTS_IN_VAIN) {
+                    let after = self.dice.time(Duration::ZERO, VAIN_WITHIN);
+                    self.plan.add(self.started.elapsed() + after, Action::KillStarting(client));
+                }
+            }
+            Action::KillStarting(client) => {
+                self.done.client_starts_in_vain += u64::from(self.crew.end(client).await);
+                self.plan.add(now, Action::StartClient(client));
+            }
             Action::LateReader => {
                 self.crew.add_late_reader().map_err(no_client)?;
                 self.done.late_readers += 1;
@@ -448,10 +459,10 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long a kill waits for an answer. Source: chosen; a few heartbeats.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often, of a hundred, a server is killed once more while it starts.
+/// How often, of a hundred, a server or a client is killed once more while it starts.
 const STARTS_IN_VAIN: u64 = 20;
 
-/// How long it had for starting then at most. Source: chosen; what a start takes, with the replay of its journal.
+/// How long it had for starting then at most. Source: chosen; what a start takes, with the replay of a server's journal.
 const VAIN_WITHIN: Duration = Duration::from_millis(80);
 
 /// How long a client that was killed stays away at most. Source: chosen.

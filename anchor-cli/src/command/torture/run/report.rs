@@ -38,8 +38,8 @@ impl Report {
     /// See [`Output::flush`].
     pub(super) fn print(&self) -> Result<(), Failure> {
         let mut output = Output::default();
-        let Done { server_kills, server_stops, starts_in_vain, client_kills, copies, late_readers, .. } =
-            self.done;
+        let Done { server_kills, server_stops, client_kills, copies, late_readers, .. } = self.done;
+        let starting = self.done.starts_in_vain + self.done.client_starts_in_vain;
         self.verdict.print(&mut output)?;
         output.line("")?;
         output.line(&format!(
@@ -49,7 +49,7 @@ impl Report {
             self.caught_up.as_secs_f64(),
         ))?;
         output.line(&format!(
-            "kill -9: {server_kills} of the server and {starts_in_vain} while it started, {client_kills} of clients",
+            "kill -9: {server_kills} of the server, {client_kills} of clients, and {starting} more while they started",
         ))?;
         output.line(&format!(
             "{server_stops} stops of the server, {copies} copies of clients, {late_readers} late readers"
@@ -70,8 +70,7 @@ impl Report {
     /// See [`Output::flush`].
     pub(super) fn print_json(&self) -> Result<(), Failure> {
         let mut output = Output::default();
-        let Done { server_kills, server_stops, starts_in_vain, client_kills, copies, late_readers, .. } =
-            self.done;
+        let Done { server_kills, server_stops, client_kills, copies, late_readers, .. } = self.done;
         let summary = json!({
             "seed": self.seed,
             "seconds": self.went_wrong.as_secs_f64(),
@@ -84,9 +83,10 @@ impl Report {
             "proxied": self.proxied.0,
             "proxied_with_faults": self.proxied.1,
             "server_kills": server_kills,
-            "server_kills_while_starting": starts_in_vain,
+            "server_kills_while_starting": self.done.starts_in_vain,
             "server_stops": server_stops,
             "client_kills": client_kills,
+            "client_kills_while_starting": self.done.client_starts_in_vain,
             "copies": copies,
             "late_readers": late_readers,
             "troubles": self.troubles,
