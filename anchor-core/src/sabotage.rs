@@ -72,7 +72,7 @@ faults! {
     CloneRekeysAtOnce = "clone_rekeys_at_once";
     /// What was read from a socket at once is handed over the wrong way round.
     SeqOvertakes = "seq_overtakes";
-    /// A beat leaves out the rooms that lag.
+    /// A beat is as of the moment of sending, and leaves out the rooms that lag.
     BeatLies = "beat_lies";
     /// Readers and observers see a commit before it is durable.
     OverlayVisible = "overlay_visible";

@@ -8,10 +8,11 @@ use crate::{Options, Report, run};
 ///
 /// Not among them: [`Sabotage::TailRegisteredLate`], which the next look at the heads makes up within seconds;
 /// [`Sabotage::DuplicateAckedEarly`], which takes a repeat that overtakes its first in one commit, and sessions of one
-/// client are fenced from each other before they can; [`Sabotage::WaitsBeforeRemoval`], which a search of the log heals;
-/// and [`Sabotage::BeatLies`], which takes a beat between two deliveries of one read. Tests closer to them catch these.
+/// client are fenced from each other before they can; and [`Sabotage::WaitsBeforeRemoval`], which a search of the log heals.
+/// Tests closer to them catch these.
 pub const SIMULATED: &[Sabotage] = &[
     Sabotage::AckBeforeCommit,
+    Sabotage::BeatLies,
     Sabotage::OffsetSkipped,
     Sabotage::WindowLostOnReopen,
     Sabotage::RepeatGetsNewOffset,
@@ -30,7 +31,7 @@ pub const SIMULATED: &[Sabotage] = &[
     Sabotage::LastWakeUpLost,
 ];
 
-/// Within so many seeds each of them is found. Source: the aim that was set; most take fewer than ten.
+/// Within so many seeds each of them is found. Source: the aim that was set; most take fewer than twenty.
 pub const SEEDS_MAX: u64 = 500;
 
 /// A run that broke under a fault.

@@ -178,6 +178,9 @@ impl Anchor {
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn heads_known_at(&self) -> u64 {
+        if sabotage::is(Sabotage::BeatLies) {
+            return self.0.env.unix_ms();
+        }
         self.0.heads_known_at.load(Ordering::Acquire)
     }
 

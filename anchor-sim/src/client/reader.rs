@@ -29,7 +29,7 @@ pub(super) async fn read(application: Application, reader: Reader) {
     let mut unsaved: BTreeMap<RoomId, (u64, Position)> = BTreeMap::new();
     let mut told_at = None;
     loop {
-        let Some((room, delivery)) = next(&application, &mut subscriptions).await else {
+        let Some((room, delivery)) = next(&application, &mut subscriptions, told_at).await else {
             // Everything that was handed over is taken: what the library says of itself holds for this reader.
             let current = application.client.current_as_of();
             if current != told_at
@@ -105,8 +105,13 @@ async fn save(application: &Application, room: &RoomId, position: Position) {
     }
 }
 
-/// The next delivery of any room; `None` now and then, when everything that was handed over is taken.
-async fn next(application: &Application, subscriptions: &mut [Subscription]) -> Option<(RoomId, Delivery)> {
+/// The next delivery of any room; `None` when everything that was handed over is taken, and the library says since when it
+/// is current, other than `told_at`, and now and then.
+async fn next(
+    application: &Application,
+    subscriptions: &mut [Subscription],
+    told_at: Option<u64>,
+) -> Option<(RoomId, Delivery)> {
     let look = application.clock.between(LOOK / 200, LOOK);
     let mut look = Box::pin(application.world.kernel.sleep(look));
     poll_fn(|cx| {
@@ -114,6 +119,9 @@ async fn next(application: &Application, subscriptions: &mut [Subscription]) -> 
             if let Poll::Ready(Some(delivery)) = Pin::new(&mut *subscription).poll_next(cx) {
                 return Poll::Ready(Some((subscription.room().clone(), delivery)));
             }
+        }
+        if application.client.current_as_of() != told_at {
+            return Poll::Ready(None);
         }
         look.as_mut().poll(cx).map(|()| None)
     })

@@ -38,6 +38,7 @@ macro_rules! the_simulator_finds {
 
 the_simulator_finds! {
     the_simulator_finds_an_ack_before_the_commit AckBeforeCommit;
+    the_simulator_finds_a_beat_that_lies BeatLies;
     the_simulator_finds_an_offset_skipped OffsetSkipped;
     the_simulator_finds_a_window_lost_on_reopen WindowLostOnReopen;
     the_simulator_finds_a_repeat_with_a_new_offset RepeatGetsNewOffset;
