@@ -4,7 +4,7 @@
 
 use super::environment::SplitMix64;
 
-/// One of `samples` with up to [`EDITS_MAX`] edits: bits turned, bytes replaced by telling ones, parts cut out, doubled,
+/// One of `samples` with up to five edits: bits turned, bytes replaced by telling ones, parts cut out, doubled,
 /// moved, or taken from another sample. Empty where there are no samples. The same dice give the same bytes.
 #[must_use]
 pub fn nearly(samples: &[Vec<u8>], dice: &mut SplitMix64) -> Vec<u8> {
