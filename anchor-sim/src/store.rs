@@ -27,16 +27,18 @@ pub struct Paced<S> {
 }
 
 impl<S: Store> Paced<S> {
-    /// Wraps `inner`, whose reads take up to twice `longest`.
+    /// Wraps `inner`, whose reads take up to twice `longest`, and now and then seconds.
     pub fn new(inner: S, clock: Clock, work: Arc<Notify>, durability: Durability, longest: Duration) -> Self {
         Self { inner, clock, work, durability, longest }
     }
 
     async fn pause(&self) {
-        if self.clock.below(2) == 0 {
-            let pause = self.clock.between(Duration::from_micros(5), self.longest);
-            self.clock.kernel().sleep(pause).await;
-        }
+        let pause = match self.clock.below(2 * SLOW_ONE_IN) {
+            0 => self.clock.between(self.longest, SLOW),
+            odds if odds % 2 == 0 => self.clock.between(Duration::from_micros(5), self.longest),
+            _ => return,
+        };
+        self.clock.kernel().sleep(pause).await;
     }
 }
 
@@ -126,3 +128,10 @@ impl<S: fmt::Debug> fmt::Debug for Paced<S> {
         f.debug_struct("Paced").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
+
+/// One in so many pauses is as long as that of a disk that others keep busy. Source: chosen.
+const SLOW_ONE_IN: u64 = 200;
+
+/// How long such a pause is, at most. Source: chosen; longer than a heartbeat and the time between two looks at the heads, so
+/// that beats have something to name.
+const SLOW: Duration = Duration::from_secs(20);
