@@ -35,14 +35,14 @@ impl Cluster {
 }
 
 async fn writer(anchor: &Anchor) -> Publisher {
-    let user = UserId::new("ada").unwrap();
-    anchor.client(user, ClientId::from_bytes([1; 16])).await.unwrap()
+    let user = UserId::new("ada").expect("a plain id");
+    anchor.client(user, ClientId::from_bytes([1; 16])).await.expect("a client opens")
 }
 
 async fn write(anchor: &Anchor, room: &RoomId, texts: &[&str]) {
     let mut writer = writer(anchor).await;
     for text in texts {
-        writer.publish(room, *text).await.unwrap();
+        writer.publish(room, *text).await.expect("it is appended");
     }
 }
 
@@ -51,11 +51,12 @@ async fn texts(subscription: &mut Subscription) -> Vec<String> {
     let mut texts = Vec::new();
     let mut cursor = subscription.position().offset;
     while let Poll::Ready(Some(delivery)) = poll!(subscription.next()) {
-        let Delivery::Events(events) = delivery.unwrap() else { panic!("a gap") };
-        for event in events.iter().map(Result::unwrap) {
+        let Ok(Delivery::Events(events)) = delivery else { panic!("{delivery:?}") };
+        for event in events.iter() {
+            let event = event.expect("what a store gives is an event");
             assert_eq!(event.offset, cursor.next(), "a hole that nobody named");
             cursor = event.offset;
-            texts.push(event.body.unwrap().as_text().unwrap().to_owned());
+            texts.extend(event.body.and_then(|body| body.as_text().map(str::to_owned)));
         }
     }
     texts
@@ -115,7 +116,7 @@ impl Bus for Talkative {
     async fn join(&self, room: &RoomId) {
         let publisher = self.0.lock().expect("no test panics while it holds the lock").take();
         if let Some(mut publisher) = publisher {
-            publisher.publish(room, "said while the reader came").await.unwrap();
+            publisher.publish(room, "said while the reader came").await.expect("it is appended");
         }
     }
 

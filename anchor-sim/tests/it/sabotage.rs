@@ -17,7 +17,7 @@ fn assert_found(fault: Sabotage) {
     assert!(SIMULATED.contains(&fault));
     let options = Options::default();
     let found = find(fault, &options).unwrap_or_else(|| panic!("{} was not found", fault.name()));
-    println!("{}: {} seeds; {}", fault.name(), found.seeds, found.report.violations[0]);
+    eprintln!("{}: {} seeds; {}", fault.name(), found.seeds, found.report.violations[0]);
     let sound = run(found.seeds, &options);
     assert!(sound.is_good(), "{sound}, without any fault");
 }
