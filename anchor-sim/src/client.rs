@@ -13,6 +13,7 @@ use std::time::Duration;
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::conformance::promise::{Mark, Reader};
 use anchor_core::id::{RoomId, UserId};
+use anchor_core::publish::{Ack, Durability};
 use anchor_transport::client::{Client, ClientConfig, Notice, State};
 use anchor_transport::codec::Encoding;
 use futures::StreamExt;
@@ -290,6 +291,18 @@ struct Application {
     is_durable: bool,
 }
 
+impl Application {
+    /// Notes an ack. One that was looked up in the log, and so tells of no durability, is for copies: whoever has the only
+    /// copy of an outbox says what it waits for, and the server forgets nothing of that.
+    fn acked(&self, mark: Mark, ack: Ack) {
+        let Self { world, lineage, .. } = self;
+        if ack.durability == Durability::Memory && lock(lineage).is_ordered() {
+            world.recorder.defect(format!("{} was forgotten while its outbox waited for it", mark.publish()));
+        }
+        world.recorder.acked(mark, ack);
+    }
+}
+
 /// Hears what became of what earlier processes left, and decides what a person would have to.
 async fn take_notices(application: Application) {
     let mut notices = application.client.notices();
@@ -299,7 +312,7 @@ async fn take_notices(application: Application) {
         match notice {
             Notice::Settled { ack, draft } => {
                 if let Some(mark) = Mark::of(&draft.body) {
-                    recorder.acked(mark, ack);
+                    application.acked(mark, ack);
                 }
             }
             Notice::Refused { draft, refusal, .. } => {

@@ -6,10 +6,9 @@ use crate::{Options, Report, run};
 
 /// The faults that break a promise whatever else heals them, and so concern the simulator.
 ///
-/// Not among them: [`Sabotage::TailRegisteredLate`], which the next look at the heads makes up within seconds;
+/// Not among them: [`Sabotage::TailRegisteredLate`], which the next look at the heads makes up within seconds; and
 /// [`Sabotage::DuplicateAckedEarly`], which takes a repeat that overtakes its first in one commit, and sessions of one
-/// client are fenced from each other before they can; and [`Sabotage::WaitsBeforeRemoval`], which a search of the log heals.
-/// Tests closer to them catch these.
+/// client are fenced from each other before they can. Tests closer to them catch these.
 pub const SIMULATED: &[Sabotage] = &[
     Sabotage::AckBeforeCommit,
     Sabotage::BeatLies,
@@ -24,6 +23,7 @@ pub const SIMULATED: &[Sabotage] = &[
     Sabotage::StaleFrameAccepted,
     Sabotage::ResendCodeDropsEntry,
     Sabotage::JournalTrimmedEarly,
+    Sabotage::WaitsBeforeRemoval,
     Sabotage::FloorFalls,
     Sabotage::CloneRekeysAtOnce,
     Sabotage::SeqOvertakes,

@@ -43,6 +43,11 @@ impl Lineage {
         Mark { author, number: Seq::new(self.called).unwrap_or(Seq::FIRST) }
     }
 
+    /// True as long as nobody else may be publishing under the same id.
+    pub(super) const fn is_ordered(&self) -> bool {
+        self.is_ordered
+    }
+
     /// Publishes left to call for, of `all`.
     pub(super) const fn left(&self, all: u64) -> u64 {
         all.saturating_sub(self.called)

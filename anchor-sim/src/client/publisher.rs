@@ -41,7 +41,7 @@ async fn one(application: &Application) {
 
 async fn settle(application: Application, mark: Mark, publishing: Publishing) {
     match publishing.await {
-        Ok(ack) => application.world.recorder.acked(mark, ack),
+        Ok(ack) => application.acked(mark, ack),
         Err(error) => failed(&application, mark, error),
     }
 }

@@ -66,5 +66,5 @@ impl Storage for Place {
     }
 }
 
-/// How long a commit takes. Source: chosen.
-const COMMIT: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(20));
+/// How long a commit takes. Source: chosen; from a cached disk to a busy one, so that a process may end while much waits.
+const COMMIT: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(400));

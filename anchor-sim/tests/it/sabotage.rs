@@ -50,6 +50,7 @@ the_simulator_finds! {
     the_simulator_finds_a_stale_frame_accepted StaleFrameAccepted;
     the_simulator_finds_an_entry_dropped_on_a_code_that_says_resend ResendCodeDropsEntry;
     the_simulator_finds_a_journal_trimmed_early JournalTrimmedEarly;
+    the_simulator_finds_waits_sent_before_the_removal_is_durable WaitsBeforeRemoval;
     the_simulator_finds_a_floor_that_falls FloorFalls;
     the_simulator_finds_a_clone_that_re_keys_at_once CloneRekeysAtOnce;
     the_simulator_finds_seq_7_before_6 SeqOvertakes;
