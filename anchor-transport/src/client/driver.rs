@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use super::command::{Command, SubscriptionId};
 use super::config::{ClientConfig, ServerAddress, State};
 use super::error::OpenError;
-use super::handle::Shared;
+use super::handle::{Current, Shared};
 use super::machine::{Action, Machine, Options};
 use super::notice::ConnectionState;
 use super::notices::Notices;
@@ -99,6 +99,7 @@ pub(super) fn open(
         places_owed: left_over.saturating_sub(config.outbox_entries),
         pending,
         current,
+        subscriptions: 0,
         states,
         notices: notices.clone(),
         alarm: Alarm::new(env.clone()),
@@ -112,7 +113,7 @@ pub(super) fn open(
         states: states_seen,
         notices,
         subscription_buffer: config.subscription_buffer,
-        next_subscription: AtomicU64::new(1),
+        subscriptions: AtomicU64::new(0),
         line: Mutex::new(()),
     };
     Ok((shared, commands, ClientDriver(driver.run().boxed())))
@@ -130,7 +131,9 @@ struct Driver {
     /// Entries of earlier processes beyond the places there are.
     places_owed: usize,
     pending: watch::Sender<usize>,
-    current: watch::Sender<Option<u64>>,
+    current: watch::Sender<Option<Current>>,
+    /// How many subscriptions were asked for.
+    subscriptions: u64,
     states: watch::Sender<ConnectionState>,
     notices: Arc<Notices>,
     alarm: Alarm,
@@ -214,6 +217,7 @@ impl Driver {
                 self.machine.handle_resend(id, waiter);
             }
             Command::Subscribe { subscription, room, from, deliveries } => {
+                self.subscriptions += 1;
                 self.outlets.open(subscription, deliveries);
                 self.machine.handle_subscribe(now, subscription, room, from);
             }
@@ -275,7 +279,10 @@ impl Driver {
                 self.places_owed -= owed;
                 self.places.add_permits(count - owed);
             }
-            Action::Current(at) => drop(self.current.send_replace(Some(at))),
+            Action::Current(as_of) => {
+                let current = Current { as_of, subscriptions: self.subscriptions };
+                self.current.send_replace(Some(current));
+            }
             Action::State(state) => {
                 tracing::debug!(?state, "the connection changed");
                 self.states.send_replace(state);

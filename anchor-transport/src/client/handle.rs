@@ -39,13 +39,21 @@ pub struct Client {
 pub(super) struct Shared {
     pub(super) places: Arc<Semaphore>,
     pub(super) pending: watch::Receiver<usize>,
-    pub(super) current: watch::Receiver<Option<u64>>,
+    pub(super) current: watch::Receiver<Option<Current>>,
     pub(super) states: watch::Receiver<ConnectionState>,
     pub(super) notices: Arc<Notices>,
     pub(super) subscription_buffer: usize,
-    pub(super) next_subscription: AtomicU64,
+    /// How many subscriptions were asked for.
+    pub(super) subscriptions: AtomicU64,
     /// Held by one publish at a time on its way to the driver, so that they arrive in the order of their calls.
     pub(super) line: tokio::sync::Mutex<()>,
+}
+
+/// What a beat said, and of how many subscriptions (since the client was opened) it was told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Current {
+    pub(super) as_of: u64,
+    pub(super) subscriptions: u64,
 }
 
 impl Client {
@@ -124,11 +132,14 @@ impl Client {
     ///
     /// A client has one subscription for a room at a time: a second one ends with `already_subscribed`.
     pub async fn subscribe(&self, room: &RoomId, from: From) -> Subscription {
-        let subscription = SubscriptionId(self.shared.next_subscription.fetch_add(1, Ordering::Relaxed));
         let (deliveries, receiver) = mpsc::channel(self.shared.subscription_buffer.max(1));
-        let command = Command::Subscribe { subscription, room: room.clone(), from, deliveries };
-        // A client that has ended drops the command, and with it the sender: the stream is at its end.
-        let _ = self.commands.send(command).await;
+        let place = self.commands.reserve().await;
+        // Nothing may come between the number and the command: every number that was given arrives at the driver.
+        let subscription = SubscriptionId(self.shared.subscriptions.fetch_add(1, Ordering::Relaxed) + 1);
+        // A client that has ended drops the sender: the stream is at its end.
+        if let Ok(place) = place {
+            place.send(Command::Subscribe { subscription, room: room.clone(), from, deliveries });
+        }
         Subscription::new(subscription, room.clone(), receiver, self.commands.clone())
     }
 
@@ -188,12 +199,14 @@ impl Client {
     }
 
     /// When everything that is subscribed was last known to be complete: milliseconds since the Unix epoch, by the clock of
-    /// the server's store, told when the connection is idle. `None` before the first time.
+    /// the server's store, told when the connection is idle. `None` before the first time, and from a new subscription on
+    /// until it is told of that room, too.
     ///
     /// A room that was quiet all night and one whose news have not arrived look the same otherwise.
     #[must_use]
     pub fn current_as_of(&self) -> Option<u64> {
-        *self.shared.current.borrow()
+        let current = (*self.shared.current.borrow())?;
+        (current.subscriptions == self.shared.subscriptions.load(Ordering::Relaxed)).then_some(current.as_of)
     }
 
     /// What concerns no call of this process. Kept, within bounds, from the opening until somebody takes it; each notice

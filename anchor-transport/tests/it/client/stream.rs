@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anchor::System;
 use anchor_core::code::Code;
@@ -32,6 +33,24 @@ async fn what_is_published_is_read() {
         assert_eq!(text(&take(&mut read, 1).await[0]), "hello");
         client.close().await;
         assert!(soon(futures::StreamExt::next(&mut read)).await.is_none(), "closing ends the streams");
+    }
+}
+
+/// A reader that had just come to a room was once told that it had everything of it, by a beat of before.
+#[tokio::test]
+async fn who_comes_to_a_room_is_not_current_by_what_was_told_of_others() {
+    let world = World::beating();
+    let client = Client::open(world.config("ada"), System).unwrap();
+    let mut rooms = Vec::new();
+    for room in ["one", "two", "three"] {
+        rooms.push(client.subscribe(&RoomId::new(room).unwrap(), From::Start).await);
+        assert_eq!(client.current_as_of(), None, "nobody has said anything of {room} yet");
+        let told = async {
+            while client.current_as_of().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon(told).await;
     }
 }
 

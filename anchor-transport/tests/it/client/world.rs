@@ -51,6 +51,15 @@ impl World {
         world
     }
 
+    /// A world with a server that says often how things stand.
+    pub(crate) fn beating() -> Self {
+        let world = Self::default();
+        let store = MemoryStore::new(System);
+        let anchor = Anchor::builder(store.clone(), System).heartbeat(Duration::from_millis(200)).build();
+        *world.0.lock().unwrap() = Inner { store: Some(store), anchor: Some(anchor), ..Inner::default() };
+        world
+    }
+
     /// Starts a server on `store`.
     pub(crate) fn up(&self, store: MemoryStore) {
         let mut inner = self.0.lock().unwrap();
