@@ -64,8 +64,12 @@ impl Feed {
         }
     }
 
-    /// Takes the answer to [`Step::Read`]. What does not follow the cursor is dropped, and the cursor verified anew.
+    /// Takes the answer to [`Step::Read`]. What does not follow the cursor is dropped, and the cursor verified anew. Where
+    /// there is nothing, the log went back behind what the tail knows of: then the tail asks anew, too.
     pub fn loaded(&mut self, runs: Vec<Run>) {
+        if runs.is_empty() {
+            self.watch.tail().doubt(self.generation);
+        }
         let contiguous = runs.windows(2).all(|pair| pair[0].tip() == pair[1].before());
         match runs.first() {
             Some(first)

@@ -12,6 +12,7 @@ use crate::event::{Draft, EventKind};
 use crate::id::{ClientId, RoomId, UserId};
 use crate::limits::WINDOW;
 use crate::memory::MemoryStore;
+use crate::position::Offset;
 use crate::publish::MissingRoom;
 use crate::session::frame::From;
 
@@ -71,6 +72,33 @@ fn a_quiet_room_that_is_verified_again_and_again_is_not_taken_for_damaged() {
         let mut ada = anchor.client(user("ada"), ClientId::from_bytes([1; 16])).await.unwrap();
         ada.publish(&RoomId::lobby(), "at last").await.unwrap();
         assert_eq!(texts(&mut quiet).await, ["at last"]);
+    });
+}
+
+/// A tail that knew of more than a database had after a fail-over was believed again and again, until the reader's session
+/// ended with "stored data is damaged".
+#[test]
+fn a_log_that_went_back_behind_its_tail_is_not_taken_for_damaged() {
+    block_on(async {
+        let env = TestEnvironment::new(3);
+        let store = MemoryStore::new(env.clone());
+        let anchor = Anchor::builder(store.clone(), env).build();
+        let room = RoomId::lobby();
+        let mut watcher = anchor.subscribe(&room, From::Now).await.unwrap();
+        let mut ada = anchor.client(user("ada"), ClientId::from_bytes([1; 16])).await.unwrap();
+        ada.publish(&room, "kept").await.unwrap();
+        let kept = store.snapshot();
+        ada.publish(&room, "lost").await.unwrap();
+        assert_eq!(texts(&mut watcher).await, ["kept", "lost"]);
+        store.restore_from(kept);
+        anchor.0.tails.all().iter().for_each(|tail| tail.evict(Offset(2)));
+        let mut late = anchor.subscribe(&room, From::Start).await.unwrap();
+        assert_eq!(texts(&mut late).await, ["kept"]);
+        assert_eq!(texts(&mut watcher).await, ["Restored 2..2"]);
+        let mut bob = anchor.client(user("bob"), ClientId::from_bytes([2; 16])).await.unwrap();
+        bob.publish(&room, "anew").await.unwrap();
+        assert_eq!(texts(&mut late).await, ["anew"]);
+        assert_eq!(texts(&mut watcher).await, ["anew"]);
     });
 }
 
