@@ -10,11 +10,12 @@ mod wire;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor_core::code::Code;
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::conformance::promise::{Mark, Reader};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::publish::{Ack, Durability};
-use anchor_transport::client::{Client, ClientConfig, Notice, State};
+use anchor_transport::client::{Client, ClientConfig, ConnectionState, Notice, State};
 use anchor_transport::codec::Encoding;
 use futures::StreamExt;
 
@@ -135,6 +136,13 @@ impl SimClient {
         self.power().is_some_and(|power| !power.is_on())
     }
 
+    /// True once the library gave up its outbox, whose disk has failed: the application has to start anew.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        let state = self.running.as_ref().map(|running| running.client.state());
+        matches!(state, Some(ConnectionState::Stopped { code: Code::StoreFailed, .. }))
+    }
+
     /// Publishes that it has not called for yet, and those in its outbox.
     #[must_use]
     pub fn to_do(&self) -> u64 {
@@ -238,6 +246,7 @@ impl SimClient {
     pub fn copy(&mut self) -> Option<Copy> {
         self.kill();
         let disk = self.disk.as_ref()?.copy(&Power::new());
+        self.world.recorder.copied();
         lock(&self.lineage).fork();
         Some(Copy { disk, lineage: lock(&self.lineage).clone() })
     }
@@ -248,7 +257,14 @@ impl SimClient {
         self.world.trace.note(self.host, "is set back to an older state");
         let author = self.world.recorder.author();
         let mut lineage = lock(&self.lineage);
-        self.world.recorder.forgive(lineage.authors());
+        // What the copy has it still owes: since it was made, each publish has an author of its own.
+        let since: Vec<_> = lineage
+            .authors()
+            .iter()
+            .copied()
+            .filter(|author| !copy.lineage.authors().contains(author))
+            .collect();
+        self.world.recorder.forgive(&since);
         let next = lineage.next();
         *lineage = copy.lineage.clone();
         lineage.branch(author, next);
@@ -322,17 +338,20 @@ async fn take_notices(application: Application) {
             }
             Notice::Unconfirmed { entry } => {
                 if let Some(mark) = Mark::of(&entry.draft.body) {
-                    recorder.unknown(mark);
+                    recorder.unconfirmed(mark, &entry.room);
                 }
                 // It may fail with the process; then it is asked again.
                 let _ = application.client.discard(entry.id).await;
             }
             Notice::LostAcks { offered, .. } => {
                 for entry in offered {
+                    if let Some(mark) = Mark::of(&entry.draft.body) {
+                        recorder.offered(mark, &entry.room);
+                    }
                     let _ = application.client.discard(entry.id).await;
                 }
             }
-            Notice::Cloned { .. } => {}
+            Notice::Cloned { .. } => recorder.told_of_a_copy(),
         }
     }
 }

@@ -115,7 +115,9 @@ impl Director {
         self.world.network.set_weather(self.scenario.weather);
         self.world.trace.note("director", format_args!("{:?}", self.scenario.mishaps));
         let mut next = self.pause();
-        while self.world.kernel.now() < FAULTS_LAST && !self.is_done() {
+        while self.world.kernel.now() < FAULTS_LAST
+            && (self.world.kernel.now() < self.scenario.least || !self.is_done())
+        {
             self.supervise();
             if self.world.kernel.now() >= next {
                 if !self.scenario.mishaps.is_empty() {
@@ -180,6 +182,8 @@ impl Director {
         for at in 0..self.clients.len() {
             if self.clients[at].is_dark() {
                 self.clients[at].lose_power(&mut self.dice);
+            } else if self.clients[at].has_stopped() {
+                self.clients[at].kill();
             }
             let due = between(&mut self.dice, DOWN.0, DOWN.1);
             if !self.clients[at].is_running() && *self.client_restarts[at].get_or_insert(now + due) <= now {

@@ -39,6 +39,8 @@ pub enum Mishap {
     PowerClient,
     /// A client loses power in the middle of a write or sync that is still to come.
     ClientPowerAtWrite,
+    /// A write or sync of a client fails.
+    ClientDiskFails,
     /// A client's state is copied, and both live on.
     CloneClient,
     /// A client's state is set back to an older copy.
@@ -84,6 +86,7 @@ impl Mishap {
             Self::CloseClient,
             Self::PowerClient,
             Self::ClientPowerAtWrite,
+            Self::ClientDiskFails,
             Self::CloneClient,
             Self::SetBackClient,
             Self::Trim,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anchor_core::code::Code;
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::conformance::promise::Reader;
 use anchor_core::engine::{Anchor, Drain};
@@ -251,8 +252,9 @@ async fn session(world: World, host: HostId, pipe: Pipe, anchor: Anchor) {
     let encoding = encoding.expect("the handshake chose one");
     let ended = serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
     world.trace.note(host, format_args!("the session on connection {number} ended: {ended:?}"));
-    if ended == Ended::Panicked {
-        world.recorder.defect(format!("the session on connection {number} panicked"));
+    // Nothing that simulated disks do damages what a store has verified.
+    if matches!(ended, Ended::Panicked | Ended::Goodbye(Code::Internal)) {
+        world.recorder.defect(format!("the session on connection {number} ended by a defect: {ended:?}"));
     }
 }
 

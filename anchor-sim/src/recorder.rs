@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anchor_core::code::Code;
 use anchor_core::conformance::promise::{Entry, History, Log, Mark, PublishId, Reader, Record};
@@ -36,6 +37,15 @@ struct Inner {
     readers: u64,
     counts: Counts,
     ignores_beats: bool,
+    /// Rooms that were trimmed or set back: of them somebody may be told that nobody knows.
+    cut_rooms: BTreeSet<RoomId>,
+    /// What clients were told is no longer in the log.
+    offered: Vec<(Mark, RoomId)>,
+    /// True once a state of a client was copied.
+    has_copies: bool,
+    /// Calls that have no answer yet, and since when.
+    calls: BTreeMap<u64, (Duration, String)>,
+    calls_made: u64,
 }
 
 /// What became of a publish that an outbox said it keeps.
@@ -127,13 +137,39 @@ impl Recorder {
         inner.history.push(Record::Unknown { publish: mark.publish() });
     }
 
+    /// Nobody can tell a client whether it stands: a person is asked, who gives it up.
+    pub fn unconfirmed(&self, mark: Mark, room: &RoomId) {
+        if !lock(&self.inner).cut_rooms.contains(room) {
+            self.defect(format!("{} is said to be unconfirmed, and {room} is whole", mark.publish()));
+        }
+        self.unknown(mark);
+    }
+
+    /// A client is told that the log lost what it had acked.
+    pub fn offered(&self, mark: Mark, room: &RoomId) {
+        lock(&self.inner).offered.push((mark, room.clone()));
+    }
+
+    /// A client is told that another copy of its state is in use.
+    pub fn told_of_a_copy(&self) {
+        if !lock(&self.inner).has_copies {
+            self.defect("a client is taken for a copy, and none was made".to_owned());
+        }
+    }
+
+    /// Somebody copies a client's state.
+    pub fn copied(&self) {
+        lock(&self.inner).has_copies = true;
+    }
+
     /// What `authors` had in an outbox may be lost: somebody set the outbox back.
     pub fn forgive(&self, authors: &[u64]) {
         self.forgive_where(|mark| authors.contains(&mark.author));
     }
 
-    /// The log held these events before it was trimmed or set back: an outbox that had their acks owes nothing.
-    pub fn stood(&self, log: &Log) {
+    /// `room` held these events before it was trimmed or set back: an outbox that had their acks owes nothing.
+    pub fn stood(&self, room: &RoomId, log: &Log) {
+        lock(&self.inner).cut_rooms.insert(room.clone());
         let stood: BTreeSet<_> = log.entries.iter().map(|entry| key(entry.publish)).collect();
         self.forgive_where(|mark| stood.contains(&key(mark.publish())));
     }
@@ -218,6 +254,23 @@ impl Recorder {
         }
     }
 
+    /// Somebody calls, and waits for an answer until what this returns is dropped.
+    #[must_use]
+    pub fn call(&self, what: impl fmt::Display) -> Call {
+        let mut inner = lock(&self.inner);
+        inner.calls_made += 1;
+        let number = inner.calls_made;
+        inner.calls.insert(number, (self.kernel.now(), what.to_string()));
+        Call { recorder: self.clone(), number }
+    }
+
+    /// Calls from before `since` that still have no answer.
+    #[must_use]
+    pub fn unanswered(&self, since: Duration) -> Vec<String> {
+        let inner = lock(&self.inner);
+        inner.calls.values().filter(|(at, _)| *at < since).map(|(_, what)| what.clone()).collect()
+    }
+
     /// Anything else.
     pub fn push(&self, record: Record) {
         lock(&self.inner).history.push(record);
@@ -273,6 +326,11 @@ impl Recorder {
                     .push(format!("the outbox lost {}: it was kept, and nobody answered it", mark.publish()));
             }
         }
+        for (mark, room) in &inner.offered {
+            if stands.contains(&key(mark.publish())) && !inner.may_have_come_back(room) {
+                found.push(format!("{} was offered as lost, and stands in {room}", mark.publish()));
+            }
+        }
         found
     }
 
@@ -280,6 +338,30 @@ impl Recorder {
     #[must_use]
     pub fn history(&self) -> History {
         lock(&self.inner).history.clone()
+    }
+}
+
+impl Inner {
+    /// True if a backup of `room` was restored that is newer than one before.
+    fn may_have_come_back(&self, room: &RoomId) -> bool {
+        let forks = self.history.records().iter().filter_map(|record| match record {
+            Record::Restored { room: other, fork } if other == room => Some(*fork),
+            _ => None,
+        });
+        !forks.is_sorted_by(|one, other| one >= other)
+    }
+}
+
+/// See [`Recorder::call`].
+#[derive(Debug)]
+pub struct Call {
+    recorder: Recorder,
+    number: u64,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        lock(&self.recorder.inner).calls.remove(&self.number);
     }
 }
 

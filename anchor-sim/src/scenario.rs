@@ -24,6 +24,8 @@ pub struct Scenario {
     pub mishaps: Vec<Mishap>,
     /// Time between two mishaps, at least and at most.
     pub every: (Duration, Duration),
+    /// How long things go wrong at the least, also once everything is said.
+    pub least: Duration,
     /// The network until it is healed.
     pub weather: Weather,
 }
@@ -39,6 +41,8 @@ impl Scenario {
         let nodes = if dice.below(5) < 3 { 1 } else { 2 + dice.below(2) };
         let rooms: Vec<_> = (0..1 + dice.below(4)).map(room).collect();
         let count = 2 + dice.below(5);
+        // Now and then enough to fill windows, outboxes and pages.
+        let publishes = if dice.below(8) == 0 { publishes * 4 } else { publishes };
         let clients = (0..count).map(|number| client(dice, number, &rooms, publishes / count)).collect();
         let is_calm = dice.below(16) == 0;
         let mut mishaps: Vec<_> = Mishap::all(nodes).filter(|_| !is_calm && dice.below(2) == 0).collect();
@@ -54,7 +58,8 @@ impl Scenario {
             cut_within: 256 << (4 * dice.below(4)),
             buffer: (512 << dice.below(5), (16 * 1024) << dice.below(4)),
         };
-        Self { nodes, clients, rooms, mishaps, every: (busy / 10, busy * 4), weather }
+        let least = Duration::from_secs(1 << dice.below(7));
+        Self { nodes, clients, rooms, mishaps, every: (busy / 10, busy * 4), least, weather }
     }
 }
 
@@ -70,8 +75,8 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
         rooms: mine.collect(),
         publishes,
         every: (Duration::from_millis(1), Duration::from_millis(40 << dice.below(8))),
-        burst: 1 << dice.below(6),
-        body_bytes: [64, 400, 400, 6_000][index(dice.below(4))],
+        burst: 1 << dice.below(10),
+        body_bytes: [64, 64, 400, 400, 400, 6_000, 6_000, 70_000][index(dice.below(8))],
         reading: if dice.below(3) == 0 { Duration::from_millis(20 << dice.below(7)) } else { Duration::ZERO },
         save_every: 1 << dice.below(5),
         buffer: 1 << dice.below(5),

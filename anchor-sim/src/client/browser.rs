@@ -6,6 +6,7 @@ use std::time::Duration;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Offset, Position};
 use anchor_core::session::frame::{Events, HistoryRange, Page};
+use anchor_transport::client::RequestError;
 
 use super::Application;
 use crate::kernel::index;
@@ -29,7 +30,7 @@ async fn forwards(application: &Application, room: &RoomId) -> (Offset, Vec<Page
     let mut pages = Vec::new();
     let mut range = HistoryRange::After(Position::START);
     while pages.len() < PAGES_MAX
-        && let Ok(page) = application.client.history(room, range, 1 + application.clock.below(60)).await
+        && let Ok(page) = page(application, room, range).await
     {
         let next = page.next;
         pages.push(page);
@@ -46,7 +47,7 @@ async fn backwards(application: &Application, room: &RoomId) -> (Offset, Vec<Pag
     let mut pages = Vec::new();
     let mut range = HistoryRange::Newest;
     while pages.len() < PAGES_MAX
-        && let Ok(page) = application.client.history(room, range, 1 + application.clock.below(60)).await
+        && let Ok(page) = page(application, room, range).await
         // A gap here says that what was paged through so far is no longer in the log.
         && page.gap.is_none()
         && !page.events.is_empty()
@@ -60,6 +61,12 @@ async fn backwards(application: &Application, room: &RoomId) -> (Offset, Vec<Pag
     }
     pages.reverse();
     (pages.first().map_or(Offset::ZERO, |page| page.first.previous()), pages)
+}
+
+async fn page(application: &Application, room: &RoomId, range: HistoryRange) -> Result<Page, RequestError> {
+    let _call =
+        application.world.recorder.call(format_args!("{range:?} of {room} for {}", application.process));
+    application.client.history(room, range, 1 + application.clock.below(60)).await
 }
 
 fn take(application: &Application, room: &RoomId, (begin, pages): (Offset, Vec<Page>)) {

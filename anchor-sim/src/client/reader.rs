@@ -16,6 +16,7 @@ use futures::Stream;
 
 use super::Application;
 use crate::kernel::lock;
+use crate::recorder::Call;
 
 /// Reads every room of the application for ever, from where the last process saved that it was.
 pub(super) async fn read(application: Application, reader: Reader) {
@@ -23,7 +24,7 @@ pub(super) async fn read(application: Application, reader: Reader) {
     let mut asked = BTreeMap::new();
     for room in &application.habits.rooms {
         let from = begin(&application, room).await;
-        asked.insert(room.clone(), from);
+        asked.insert(room.clone(), ask(&application, reader, room, from));
         subscriptions.push(application.client.subscribe(room, from).await);
     }
     let mut unsaved: BTreeMap<RoomId, (u64, Position)> = BTreeMap::new();
@@ -40,7 +41,9 @@ pub(super) async fn read(application: Application, reader: Reader) {
             told_at = current;
             continue;
         };
-        note(&application, reader, asked[&room], &room, &delivery);
+        if let Some(asked) = asked.get_mut(&room) {
+            note(&application, reader, asked, &room, &delivery);
+        }
         if let Some(position) = delivery.position() {
             let (taken, newest) = unsaved.entry(room.clone()).or_insert((0, position));
             (*taken, *newest) = (*taken + 1, position);
@@ -52,14 +55,26 @@ pub(super) async fn read(application: Application, reader: Reader) {
         if let Some(position) = delivery.position()
             && application.clock.below(LEAVE_ONE_IN) == 0
         {
+            asked.insert(room.clone(), ask(&application, reader, &room, From::After(position)));
             leave_and_come_back(&application, reader, &room, position, &mut subscriptions).await;
-            asked.insert(room.clone(), From::After(position));
         }
         if !application.habits.reading.is_zero() {
             let longest = application.habits.reading;
             application.world.kernel.sleep(application.clock.between(longest / 100, longest)).await;
         }
     }
+}
+
+/// From where a reader asked to read a room.
+struct Asked {
+    from: From,
+    /// Until it is answered.
+    call: Option<Call>,
+}
+
+fn ask(application: &Application, reader: Reader, room: &RoomId, from: From) -> Asked {
+    let call = application.world.recorder.call(format_args!("{reader}, who asked for {room}"));
+    Asked { from, call: Some(call) }
 }
 
 /// Reads a room no more, then again from where it was.
@@ -128,12 +143,13 @@ async fn next(
     .await
 }
 
-fn note(application: &Application, reader: Reader, asked: From, room: &RoomId, delivery: &Delivery) {
+fn note(application: &Application, reader: Reader, asked: &mut Asked, room: &RoomId, delivery: &Delivery) {
     let recorder = &application.world.recorder;
+    asked.call = None;
     match delivery {
         Delivery::Started { position, .. } => {
             // What lies between what was asked for and where it starts is told as a gap.
-            let position = match asked {
+            let position = match asked.from {
                 From::Start => Position::START,
                 From::After(position) => position,
                 From::Offset(offset) => Position { offset, ..Position::START },

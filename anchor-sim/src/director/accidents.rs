@@ -70,6 +70,12 @@ impl Director {
                     power.arm(at, Fault::PowerOff);
                 }
             }
+            Mishap::ClientDiskFails => {
+                let (at, fault) = (self.somewhere(), self.error());
+                if let Some(power) = self.clients[client].power() {
+                    power.arm(at, fault);
+                }
+            }
             Mishap::CloneClient => self.clone_client(client),
             Mishap::SetBackClient => self.set_client_back(client),
             Mishap::Trim => self.trim(node).await,
@@ -224,7 +230,7 @@ impl Director {
         let room = self.scenario.rooms[index(self.dice.below(self.scenario.rooms.len() as u64))].clone();
         let Some(anchor) = self.nodes[node].anchor() else { return };
         if let Ok(Some(log)) = read_log(&**anchor.store(), &room).await {
-            self.world.recorder.stood(&log);
+            self.world.recorder.stood(&room, &log);
             let horizon = Offset(1 + self.dice.below(log.head().0 + 1));
             self.nodes[node].trim(room, horizon);
         }
@@ -269,7 +275,7 @@ impl Director {
     async fn note_standing(&self, store: &dyn Store) {
         for room in &self.scenario.rooms {
             if let Ok(Some(log)) = read_log(store, room).await {
-                self.world.recorder.stood(&log);
+                self.world.recorder.stood(room, &log);
             }
         }
     }

@@ -8,7 +8,8 @@ use anchor_core::position::Offset;
 use anchor_core::store::{Direction, Read, Store, StoreError};
 
 use super::Director;
-use crate::node::Backing;
+use crate::client::SimClient;
+use crate::node::{Backing, Node};
 
 impl Director {
     /// Waits until nobody has anything left to say or to read, or for so long that nobody ever will.
@@ -18,31 +19,59 @@ impl Director {
         while quiet < QUIET && self.world.kernel.now() < until {
             self.supervise();
             self.tick(Duration::from_secs(2)).await;
-            quiet = if self.is_done() && self.is_read().await { quiet + 1 } else { 0 };
+            let is_quiet = self.is_up() && self.is_done() && self.who_lags().await.is_none();
+            quiet = if is_quiet { quiet + 1 } else { 0 };
         }
+        let settled = self.world.kernel.now();
         if quiet < QUIET {
-            for client in &self.clients {
-                self.world.trace.note("director", format_args!("at the end: {}", client.state()));
-                if client.to_do() > 0 {
-                    let state = client.state();
-                    self.world.recorder.defect(format!("a client did not come to its end: {state}"));
-                }
-            }
+            self.tell_who_is_late().await;
         }
-        // Time for beats.
+        // Time for beats, and for answers to whoever calls just now.
         self.world.kernel.sleep(Duration::from_secs(65)).await;
+        for call in self.world.recorder.unanswered(settled) {
+            self.world.recorder.defect(format!("nobody answered {call}"));
+        }
     }
 
-    /// True if every reader has come to the head of its rooms.
-    async fn is_read(&self) -> bool {
-        let Some(anchor) = self.nodes.iter().find_map(|node| node.anchor()) else { return false };
-        for (_, room, offset) in self.world.recorder.cursors() {
-            match anchor.store().room(&room).await {
-                Ok(state) if state.as_ref().map_or(Offset::ZERO, |state| state.head.offset) == offset => {}
-                _ => return false,
+    async fn tell_who_is_late(&self) {
+        let recorder = &self.world.recorder;
+        for client in &self.clients {
+            self.world.trace.note("director", format_args!("at the end: {}", client.state()));
+            if client.to_do() > 0 || !client.is_running() {
+                recorder.defect(format!("a client did not come to its end: {}", client.state()));
             }
         }
-        true
+        for node in self.nodes.iter().filter(|node| !node.is_running()) {
+            recorder.defect(format!("{} does not start any more", node.host()));
+        }
+        if recorder.owed() > 0 {
+            recorder.defect(format!("{} publishes of outboxes have no answer", recorder.owed()));
+        }
+        if let Some(who) = self.who_lags().await {
+            recorder.defect(who);
+        }
+    }
+
+    /// True if everybody runs.
+    fn is_up(&self) -> bool {
+        self.nodes.iter().all(Node::is_running) && self.clients.iter().all(SimClient::is_running)
+    }
+
+    /// A reader that has not come to the head of its room.
+    async fn who_lags(&self) -> Option<String> {
+        let Some(anchor) = self.nodes.iter().find_map(|node| node.anchor()) else {
+            return Some("there is no server to read from".to_owned());
+        };
+        for (reader, room, offset) in self.world.recorder.cursors() {
+            let head = match anchor.store().room(&room).await {
+                Ok(state) => state.map_or(Offset::ZERO, |state| state.head.offset),
+                Err(error) => return Some(format!("{room} cannot be read: {error}")),
+            };
+            if head != offset {
+                return Some(format!("{reader} stands at {offset} of {room}, whose head is {head}"));
+            }
+        }
+        None
     }
 
     /// Reads every room in full, after a last loss of power.
