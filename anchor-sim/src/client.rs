@@ -48,6 +48,8 @@ pub struct Habits {
     pub reading: Duration,
     /// Deliveries between two saved cursors.
     pub save_every: u64,
+    /// Walks through history at once.
+    pub walks: u64,
     /// See [`ClientConfig::subscription_buffer`].
     pub buffer: usize,
     /// See [`ClientConfig::outbox_entries`].
@@ -209,7 +211,9 @@ impl SimClient {
         };
         self.world.spawn(process, publisher::publish(application.clone()));
         self.world.spawn(process, reader::read(application.clone(), reader));
-        self.world.spawn(process, browser::browse(application.clone()));
+        for _ in 0..self.habits.walks {
+            self.world.spawn(process, browser::browse(application.clone()));
+        }
         self.world.spawn(process, take_notices(application));
         self.running = Some(Running { process, client, reader });
         Ok(())

@@ -11,7 +11,7 @@ use clap::Parser;
 
 /// Runs clients, servers, disks and networks that fail, in virtual time; the same seed does the same again.
 #[derive(Debug, Parser)]
-#[command(name = "anchor-sim", version)]
+#[command(name = "anchor-sim", version, after_help = EXIT_CODES_HELP)]
 struct Args {
     /// Which run; without it `--seeds` many.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
@@ -32,6 +32,13 @@ struct Args {
     #[arg(long)]
     jobs: Option<usize>,
 }
+
+/// The end of `--help`.
+const EXIT_CODES_HELP: &str = "\
+Exit codes:
+  0  every run held
+  1  a run broke a promise, or the output cannot be written
+  2  an option is wrong";
 
 fn main() -> ExitCode {
     let args = Args::parse();

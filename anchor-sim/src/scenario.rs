@@ -79,6 +79,8 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
         body_bytes: [64, 64, 400, 400, 400, 6_000, 6_000, 70_000][index(dice.below(8))],
         reading: if dice.below(3) == 0 { Duration::from_millis(20 << dice.below(7)) } else { Duration::ZERO },
         save_every: 1 << dice.below(5),
+        // A session has four open at once; more wait in line.
+        walks: if dice.below(4) == 0 { 6 } else { 1 },
         buffer: 1 << dice.below(5),
         outbox_entries: 1 << (2 + dice.below(8)),
         kept_acks: 1 << dice.below(11),

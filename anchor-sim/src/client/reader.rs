@@ -114,6 +114,7 @@ async fn begin(application: &Application, room: &RoomId) -> From {
 }
 
 async fn save(application: &Application, room: &RoomId, position: Position) {
+    let _call = application.world.recorder.call(format_args!("{}, who saves a cursor", application.process));
     lock(&application.lineage).give(room, position);
     if application.client.save_cursor(CURSOR, room, position).await.is_ok() {
         lock(&application.lineage).kept(room, position);

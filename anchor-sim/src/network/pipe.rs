@@ -11,7 +11,7 @@ use std::time::Duration;
 use anchor_core::conformance::environment::SplitMix64;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{HostId, Network};
+use super::{HostId, Network, Weather};
 use crate::kernel::{Sleep, lock};
 
 /// What both ends of a connection share.
@@ -89,9 +89,13 @@ impl Connection {
         self.wake();
     }
 
-    /// Lets it not break by itself; a half-open one is found out.
+    /// Lets it not break by itself, and be no slower than others; a half-open one is found out.
     pub(super) fn mend(&mut self) {
-        self.halves.iter_mut().for_each(|half| half.left = None);
+        self.delay = self.delay.min(Weather::FAIR.delay.1);
+        for half in &mut self.halves {
+            half.left = None;
+            half.capacity = half.capacity.max(FAIR_CAPACITY);
+        }
         if self.is_silent {
             self.cut();
         }
@@ -267,6 +271,9 @@ impl fmt::Debug for Pipe {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
+
+/// What a mended connection holds in each direction, in bytes. Source: the least of [`Weather::FAIR`].
+const FAIR_CAPACITY: usize = 64 * 1024;
 
 /// The side that was connected to.
 const SERVER: usize = 1;

@@ -10,12 +10,12 @@ use anchor_core::conformance::faults::{FailingStore, Fault as StoreFault, SlowSt
 use anchor_core::memory::MemoryStore;
 use anchor_core::publish::Durability;
 use anchor_core::store::{Store, StoreError};
-use anchor_store::{RedbStore, Step};
+use anchor_store::{Options, RedbStore, Step};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::disk::{Disk, Power};
-use crate::kernel::ProcessId;
+use crate::disk::{Disk, Power, Room};
+use crate::kernel::{ProcessId, index};
 use crate::store::Paced;
 use crate::world::World;
 
@@ -122,9 +122,7 @@ impl Backing {
         match self {
             Self::Disks(disks) => {
                 let (journal, pages) = (disks.journal.attach(), disks.pages.attach());
-                // Small steps, so that there are many places to be interrupted at.
-                let options = RedbStore::options().page_step(PAGE_STEP_EVENTS, PAGE_STEP_BYTES);
-                let store = options
+                let store = options(clock, &disks.power)
                     .open_stepped(journal, pages, clock.clone())
                     .map_err(|error| format!("{error} ({error:?})"))?;
                 let kernel = &world.kernel;
@@ -180,6 +178,26 @@ impl Opened {
             redb.close();
         }
     }
+}
+
+/// Small steps, so that there are many places to be interrupted at; and now and then little memory, so that what it was is
+/// looked up on the disk while others write, and the writer waits for the pager. Some ask how full the disk is, others find
+/// out by writing.
+fn options(clock: &Clock, power: &Power) -> Options {
+    let mut options = RedbStore::options().page_step(PAGE_STEP_EVENTS, PAGE_STEP_BYTES);
+    if clock.below(2) == 0 {
+        let power = power.clone();
+        options = options.free_bytes(move || Ok(if power.room() == Room::Plenty { u64::MAX } else { 0 }));
+    }
+    if clock.below(2) == 0 {
+        return options;
+    }
+    let most = || 1 + index(clock.below(MEMORY_MAX));
+    options
+        .cached(most(), most())
+        .sessions_cached(most())
+        .pages_cache_bytes(0)
+        .unpaged_max(PAGE_STEP_EVENTS * most(), PAGE_STEP_BYTES * most())
 }
 
 /// The writer of a store, which in life is a thread.
@@ -248,6 +266,10 @@ const DISK_READ: Duration = Duration::from_millis(5);
 
 /// As [`DISK_READ`], over a network.
 const DATABASE_READ: Duration = Duration::from_millis(30);
+
+/// Clients, rooms and sessions that a store with little memory holds, and page steps that it holds events for, at most.
+/// Source: chosen; fewer than a run has.
+const MEMORY_MAX: u64 = 6;
 
 /// Small, so that a run has many page steps. Source: chosen.
 const PAGE_STEP_EVENTS: usize = 24;
