@@ -92,6 +92,11 @@ struct Connection<IO> {
     desk: Desk,
     replies: FuturesUnordered<BoxFuture<'static, Reply>>,
     to_write: VecDeque<Bytes>,
+    /// Pages of history that were asked for: large, and in nobody's way. They take turns with deliveries.
+    pages: VecDeque<Bytes>,
+    /// True if a delivery was written since the last page.
+    page_is_next: bool,
+    /// Of both.
     to_write_bytes: usize,
     unflushed: bool,
     /// Reading has failed; what is left is to say so. With the code that says why.
@@ -133,6 +138,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
             desk,
             replies: FuturesUnordered::new(),
             to_write: VecDeque::new(),
+            pages: VecDeque::new(),
+            page_is_next: false,
             to_write_bytes: 0,
             unflushed: false,
             unreadable: None,
@@ -234,6 +241,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
 
     fn perform(&mut self, action: Action) {
         let frame = match action {
+            Action::Send(frame @ ServerFrame::Page(_)) => {
+                let page = self.encoding.encode_server(&frame);
+                self.to_write_bytes += page.len();
+                return self.pages.push_back(page);
+            }
             Action::Send(frame) => self.encoding.encode_server(&frame),
             Action::Deliver(run) => self.encoding.encode_run(&run),
             Action::Ask(ask) => return self.replies.push(self.desk.answer(&self.session, ask)),
@@ -264,24 +276,37 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
         Ok(())
     }
 
+    /// Answers first; then deliveries and pages by turns, so that who pages for ever still hears what is new.
     fn next_frame(&mut self) -> Option<Bytes> {
         loop {
-            let is_read_from = self.is_read_from();
             if let Some(frame) = self.to_write.pop_front() {
-                self.to_write_bytes -= frame.len();
-                if !is_read_from {
-                    // Slow, not silent: it takes what is written, and what it says meanwhile is not looked at.
-                    self.session.handle_alive(self.anchor().now());
-                }
-                return Some(frame);
+                return Some(self.written(frame));
             }
             if self.goodbye.is_some() {
                 return None;
             }
-            let action = self.session.poll_delivery(self.anchor().now(), self.anchor().heads_known_at())?;
+            let delivery = match self.page_is_next && !self.pages.is_empty() {
+                true => None,
+                false => self.session.poll_delivery(self.anchor().now(), self.anchor().heads_known_at()),
+            };
+            let Some(action) = delivery else {
+                self.page_is_next = false;
+                return self.pages.pop_front().map(|page| self.written(page));
+            };
             self.perform(action);
             self.act();
+            self.page_is_next = true;
         }
+    }
+
+    /// Notes that `frame` is on its way.
+    fn written(&mut self, frame: Bytes) -> Bytes {
+        if !self.is_read_from() {
+            // Slow, not silent: it takes what is written, and what it says meanwhile is not looked at.
+            self.session.handle_alive(self.anchor().now());
+        }
+        self.to_write_bytes -= frame.len();
+        frame
     }
 
     fn poll_happened(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
@@ -363,6 +388,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Connection<IO> {
     /// with the connection otherwise. Where its bytes cannot be told apart any more, they are dropped: a socket that is
     /// closed with bytes unread resets the connection, and the goodbye is lost with it.
     async fn close(&mut self, goodbye: &Goodbye) {
+        self.to_write.append(&mut self.pages);
         while let Some(frame) = self.to_write.pop_front() {
             let Ok(message) = self.message(frame) else { return };
             if self.socket.feed(message).await.is_err() {

@@ -227,8 +227,12 @@ async fn a_peer_that_takes_its_answers_slowly_is_not_taken_for_silent() {
         slow.send(ClientFrame::History { id, room, range: HistoryRange::Newest, limit: 200 }).await;
     }
     for _ in 1..=READS_OPEN_MAX {
-        let page = slow.receive().await;
-        assert!(matches!(page, Some(ServerFrame::Page(_))), "{page:?}");
+        loop {
+            match slow.receive().await {
+                Some(ServerFrame::Page(_)) => break,
+                frame => assert!(matches!(frame, Some(ServerFrame::Beat { .. })), "{frame:?}"),
+            }
+        }
         env.advance(HEARTBEAT * 2);
         slow.send(ClientFrame::Beat).await;
     }
@@ -239,6 +243,38 @@ async fn a_peer_that_takes_its_answers_slowly_is_not_taken_for_silent() {
             frame => assert!(matches!(frame, Some(ServerFrame::Beat { .. })), "{frame:?}"),
         }
     }
+}
+
+/// Somebody who always had pages waiting never heard what was new.
+#[tokio::test]
+async fn what_is_new_does_not_wait_for_every_page_that_was_asked_for() {
+    let anchor = anchor();
+    let mut writer = anchor.client(UserId::new("w").unwrap(), ClientId::from_bytes([1; 16])).await.unwrap();
+    for _ in 0..100 {
+        // Pages of which some wait in the socket's buffer and some before it.
+        writer.publish(&RoomId::lobby(), "x".repeat(280)).await.unwrap();
+    }
+    let mut reader = Connection::open(&anchor, Encoding::Json, 16 * 1024).await;
+    reader.send(ClientFrame::Hello(hello("reader", &["news"]))).await;
+    assert!(matches!(reader.receive().await, Some(ServerFrame::Welcome(_))));
+    for id in 1..=READS_OPEN_MAX as u64 {
+        let (id, room) = (RequestId(id), RoomId::lobby());
+        reader.send(ClientFrame::History { id, room, range: HistoryRange::Newest, limit: 200 }).await;
+    }
+    // Everything else that can happen has happened: the pages wait for us.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    writer.publish(&RoomId::new("news").unwrap(), "new").await.unwrap();
+    let mut pages = 0;
+    loop {
+        match reader.receive().await {
+            Some(ServerFrame::Page(_)) => pages += 1,
+            Some(ServerFrame::Events(_)) => break,
+            frame => panic!("{frame:?}"),
+        }
+    }
+    assert!(pages < READS_OPEN_MAX, "the news came behind all of {pages} pages");
 }
 
 /// How long a test waits for what must come. Source: chosen; thousands of times what it takes.
