@@ -333,12 +333,6 @@ impl Recorder {
         }
         found
     }
-
-    /// The history so far.
-    #[must_use]
-    pub fn history(&self) -> History {
-        lock(&self.inner).history.clone()
-    }
 }
 
 impl Inner {
