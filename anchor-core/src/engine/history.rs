@@ -26,19 +26,19 @@ impl Anchor {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, HISTORY_EVENTS_MAX);
-        let mut horizon = Offset::ZERO;
-        loop {
+        let mut seen = None;
+        for _ in 0..LOOKS_MAX {
             let state = self.store().room(room).await?;
             if let Some(page) = self.page(id, room, range, limit, state.as_ref()).await? {
                 return Ok(page);
             }
-            // Trimmed since the state was read: look again.
-            let trimmed_to = state.map_or(Offset::ZERO, |state| state.horizon);
-            if trimmed_to <= horizon {
-                return Err(StoreError::Corrupt(format!("{room} has no events where it must have some")));
+            // Trimmed or set back since the state was read: look again.
+            if seen.as_ref() == Some(&state) {
+                break;
             }
-            horizon = trimmed_to;
+            seen = Some(state);
         }
+        Err(StoreError::Corrupt(format!("{room} has no events where it must have some")))
     }
 
     /// The page, by a state that was just read; `None` if the log does not look like that any more.
@@ -84,6 +84,14 @@ impl Anchor {
         let events_max = limit + RUN_EVENTS_MAX;
         let read = Read { room: room.clone(), from, events_max, bytes_max: HISTORY_BYTES_MAX };
         let runs = self.store().read(read).await?;
+        // What was read of a log that was set back meanwhile does not follow what the asker has.
+        let is_set_back = match (self.store().room(room).await?, state) {
+            (Some(now), Some(state)) => now.epochs != state.epochs,
+            (now, state) => now.is_some() != state.is_some(),
+        };
+        if is_set_back {
+            return Ok(None);
+        }
         let (epoch, events) = cut(&runs, from, limit)?;
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(None) };
         let next = match from {
@@ -142,3 +150,6 @@ fn cut(runs: &[Run], from: Direction, limit: usize) -> Result<(Epoch, Vec<Event>
     }
     Ok((epoch, events))
 }
+
+/// How often a page is looked for whose room changes under it. Source: chosen; each takes another trim or restore.
+const LOOKS_MAX: u32 = 16;

@@ -48,6 +48,8 @@ struct State {
     lost: bool,
     /// What is trimmed right before the next read.
     trim_next: Option<(RoomId, Offset)>,
+    /// What happens right before a read that is still to come, and how many come before that one.
+    change: Option<(u32, Box<dyn FnOnce() + Send>)>,
     /// The newest session of each client that an append of has failed: nothing more is taken from it.
     ended: BTreeMap<ClientKey, SessionNumber>,
     /// The newest session of each client that was opened here.
@@ -96,6 +98,11 @@ impl<S: Store> FailingStore<S> {
         self.state().trim_next = Some((room.clone(), horizon));
     }
 
+    /// Lets `change` happen right before an event or place is looked for, once that was done `reads` times more.
+    pub fn change_after_reads(&self, reads: u32, change: impl FnOnce() + Send + 'static) {
+        self.state().change = Some((reads, Box::new(change)));
+    }
+
     /// The store inside.
     #[must_use]
     pub fn inner(&self) -> &S {
@@ -103,7 +110,18 @@ impl<S: Store> FailingStore<S> {
     }
 
     async fn before_read(&self) -> Result<&S, StoreError> {
-        let trim = self.state().trim_next.take();
+        let (trim, change) = {
+            let mut state = self.state();
+            let is_due = state.change.as_mut().is_some_and(|(reads, _)| {
+                let is_due = *reads == 0;
+                *reads = reads.saturating_sub(1);
+                is_due
+            });
+            (state.trim_next.take(), state.change.take_if(|_| is_due))
+        };
+        if let Some((_, change)) = change {
+            change();
+        }
         if let Some((room, horizon)) = trim {
             self.0.inner.trim(&room, horizon).await?;
         }

@@ -287,6 +287,27 @@ fn a_page_that_is_trimmed_under_way_says_so() {
     block_on(house.anchor.history(RequestId(1), &lobby, HistoryRange::Newest, 50)).unwrap_err();
 }
 
+/// A page that was read of a log which was set back in that moment once left out what the asker had behind it, and told no gap.
+#[test]
+fn a_page_of_a_log_that_is_set_back_under_way_follows_what_the_asker_has() {
+    for (backwards, reads) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        let mut failing = None;
+        let house = House::behind(|store| failing.insert(FailingStore::new(store)).clone());
+        let failing = failing.expect("the house was built");
+        house.write("lobby", numbers(1..=50));
+        let (store, kept) = (house.store.clone(), house.store.snapshot());
+        house.write("lobby", numbers(51..=100));
+        let lobby = room_id("lobby");
+        let at_64 = position(&house, "lobby", 64);
+        failing.change_after_reads(reads, move || store.restore_from(kept));
+        let range = if backwards { HistoryRange::Before(at_64) } else { HistoryRange::After(at_64) };
+        let page = block_on(house.anchor.history(RequestId(1), &lobby, range, 20)).unwrap();
+        let gap = page.gap.expect("what was lost is told");
+        assert_eq!((gap.from, gap.to, gap.reason), (Offset(51), Offset(64), GapReason::Restored));
+        assert_eq!(page.head, Offset(50));
+    }
+}
+
 /// A reader that asked to go on after 30 was once told that 11 to 50 are gone, by the horizon of a moment before.
 #[test]
 fn a_gap_that_opens_under_way_begins_where_the_reader_stands() {
