@@ -57,6 +57,10 @@ fn everybody_reads_one_order() {
     });
     let senders: Vec<_> =
         users.iter().zip(&lines).map(|(user, lines)| world.send(&server, user, user, lines)).collect();
+    // A reader that finds no server at its start says so and ends; once it was connected it comes back.
+    for reader in &readers {
+        reader.wait_for_lines(1);
+    }
     for moment in moments {
         readers[0].wait_for_lines(moment);
         server.kill();
