@@ -24,24 +24,38 @@ fn nothing_is_left_undone_or_switched_off() {
         ["test.sk", "ip("],
     ]
     .map(|halves| halves.concat());
-    let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "run", "smoke", "autobahn"])
-        .filter(|line| marks.iter().any(|mark| line.text.contains(mark.as_str())));
+    let found =
+        lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "run", "smoke", "autobahn", "instructions"])
+            .filter(|line| marks.iter().any(|mark| line.text.contains(mark.as_str())));
     report("is left undone or switched off", found.map(|line| line.place()));
 }
 
 #[test]
 fn no_path_of_somebodys_machine() {
     let homes = ["home", "root", "Users", "work"].map(|name| format!("/{name}/"));
-    let found = lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "json", "run", "smoke", "autobahn"])
-        .filter(|line| {
-            homes.iter().any(|home| {
-                line.text.match_indices(home.as_str()).any(|(at, _)| {
-                    // Behind another name it is a path inside of the project.
-                    !line.text[..at]
-                        .ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '}' | '_' | '-'))
-                })
+    let found = lines(&[
+        "rs",
+        "toml",
+        "js",
+        "mjs",
+        "py",
+        "html",
+        "md",
+        "json",
+        "run",
+        "smoke",
+        "autobahn",
+        "instructions",
+    ])
+    .filter(|line| {
+        homes.iter().any(|home| {
+            line.text.match_indices(home.as_str()).any(|(at, _)| {
+                // Behind another name it is a path inside of the project.
+                !line.text[..at]
+                    .ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '}' | '_' | '-'))
             })
-        });
+        })
+    });
     report("names a path of somebody's machine", found.map(|line| line.place()));
 }
 
