@@ -7,9 +7,8 @@
 use std::convert::Infallible;
 use std::io::Write;
 
-use anchor_transport::server::close_code_of;
+use anchor_transport::websocket::{WebSocket, close_code_of, write_message};
 use axum::body::Body;
-use futures::{SinkExt, StreamExt};
 use hyper::body::Incoming;
 use hyper::header::SEC_WEBSOCKET_KEY;
 use hyper::server::conn::http1;
@@ -19,9 +18,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use self::socket::Socket;
 
@@ -66,36 +64,51 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Body>, Infal
     };
     tokio::spawn(async move {
         match Socket::take(upgrade).await {
-            Ok(Socket::Own(socket)) => echo(socket).await,
-            Ok(Socket::Hosted(socket)) => echo(socket).await,
+            Ok(Socket::Own(socket, early)) => drop(echo(socket, &early).await),
+            Ok(Socket::Hosted(socket)) => drop(echo(socket, &[]).await),
             Err(_) => {}
         }
     });
     Ok(socket::switching(key, "anchor.v1.msgpack"))
 }
 
-async fn echo<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<IO>) {
-    while let Some(received) = socket.next().await {
-        let sent = match received {
-            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // Answered below: pings by a pong, a close frame by its like.
-            Ok(_) => socket.flush().await,
-            Err(error) => return close(socket, &error).await,
-        };
-        if sent.is_err() {
-            return;
+async fn echo<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO, early: &[u8]) -> std::io::Result<()> {
+    let mut websocket = WebSocket::new();
+    let (mut input, mut output) = (vec![0; 16 * 1024], Vec::new());
+    let mut received = early.to_vec();
+    loop {
+        let mut bytes = &received[..];
+        loop {
+            match websocket.receive(&mut bytes, &mut output) {
+                Ok(Some(Message::Text(text))) => {
+                    write_message(&mut output, true, |output| output.extend_from_slice(text.as_bytes()));
+                }
+                Ok(Some(Message::Binary(data))) => {
+                    write_message(&mut output, false, |output| output.extend_from_slice(&data));
+                }
+                Ok(Some(Message::Close(_))) => {
+                    websocket.answer_close(&mut output);
+                    return io.write_all(&output).await;
+                }
+                Ok(Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Ok(None) => break,
+                // Bytes that cannot be told apart any more.
+                Err(error) => {
+                    let Some(code) = close_code_of(&error) else { return Ok(()) };
+                    websocket.close(CloseFrame { code, reason: Utf8Bytes::default() }, &mut output);
+                    io.write_all(&output).await?;
+                    io.shutdown().await?;
+                    return tokio::io::copy(&mut io, &mut tokio::io::sink()).await.map(drop);
+                }
+            }
         }
-    }
-}
-
-/// Closes a connection whose bytes cannot be told apart any more, as `anchor_transport::server` does.
-async fn close<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<IO>, error: &Error) {
-    let Some(code) = close_code_of(error) else { return };
-    let frame = CloseFrame { code, reason: Utf8Bytes::default() };
-    if socket.close(Some(frame)).await.is_ok() {
-        let socket = socket.get_mut();
-        if socket.shutdown().await.is_ok() {
-            let _ = tokio::io::copy(socket, &mut tokio::io::sink()).await;
+        io.write_all(&output).await?;
+        output.clear();
+        let bytes = io.read(&mut input).await?;
+        if bytes == 0 {
+            return Ok(());
         }
+        received.clear();
+        received.extend_from_slice(&input[..bytes]);
     }
 }

@@ -17,8 +17,8 @@ use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
 use anchor_core::session::OpenIdentify;
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{Ended, serve, websocket_config};
-use tokio_tungstenite::accept_hdr_async_with_config;
+use anchor_transport::server::{Ended, serve};
+use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -243,14 +243,15 @@ async fn session(world: World, host: HostId, pipe: Pipe, anchor: Anchor) {
     let number = pipe.number();
     let mut encoding = None;
     let choice = Choice(&mut encoding);
-    let socket = match accept_hdr_async_with_config(pipe, choice, Some(websocket_config())).await {
+    let socket = match accept_hdr_async(pipe, choice).await {
         Ok(socket) => socket,
         Err(error) => {
             return world.trace.note(host, format_args!("no handshake on connection {number}: {error}"));
         }
     };
     let encoding = encoding.expect("the handshake chose one");
-    let ended = serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
+    // Clients wait for the answer to their handshake: nothing came behind it.
+    let ended = serve(socket.into_inner(), &[], encoding, anchor, Arc::new(OpenIdentify)).await;
     world.trace.note(host, format_args!("the session on connection {number} ended: {ended:?}"));
     // Nothing that simulated disks do damages what a store has verified.
     if matches!(ended, Ended::Panicked | Ended::Goodbye(Code::Internal)) {

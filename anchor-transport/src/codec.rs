@@ -23,6 +23,7 @@ use thiserror::Error;
 pub use self::kind::FrameKind;
 use self::layout::Fault;
 use self::value::{Reader, Writer as _};
+use crate::websocket;
 
 /// How frames are written on a connection, chosen by its WebSocket subprotocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,16 +62,17 @@ impl Encoding {
     /// The bytes of a client's frame.
     #[must_use]
     pub fn encode_client(self, frame: &ClientFrame) -> Bytes {
+        let output = Vec::with_capacity(layout::client_size_hint(frame));
         match self {
             Self::MessagePack => {
-                let mut writer = msgpack::FrameWriter::with_capacity(layout::client_size_hint(frame));
+                let mut writer = msgpack::FrameWriter::new(output);
                 layout::write_client(&mut writer, frame);
-                writer.finish()
+                writer.finish().into()
             }
             Self::Json => {
-                let mut writer = json::FrameWriter::with_capacity(layout::client_size_hint(frame));
+                let mut writer = json::FrameWriter::new(output);
                 layout::write_client(&mut writer, frame);
-                writer.finish()
+                writer.finish().into()
             }
         }
     }
@@ -96,16 +98,23 @@ impl Encoding {
     /// The bytes of a server's frame.
     #[must_use]
     pub fn encode_server(self, frame: &ServerFrame) -> Bytes {
+        let mut output = Vec::with_capacity(layout::server_size_hint(frame));
+        self.write_server(frame, &mut output);
+        output.into()
+    }
+
+    /// Appends the bytes of a server's frame to `output`.
+    pub fn write_server(self, frame: &ServerFrame, output: &mut Vec<u8>) {
         match self {
             Self::MessagePack => {
-                let mut writer = msgpack::FrameWriter::with_capacity(layout::server_size_hint(frame));
+                let mut writer = msgpack::FrameWriter::new(std::mem::take(output));
                 layout::write_server(&mut writer, frame);
-                writer.finish()
+                *output = writer.finish();
             }
             Self::Json => {
-                let mut writer = json::FrameWriter::with_capacity(layout::server_size_hint(frame));
+                let mut writer = json::FrameWriter::new(std::mem::take(output));
                 layout::write_server(&mut writer, frame);
-                writer.finish()
+                *output = writer.finish();
             }
         }
     }
@@ -130,16 +139,34 @@ impl Encoding {
     /// frame: what follows does not fit then, and no reader takes it.
     #[must_use]
     pub fn encode_run(self, run: &Run) -> Bytes {
+        websocket::payload(&self.encode_run_message(run))
+    }
+
+    /// The WebSocket message that carries [`Encoding::encode_run`], header and all: what every reader of the run is sent.
+    #[must_use]
+    pub fn encode_run_message(self, run: &Run) -> Bytes {
+        let slot = match self {
+            Self::MessagePack => SLOT_MSGPACK,
+            Self::Json => SLOT_JSON,
+        };
+        run.frame(slot, |run| {
+            let mut output = Vec::with_capacity(RUN_HEADER_BYTES + run.encoded().len());
+            websocket::write_message(&mut output, self.is_text(), |output| self.write_run(run, output));
+            output.into()
+        })
+    }
+
+    fn write_run(self, run: &Run, output: &mut Vec<u8>) {
         match self {
-            Self::MessagePack => run.frame(SLOT_MSGPACK, |run| {
-                let mut writer = msgpack::FrameWriter::with_capacity(RUN_HEADER_BYTES + run.encoded().len());
+            Self::MessagePack => {
+                let mut writer = msgpack::FrameWriter::new(std::mem::take(output));
                 layout::write_events_header(&mut writer, run.room(), run.epoch(), run.first());
                 writer.encoded_events(run.len(), run.encoded());
                 writer.close();
-                writer.finish()
-            }),
-            Self::Json => run.frame(SLOT_JSON, |run| {
-                let mut writer = json::FrameWriter::with_capacity(RUN_HEADER_BYTES + 2 * run.encoded().len());
+                *output = writer.finish();
+            }
+            Self::Json => {
+                let mut writer = json::FrameWriter::new(std::mem::take(output));
                 layout::write_events_header(&mut writer, run.room(), run.epoch(), run.first());
                 writer.events(run.events().map_while(|event| {
                     event
@@ -149,8 +176,8 @@ impl Encoding {
                         .ok()
                 }));
                 writer.close();
-                writer.finish()
-            }),
+                *output = writer.finish();
+            }
         }
     }
 }
@@ -238,5 +265,5 @@ const SLOT_MSGPACK: usize = 0;
 /// Where a [`Run`] keeps its frame in JSON.
 const SLOT_JSON: usize = 1;
 
-/// Bytes of an `events` frame before its events, about. Source: a room id of 64 bytes and the fixed fields.
+/// Bytes of an `events` message before its events, about. Source: a room id of 64 bytes, the fixed fields, and the header.
 const RUN_HEADER_BYTES: usize = 128;

@@ -30,7 +30,7 @@
 //! # Map
 //!
 //! - [`codec`]: frames as bytes and back, in MessagePack and JSON.
-//! - [`server`]: serves a session on a WebSocket.
+//! - [`server`]: serves a session on a connection, over [`websocket`].
 //! - [`client`]: a client as a library: reconnects, resumes, keeps an outbox.
 
 pub mod client;
@@ -39,3 +39,4 @@ pub mod codec;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod server;
+pub mod websocket;

@@ -13,7 +13,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::WebSocketStream;
 use tracing::Instrument;
 
 use self::socket::Socket;
@@ -91,21 +90,21 @@ fn open(parts: &Parts, upgrade: Option<OnUpgrade>, state: &State) -> Result<Open
 async fn connection(opening: Opening, state: State, peer: Option<Peer>) {
     let Opening { upgrade, encoding, admitted, .. } = opening;
     match Socket::take(upgrade).await {
-        Ok(Socket::Own(socket)) => session(socket, encoding, state, peer).await,
-        Ok(Socket::Hosted(socket)) => Box::pin(session(socket, encoding, state, peer)).await,
+        Ok(Socket::Own(socket, early)) => session(socket, &early, encoding, state, peer).await,
+        Ok(Socket::Hosted(socket)) => Box::pin(session(socket, &[], encoding, state, peer)).await,
         Err(error) => tracing::debug!(%error, "no session came of a handshake"),
     }
     drop(admitted);
 }
 
 /// The protocol on a connection. A panic in it ends this session alone.
-async fn session<IO>(socket: WebSocketStream<IO>, encoding: Encoding, state: State, peer: Option<Peer>)
+async fn session<IO>(socket: IO, early: &[u8], encoding: Encoding, state: State, peer: Option<Peer>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let admission = state.admission();
     let ended = tokio::select! {
-        ended = serve(socket, encoding, state.anchor().clone(), state.identify()) => ended,
+        ended = serve(socket, early, encoding, state.anchor().clone(), state.identify()) => ended,
         () = admission.reached(Phase::Aborting) => return tracing::debug!("dropped: the server ends"),
     };
     if ended == Ended::Panicked {

@@ -17,12 +17,13 @@ use super::value::{MISSING, Reader, TOO_LARGE, Writer};
 pub(super) struct FrameWriter(Vec<u8>);
 
 impl FrameWriter {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+    /// Appends to `output`.
+    pub(super) fn new(output: Vec<u8>) -> Self {
+        Self(output)
     }
 
-    pub(super) fn finish(self) -> Bytes {
-        self.0.into()
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.0
     }
 
     /// An array of `count` events that are encoded already.

@@ -16,7 +16,7 @@ use anchor_core::position::Position;
 use anchor_core::session::OpenIdentify;
 use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ServerFrame};
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{Ended, serve, websocket_config};
+use anchor_transport::server::{Ended, serve};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncWriteExt, DuplexStream};
@@ -30,6 +30,15 @@ fn anchor() -> Anchor {
     Anchor::builder(MemoryStore::new(System), System).build()
 }
 
+fn serve_on(
+    io: DuplexStream,
+    encoding: Encoding,
+    anchor: Anchor,
+    identify: Arc<dyn anchor_core::session::Identify>,
+) -> JoinHandle<Ended> {
+    tokio::spawn(async move { serve(io, &[], encoding, anchor, identify).await })
+}
+
 struct Connection {
     socket: WebSocketStream<DuplexStream>,
     encoding: Encoding,
@@ -39,8 +48,7 @@ struct Connection {
 impl Connection {
     async fn open(anchor: &Anchor, encoding: Encoding, pipe_bytes: usize) -> Self {
         let (ours, theirs) = tokio::io::duplex(pipe_bytes);
-        let socket = WebSocketStream::from_raw_socket(theirs, Role::Server, Some(websocket_config())).await;
-        let served = tokio::spawn(serve(socket, encoding, anchor.clone(), Arc::new(OpenIdentify)));
+        let served = serve_on(theirs, encoding, anchor.clone(), Arc::new(OpenIdentify));
         let config = WebSocketConfig::default().read_buffer_size(4096);
         let socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(config)).await;
         Self { socket, encoding, served }
@@ -299,8 +307,7 @@ async fn a_panic_ends_its_own_session_with_internal_and_no_other() {
     let anchor = anchor();
     let mut other = Connection::hello(&anchor, Encoding::Json, "other", &["lobby"]).await;
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let socket = WebSocketStream::from_raw_socket(theirs, Role::Server, Some(websocket_config())).await;
-    let served = tokio::spawn(serve(socket, Encoding::Json, anchor.clone(), Arc::new(Defective)));
+    let served = serve_on(theirs, Encoding::Json, anchor.clone(), Arc::new(Defective));
     let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let mut broken = Connection { socket, encoding: Encoding::Json, served };
     broken.send(ClientFrame::Hello(hello("ada", &[]))).await;

@@ -1,20 +1,17 @@
-//! The socket layer: the answer to a good handshake, and the WebSocket that its connection becomes.
+//! The socket layer: the answer to a good handshake, and what its connection becomes.
 //!
 //! Knows neither sessions nor the server's state: `examples/echo.rs` includes this very file to put an echo on the same
 //! layer, which `scripts/autobahn` holds against RFC 6455.
 
 use std::time::Duration;
 
-use anchor_transport::server::websocket_config;
+use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// The answer to a handshake with this `Sec-WebSocket-Key` (RFC 6455, section 4.2.2).
 pub(super) fn switching(key: &HeaderValue, subprotocol: &'static str) -> Response {
@@ -30,10 +27,10 @@ pub(super) fn switching(key: &HeaderValue, subprotocol: &'static str) -> Respons
 
 /// A connection after its handshake.
 pub(super) enum Socket {
-    /// Has its TCP socket for itself.
-    Own(WebSocketStream<TcpStream>),
+    /// Has its TCP socket for itself; with what came behind the handshake.
+    Own(TcpStream, Bytes),
     /// Served by a host: whatever it has put around the socket stays.
-    Hosted(WebSocketStream<TokioIo<Upgraded>>),
+    Hosted(TokioIo<Upgraded>),
 }
 
 /// Why a connection did not come out of its handshake.
@@ -48,24 +45,16 @@ pub(super) enum NotTaken {
 }
 
 impl Socket {
-    /// The WebSocket, once the answer to its handshake is out.
+    /// The connection, once the answer to its handshake is out.
     pub(super) async fn take(upgrade: OnUpgrade) -> Result<Self, NotTaken> {
         let upgraded =
             tokio::time::timeout(UPGRADE_WITHIN, upgrade).await.map_err(|_| NotTaken::TooLate)??;
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => {
-                let (stream, early, config) = (parts.io.into_inner(), parts.read_buf, websocket_config());
-                let socket =
-                    WebSocketStream::from_partially_read(stream, early.into(), Role::Server, Some(config));
-                Ok(Self::Own(socket.await))
-            }
-            Err(upgraded) => Ok(Self::Hosted(raw(TokioIo::new(upgraded)).await)),
+            // Copied: the buffer that it stands in is some KiB, and goes here.
+            Ok(parts) => Ok(Self::Own(parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf))),
+            Err(upgraded) => Ok(Self::Hosted(TokioIo::new(upgraded))),
         }
     }
-}
-
-async fn raw<IO: AsyncRead + AsyncWrite + Unpin>(io: IO) -> WebSocketStream<IO> {
-    WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await
 }
 
 /// How long a client may take to read the answer to its handshake. Source: chosen, as for `hello`.

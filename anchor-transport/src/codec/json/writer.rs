@@ -1,7 +1,6 @@
 //! The writer of JSON.
 
 use anchor_core::event::{Body, Event};
-use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
 
 use super::super::kind::FrameKind;
@@ -9,15 +8,20 @@ use super::super::value::Writer;
 
 /// Writes one frame.
 #[derive(Debug)]
-pub(in super::super) struct FrameWriter(Vec<u8>);
+pub(in super::super) struct FrameWriter {
+    output: Vec<u8>,
+    /// Where the frame begins in it.
+    begin: usize,
+}
 
 impl FrameWriter {
-    pub(in super::super) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+    /// Appends to `output`.
+    pub(in super::super) fn new(output: Vec<u8>) -> Self {
+        Self { begin: output.len(), output }
     }
 
-    pub(in super::super) fn finish(self) -> Bytes {
-        self.0.into()
+    pub(in super::super) fn finish(self) -> Vec<u8> {
+        self.output
     }
 
     /// An array of events.
@@ -28,27 +32,27 @@ impl FrameWriter {
     }
 
     fn separate(&mut self) {
-        if !matches!(self.0.last(), None | Some(b'[')) {
-            self.0.push(b',');
+        if self.output.len() > self.begin && self.output.last() != Some(&b'[') {
+            self.output.push(b',');
         }
     }
 
     fn quoted(&mut self, plain: &[u8]) {
         self.separate();
-        self.0.push(b'"');
-        self.0.extend_from_slice(plain);
-        self.0.push(b'"');
+        self.output.push(b'"');
+        self.output.extend_from_slice(plain);
+        self.output.push(b'"');
     }
 }
 
 impl Writer for FrameWriter {
     fn open(&mut self, _elements: usize) {
         self.separate();
-        self.0.push(b'[');
+        self.output.push(b'[');
     }
 
     fn close(&mut self) {
-        self.0.push(b']');
+        self.output.push(b']');
     }
 
     fn kind(&mut self, kind: FrameKind) {
@@ -57,22 +61,22 @@ impl Writer for FrameWriter {
 
     fn nil(&mut self) {
         self.separate();
-        self.0.extend_from_slice(b"null");
+        self.output.extend_from_slice(b"null");
     }
 
     fn flag(&mut self, flag: bool) {
         self.separate();
-        self.0.extend_from_slice(if flag { b"true" } else { b"false" });
+        self.output.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
     fn number(&mut self, number: u64) {
         self.separate();
-        serde_json::to_writer(&mut self.0, &number).expect("a Vec takes every write");
+        serde_json::to_writer(&mut self.output, &number).expect("a Vec takes every write");
     }
 
     fn text(&mut self, text: &str) {
         self.separate();
-        serde_json::to_writer(&mut self.0, text).expect("a Vec takes every write");
+        serde_json::to_writer(&mut self.output, text).expect("a Vec takes every write");
     }
 
     fn fixed(&mut self, bytes: &[u8]) {
@@ -89,11 +93,11 @@ impl Writer for FrameWriter {
             return self.text(text);
         }
         self.separate();
-        self.0.extend_from_slice(b"{\"b64\":\"");
-        let start = self.0.len();
-        self.0.resize(start + BASE64.encode_len(body.bytes().len()), 0);
-        BASE64.encode_mut(body.bytes(), &mut self.0[start..]);
-        self.0.extend_from_slice(b"\"}");
+        self.output.extend_from_slice(b"{\"b64\":\"");
+        let start = self.output.len();
+        self.output.resize(start + BASE64.encode_len(body.bytes().len()), 0);
+        BASE64.encode_mut(body.bytes(), &mut self.output[start..]);
+        self.output.extend_from_slice(b"\"}");
     }
 
     fn event(&mut self, event: &Event) {

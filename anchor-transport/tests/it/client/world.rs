@@ -20,12 +20,12 @@ use anchor_transport::client::{
     Client, ClientConfig, Delivery, Dial, Io, Notice, ServerAddress, Subscription,
 };
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{serve, websocket_config};
+use anchor_transport::server::serve;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// How long a condition may take before a test fails. Generous: the machine may be busy.
@@ -147,9 +147,8 @@ pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Send + Unpin>(io: IO, an
         response.headers_mut().insert("sec-websocket-protocol", asked);
         Ok(response)
     };
-    let config = Some(websocket_config());
-    let Ok(socket) = accept_hdr_async_with_config(io, choose, config).await else { return };
-    serve(socket, encoding, anchor, Arc::new(OpenIdentify)).await;
+    let Ok(socket) = accept_hdr_async(io, choose).await else { return };
+    serve(socket.into_inner(), &[], encoding, anchor, Arc::new(OpenIdentify)).await;
 }
 
 /// The system's environment, twenty times as fast.

@@ -1,0 +1,356 @@
+//! A connection while it lives: its session, what it waits for, and what its socket has not taken yet.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use anchor_core::code::Code;
+use anchor_core::engine::Anchor;
+use anchor_core::environment::Monotonic;
+use anchor_core::limits::{RUN_BYTES_MAX, WRITE_BUFFER_BYTES};
+use anchor_core::session::frame::ServerFrame;
+use anchor_core::session::{Action, Desk, Fault, Goodbye, Identify, Reply, Session};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::scratch::{self, Scratch};
+use crate::codec::Encoding;
+use crate::websocket::{WebSocket, close_code_of, write_message};
+
+/// A session on a WebSocket.
+pub(super) struct Connection {
+    pub(super) encoding: Encoding,
+    pub(super) websocket: WebSocket,
+    session: Session,
+    desk: Desk,
+    /// Answers that are worked on.
+    replies: Vec<BoxFuture<'static, Reply>>,
+    /// Pages of history that were asked for: large, and in nobody's way. They take turns with deliveries.
+    pages: VecDeque<Bytes>,
+    pages_bytes: usize,
+    /// True if a delivery was written since the last page.
+    page_is_next: bool,
+    /// What was to be written and the socket did not take.
+    pub(super) unwritten: Vec<u8>,
+    /// True if the socket has taken a part of the first message in `unwritten`.
+    pub(super) is_mid_message: bool,
+    unflushed: bool,
+    /// Reading has failed; what is left is to say so. With the code that says why.
+    pub(super) unreadable: Option<CloseCode>,
+    alarm: Option<(Monotonic, BoxFuture<'static, ()>)>,
+    goodbye: Option<Goodbye>,
+}
+
+/// Why a connection is not served on.
+pub(super) enum End {
+    Gone,
+    /// The peer has closed; its close frame is to be answered.
+    Closed,
+    Goodbye(Goodbye),
+    Panicked,
+}
+
+impl Connection {
+    pub(super) fn new(encoding: Encoding, anchor: Anchor, identify: Arc<dyn Identify>) -> Self {
+        let (desk, session) = Desk::open(anchor, identify);
+        Self {
+            encoding,
+            websocket: WebSocket::new(),
+            session,
+            desk,
+            replies: Vec::new(),
+            pages: VecDeque::new(),
+            pages_bytes: 0,
+            page_is_next: false,
+            unwritten: Vec::new(),
+            is_mid_message: false,
+            unflushed: false,
+            unreadable: None,
+            alarm: None,
+            goodbye: None,
+        }
+    }
+
+    pub(super) fn anchor(&self) -> &Anchor {
+        self.desk.anchor()
+    }
+
+    /// Takes what came behind the handshake.
+    pub(super) fn begin(&mut self, early: &[u8]) -> Result<(), End> {
+        let mut output = std::mem::take(&mut self.unwritten);
+        let received = self.receive(self.anchor().now(), early, &mut output);
+        self.unwritten = output;
+        received
+    }
+
+    /// Pages that were not sent, for a connection that ends.
+    pub(super) fn take_pages(&mut self) -> VecDeque<Bytes> {
+        std::mem::take(&mut self.pages)
+    }
+
+    /// Does what there is to do; ends when the connection does. A panic ends this connection and nothing else.
+    pub(super) fn poll<IO>(&mut self, io: &mut IO, cx: &mut Context<'_>) -> Poll<End>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        // After a panic nothing is asked of the session any more, so what it left half done is not seen.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            scratch::with(|scratch| {
+                let Scratch { input, output } = scratch;
+                let mut own = std::mem::take(&mut self.unwritten);
+                if !own.is_empty() {
+                    let polled = self.poll_end(io, cx, input, &mut own);
+                    // What was taken at last is memory that an idle connection does not keep.
+                    self.unwritten = if own.is_empty() { Vec::new() } else { own };
+                    return polled;
+                }
+                let polled = self.poll_end(io, cx, input, output);
+                self.unwritten = output.as_slice().to_vec();
+                polled
+            })
+        }));
+        polled.unwrap_or(Poll::Ready(End::Panicked))
+    }
+
+    /// The loop: act, write, take what happened; until nothing more happens now, or the connection ends.
+    fn poll_end<IO>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+        input: &mut [u8],
+        output: &mut Vec<u8>,
+    ) -> Poll<End>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        for _ in 0..TURNS_MAX {
+            let now = self.anchor().now();
+            self.act(now, output);
+            if self.goodbye.is_none() && self.write(now, io, cx, output).is_err() {
+                return Poll::Ready(End::Gone);
+            }
+            // A delivery may have ended the session, too.
+            if let Some(goodbye) = self.goodbye.take() {
+                return Poll::Ready(End::Goodbye(goodbye));
+            }
+            self.set_alarm();
+            match self.take_what_happened(now, io, cx, input, output) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+        // There may be more; others have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the session asks for, but deliveries.
+    fn act(&mut self, now: Monotonic, output: &mut Vec<u8>) {
+        while let Some(action) = self.session.poll_action(now) {
+            self.perform(action, output);
+        }
+    }
+
+    fn perform(&mut self, action: Action, output: &mut Vec<u8>) {
+        match action {
+            Action::Send(frame @ ServerFrame::Page(_)) => {
+                let mut page = Vec::new();
+                self.write_frame(&frame, &mut page);
+                self.pages_bytes += page.len();
+                self.pages.push_back(page.into());
+            }
+            Action::Send(frame) => self.write_frame(&frame, output),
+            Action::Deliver(run) => output.extend_from_slice(&self.encoding.encode_run_message(&run)),
+            Action::Ask(ask) => self.replies.push(self.desk.answer(&self.session, ask)),
+            Action::Close(goodbye) => self.goodbye = Some(goodbye),
+        }
+    }
+
+    fn write_frame(&self, frame: &ServerFrame, output: &mut Vec<u8>) {
+        write_message(output, self.encoding.is_text(), |output| self.encoding.write_server(frame, output));
+    }
+
+    /// Writes what is to be written, then deliveries, as long as the socket takes them: as much in one call as there is.
+    fn write<IO>(
+        &mut self,
+        now: Monotonic,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), End>
+    where
+        IO: AsyncWrite + Unpin,
+    {
+        for _ in 0..WRITES_PER_TURN {
+            while output.len() < RUN_BYTES_MAX && self.write_delivery(now, output) {}
+            if output.is_empty() {
+                break;
+            }
+            let Poll::Ready(written) = Pin::new(&mut *io).poll_write(cx, output) else { break };
+            let written = written.ok().filter(|bytes| *bytes > 0).ok_or(End::Gone)?;
+            if !self.is_read_from(output) {
+                // Slow, not silent: it takes what is written, and what it says meanwhile is not looked at.
+                self.session.handle_alive(now);
+            }
+            self.is_mid_message = written < output.len();
+            self.unflushed = true;
+            output.drain(..written);
+        }
+        if self.unflushed
+            && let Poll::Ready(flushed) = Pin::new(io).poll_flush(cx)
+        {
+            flushed.map_err(|_| End::Gone)?;
+            self.unflushed = false;
+        }
+        Ok(())
+    }
+
+    /// Appends a delivery or a page, by turns, so that who pages for ever still hears what is new; false if there is none.
+    fn write_delivery(&mut self, now: Monotonic, output: &mut Vec<u8>) -> bool {
+        if self.goodbye.is_some() {
+            return false;
+        }
+        let delivery = match self.page_is_next && !self.pages.is_empty() {
+            true => None,
+            false => self.session.poll_delivery(now, self.anchor().heads_known_at()),
+        };
+        self.page_is_next = delivery.is_some();
+        if let Some(action) = delivery {
+            self.perform(action, output);
+            self.act(now, output);
+            return true;
+        }
+        let Some(page) = self.pages.pop_front() else { return false };
+        self.pages_bytes -= page.len();
+        output.extend_from_slice(&page);
+        true
+    }
+
+    /// Hands on what happened, so that the publishes of one read share a batch; false if nothing did, and everything that
+    /// can happen wakes `cx`.
+    fn take_what_happened<IO>(
+        &mut self,
+        now: Monotonic,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+        input: &mut [u8],
+        output: &mut Vec<u8>,
+    ) -> Result<bool, End>
+    where
+        IO: AsyncRead + Unpin,
+    {
+        let mut happened = false;
+        if let Poll::Ready(post) = self.desk.poll_post(cx) {
+            self.session.handle_wake(&post.ready);
+            post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+            happened = true;
+        }
+        let mut at = 0;
+        while let Some(reply) = self.replies.get_mut(at) {
+            match reply.poll_unpin(cx) {
+                Poll::Ready(reply) => {
+                    drop(self.replies.swap_remove(at));
+                    self.session.handle_reply(reply);
+                    happened = true;
+                }
+                Poll::Pending => at += 1,
+            }
+        }
+        self.replies.shrink_to(REPLIES_KEPT);
+        if self.unreadable.is_none() && self.is_read_from(output) {
+            let mut buffer = ReadBuf::new(input);
+            if let Poll::Ready(read) = Pin::new(io).poll_read(cx, &mut buffer) {
+                let received = buffer.filled();
+                if read.is_err() || received.is_empty() {
+                    return Err(End::Gone);
+                }
+                self.receive(now, received, output)?;
+                happened = true;
+            }
+        }
+        if self.alarm.as_mut().is_some_and(|(_, alarm)| alarm.poll_unpin(cx).is_ready()) {
+            self.alarm = None;
+            self.session.handle_tick(now);
+            happened = true;
+        }
+        Ok(happened)
+    }
+
+    /// False while the peer has to take its answers first.
+    fn is_read_from(&self, output: &[u8]) -> bool {
+        output.len() + self.pages_bytes < WRITE_BUFFER_BYTES
+    }
+
+    fn receive(&mut self, now: Monotonic, mut bytes: &[u8], output: &mut Vec<u8>) -> Result<(), End> {
+        self.session.handle_alive(now);
+        loop {
+            match self.websocket.receive(&mut bytes, output) {
+                Ok(Some(message)) => self.take_message(now, message)?,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.unreadable = Some(close_code_of(&error).ok_or(End::Gone)?);
+                    self.session.handle_frame(now, Err(unreadable(&error)));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn take_message(&mut self, now: Monotonic, message: Message) -> Result<(), End> {
+        let bytes = match message {
+            Message::Text(text) if self.encoding.is_text() => text.into(),
+            Message::Binary(bytes) if !self.encoding.is_text() => bytes,
+            Message::Text(_) | Message::Binary(_) => {
+                let fault =
+                    malformed("text and binary messages do not mix: the subprotocol tells which to use");
+                self.session.handle_frame(now, Err(fault));
+                return Ok(());
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+            Message::Close(_) => return Err(End::Closed),
+        };
+        let frame = self.encoding.decode_client(&bytes);
+        let frame = frame.map_err(|error| Fault { code: error.code, id: error.id, message: error.message });
+        self.session.handle_frame(now, frame);
+        Ok(())
+    }
+
+    /// Arms the alarm for the session's deadline. One that is due earlier stays: it fires, and is set anew.
+    fn set_alarm(&mut self) {
+        let deadline = self.session.poll_deadline();
+        if self.alarm.as_ref().is_none_or(|(due, _)| *due > deadline) {
+            self.alarm = Some((deadline, self.anchor().env().sleep_until(deadline)));
+        }
+    }
+}
+
+/// What a failed read comes to, for a peer that is still there.
+fn unreadable(error: &Error) -> Fault {
+    match error {
+        Error::Capacity(_) => {
+            Fault { code: Code::TooLarge, id: None, message: "the frame is too large".to_owned() }
+        }
+        Error::Utf8(_) => malformed("a text message is valid UTF-8"),
+        error => malformed(error.to_string()),
+    }
+}
+
+fn malformed(message: impl Into<String>) -> Fault {
+    Fault { code: Code::Malformed, id: None, message: message.into() }
+}
+
+/// Turns that a connection takes before others have theirs: each is one read and what comes of it. Source: chosen.
+const TURNS_MAX: usize = 16;
+
+/// Writes in one turn, each of up to [`RUN_BYTES_MAX`] and a run. Source: chosen; two of them fill a socket's buffer.
+const WRITES_PER_TURN: usize = 4;
+
+/// Room for answers that are worked on which an idle connection keeps. Source: chosen; one batch of publishes, one read.
+const REPLIES_KEPT: usize = 4;
