@@ -35,6 +35,7 @@ mod exit;
 mod listener;
 mod routes;
 mod server;
+mod shards;
 mod shutdown;
 mod state;
 mod telemetry;

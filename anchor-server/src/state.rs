@@ -9,6 +9,7 @@ use anchor_core::session::Identify;
 use crate::admission::Admission;
 use crate::config::Origin;
 use crate::routes::origin::Origins;
+use crate::shards::Shards;
 
 /// What [`crate::router`] serves: an engine, who may come, and how many at once. Clones share.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ struct Shared {
     identify: Arc<dyn Identify>,
     origins: Origins,
     admission: Admission,
+    shards: Arc<Shards>,
 }
 
 impl State {
@@ -27,7 +29,13 @@ impl State {
     #[must_use]
     pub fn new(anchor: Anchor, identify: Arc<dyn Identify>, connections_max: usize) -> Self {
         let admission = Admission::new(connections_max);
-        Self(Arc::new(Shared { anchor, identify, origins: Origins::default(), admission }))
+        Self(Arc::new(Shared {
+            anchor,
+            identify,
+            origins: Origins::default(),
+            admission,
+            shards: Arc::default(),
+        }))
     }
 
     /// Also lets pages of these origins connect. Default: only pages of the host that the request names.
@@ -63,5 +71,9 @@ impl State {
 
     pub(crate) fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.0.shards
     }
 }

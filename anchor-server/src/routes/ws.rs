@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use self::socket::Socket;
 use super::Refusal;
-use crate::admission::{Admitted, Phase, Turned};
+use crate::admission::{Admitted, Turned};
 use crate::listener::Peer;
 use crate::state::State;
 
@@ -34,7 +34,8 @@ pub(super) async fn upgrade(
     })?;
     let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
     let answer = socket::switching(&opening.key, opening.encoding.subprotocol());
-    tokio::spawn(connection(opening, state, peer).instrument(span));
+    let connection = connection(opening, state.clone(), peer).instrument(span);
+    state.shards().spawn(state.admission(), connection);
     Ok(answer)
 }
 
@@ -102,13 +103,9 @@ async fn session<IO>(socket: IO, early: &[u8], encoding: Encoding, state: State,
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let admission = state.admission();
-    let ended = tokio::select! {
-        ended = serve(socket, early, encoding, state.anchor().clone(), state.identify()) => ended,
-        () = admission.reached(Phase::Aborting) => return tracing::debug!("dropped: the server ends"),
-    };
+    let ended = serve(socket, early, encoding, state.anchor().clone(), state.identify()).await;
     if ended == Ended::Panicked {
-        let panics = admission.count_panic();
+        let panics = state.admission().count_panic();
         tracing::error!(panics, ?peer, "a session ended in a panic; the others go on");
     } else {
         tracing::debug!(?ended, "the connection ended");
