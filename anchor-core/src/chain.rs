@@ -37,14 +37,15 @@ pub struct Link<'a> {
 #[must_use]
 pub fn digest(salt: &Salt, body: &Body) -> Digest {
     let content_type = body.content_type().unwrap_or("");
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(salt);
-    hasher.update(&length_prefix(content_type.len()));
-    hasher.update(content_type.as_bytes());
-    hasher.update(&length_prefix(body.bytes().len()));
-    hasher.update(body.bytes());
+    let hash = hash_of(&[
+        salt,
+        &length_prefix(content_type.len()),
+        content_type.as_bytes(),
+        &length_prefix(body.bytes().len()),
+        body.bytes(),
+    ]);
     let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest.copy_from_slice(&hash.as_bytes()[..16]);
     digest
 }
 
@@ -59,20 +60,58 @@ pub fn extend(before: Mark, link: &Link<'_>, digest: &Digest) -> Mark {
         EventKind::MESSAGE => Ordinal(before.ordinal.0 + 1),
         _ => before.ordinal,
     };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(before.chain.as_bytes());
-    hasher.update(&offset.0.to_be_bytes());
-    hasher.update(&ordinal.0.to_be_bytes());
-    hasher.update(&link.kind.0.to_be_bytes());
-    hasher.update(&length_prefix(link.user.as_str().len()));
-    hasher.update(link.user.as_str().as_bytes());
-    hasher.update(link.client.as_bytes());
-    hasher.update(&link.seq.get().to_be_bytes());
-    hasher.update(&link.nonce.0.to_be_bytes());
-    hasher.update(&link.ts.to_be_bytes());
-    hasher.update(&link.target.unwrap_or_default().0.to_be_bytes());
-    hasher.update(digest);
+    let hash = hash_of(&[
+        before.chain.as_bytes(),
+        &offset.0.to_be_bytes(),
+        &ordinal.0.to_be_bytes(),
+        &link.kind.0.to_be_bytes(),
+        &length_prefix(link.user.as_str().len()),
+        link.user.as_str().as_bytes(),
+        link.client.as_bytes(),
+        &link.seq.get().to_be_bytes(),
+        &link.nonce.0.to_be_bytes(),
+        &link.ts.to_be_bytes(),
+        &link.target.unwrap_or_default().0.to_be_bytes(),
+        digest,
+    ]);
     let mut chain = [0; 8];
-    chain.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    chain.copy_from_slice(&hash.as_bytes()[..8]);
     Mark { offset, ordinal, chain: Chain::from_bytes(chain) }
 }
+
+/// The hash of `pieces`, one after another.
+fn hash_of(pieces: &[&[u8]]) -> blake3::Hash {
+    whole(pieces, blake3::hash, blake3::Hasher::new)
+}
+
+/// The hash of `pieces`, one after another, keyed.
+pub(crate) fn keyed_hash_of(key: &[u8; 32], pieces: &[&[u8]]) -> blake3::Hash {
+    whole(pieces, |bytes| blake3::keyed_hash(key, bytes), || blake3::Hasher::new_keyed(key))
+}
+
+/// Short pieces are put together and hashed at once: feeding a hasher one by one costs as much again as the hash.
+fn whole(
+    pieces: &[&[u8]],
+    at_once: impl FnOnce(&[u8]) -> blake3::Hash,
+    hasher: impl FnOnce() -> blake3::Hasher,
+) -> blake3::Hash {
+    let mut buffer = [0; AT_ONCE_BYTES];
+    let mut length = 0;
+    for piece in pieces {
+        match buffer.get_mut(length..length + piece.len()) {
+            Some(free) => free.copy_from_slice(piece),
+            None => {
+                let mut hasher = hasher();
+                for piece in pieces {
+                    hasher.update(piece);
+                }
+                return hasher.finalize();
+            }
+        }
+        length += piece.len();
+    }
+    at_once(&buffer[..length])
+}
+
+/// What is hashed at once at most, in bytes. Source: chosen; a chat message with its names.
+const AT_ONCE_BYTES: usize = 512;

@@ -1,7 +1,9 @@
 //! A checked reader of MessagePack over shared bytes: what events, frames and stored values are decoded with.
 //!
 //! Never panics, never allocates by an announced length, refuses nesting deeper than [`DEPTH_MAX`]. Writing is
-//! `rmp::encode` as it is.
+//! [`write`].
+
+pub mod write;
 
 use bytes::Bytes;
 use rmp::Marker;

@@ -1,5 +1,6 @@
 //! A publish and its answers.
 
+use crate::chain::keyed_hash_of;
 use crate::code::Code;
 use crate::event::Draft;
 use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber, length_prefix};
@@ -35,19 +36,24 @@ impl Publish {
     pub fn fingerprint(&self) -> Fingerprint {
         let mut key = [0; 32];
         key[..16].copy_from_slice(self.client.id.as_bytes());
-        let mut hasher = blake3::Hasher::new_keyed(&key);
-        let mut variable = |bytes: &[u8]| {
-            hasher.update(&length_prefix(bytes.len()));
-            hasher.update(bytes);
-        };
-        variable(self.room.as_str().as_bytes());
-        variable(self.draft.body.content_type().unwrap_or("").as_bytes());
-        variable(self.draft.body.bytes());
-        hasher.update(&self.draft.kind.0.to_be_bytes());
-        hasher.update(&self.draft.target.unwrap_or_default().0.to_be_bytes());
-        hasher.update(&self.nonce.0.to_be_bytes());
+        let (room, body) = (self.room.as_str(), &self.draft.body);
+        let content_type = body.content_type().unwrap_or("");
+        let hash = keyed_hash_of(
+            &key,
+            &[
+                &length_prefix(room.len()),
+                room.as_bytes(),
+                &length_prefix(content_type.len()),
+                content_type.as_bytes(),
+                &length_prefix(body.bytes().len()),
+                body.bytes(),
+                &self.draft.kind.0.to_be_bytes(),
+                &self.draft.target.unwrap_or_default().0.to_be_bytes(),
+                &self.nonce.0.to_be_bytes(),
+            ],
+        );
         let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        fingerprint.copy_from_slice(&hash.as_bytes()[..16]);
         Fingerprint(fingerprint)
     }
 }

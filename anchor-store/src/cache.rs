@@ -1,8 +1,10 @@
 //! A map of bounded size that forgets what was not used lately.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
+
+use crate::hash::{Map, Seed};
 
 /// Keeps up to three times `capacity` entries, and those that must not be forgotten.
 ///
@@ -10,7 +12,7 @@ use std::hash::Hash;
 /// if more than twice `capacity` are left, everything that may.
 #[derive(Debug)]
 pub(crate) struct Cache<K, V> {
-    map: HashMap<K, Kept<V>>,
+    map: Map<K, Kept<V>>,
     capacity: usize,
     inserted: usize,
     sweep: u64,
@@ -23,8 +25,8 @@ struct Kept<V> {
 }
 
 impl<K: Eq + Hash, V> Cache<K, V> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { map: HashMap::new(), capacity, inserted: 0, sweep: 0 }
+    pub(crate) fn new(capacity: usize, seed: Seed) -> Self {
+        Self { map: Map::with_hasher(seed), capacity, inserted: 0, sweep: 0 }
     }
 
     pub(crate) fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
@@ -40,6 +42,27 @@ impl<K: Eq + Hash, V> Cache<K, V> {
         self.inserted += 1;
         let used = self.sweep;
         &mut self.map.entry(key).insert_entry(Kept { value, used }).into_mut().value
+    }
+
+    /// The value of `key`, made by `make` if there is none.
+    pub(crate) fn get_or_insert<E>(
+        &mut self,
+        key: &K,
+        make: impl FnOnce() -> Result<V, E>,
+    ) -> Result<&mut V, E>
+    where
+        K: Clone,
+    {
+        let kept = match self.map.entry(key.clone()) {
+            Entry::Occupied(kept) => kept.into_mut(),
+            Entry::Vacant(free) => {
+                let value = make()?;
+                self.inserted += 1;
+                free.insert(Kept { value, used: self.sweep })
+            }
+        };
+        kept.used = self.sweep;
+        Ok(&mut kept.value)
     }
 
     pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)

@@ -4,10 +4,9 @@
 
 use anchor_core::code::Code;
 use anchor_core::id::{NUMBER_MAX, Seq};
-use anchor_core::msgpack::{Malformed, Reader};
+use anchor_core::msgpack::{Malformed, Reader, write};
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal};
 use anchor_core::publish::Refusal;
-use rmp::encode;
 
 /// Writes MessagePack into a buffer that grows.
 #[derive(Debug, Default)]
@@ -19,28 +18,27 @@ impl Encoder {
     }
 
     pub(crate) fn array(&mut self, length: usize) -> &mut Self {
-        let length = u32::try_from(length).expect("no stored array has 2^32 elements");
-        encode::write_array_len(&mut self.0, length).expect(VEC);
+        write::array(&mut self.0, length);
         self
     }
 
     pub(crate) fn uint(&mut self, number: u64) -> &mut Self {
-        encode::write_uint(&mut self.0, number).expect(VEC);
+        write::uint(&mut self.0, number);
         self
     }
 
     pub(crate) fn bin(&mut self, bytes: &[u8]) -> &mut Self {
-        encode::write_bin(&mut self.0, bytes).expect(VEC);
+        write::bin(&mut self.0, bytes);
         self
     }
 
     pub(crate) fn str(&mut self, text: &str) -> &mut Self {
-        encode::write_str(&mut self.0, text).expect(VEC);
+        write::str(&mut self.0, text);
         self
     }
 
     pub(crate) fn nil(&mut self) -> &mut Self {
-        encode::write_nil(&mut self.0).expect(VEC);
+        write::nil(&mut self.0);
         self
     }
 
@@ -50,9 +48,7 @@ impl Encoder {
 
     /// Several pieces as one binary value.
     pub(crate) fn bin_of(&mut self, pieces: &[&[u8]]) -> &mut Self {
-        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let length = u32::try_from(length).expect("no stored value has 4 GiB");
-        encode::write_bin_len(&mut self.0, length).expect(VEC);
+        write::bin_length(&mut self.0, pieces.iter().map(|piece| piece.len()).sum());
         pieces.iter().for_each(|piece| self.0.extend_from_slice(piece));
         self
     }
@@ -66,8 +62,19 @@ impl Encoder {
         self
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+
+    /// Makes room for `bytes` more.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
+    /// Lets go of memory beyond `bytes` that it is not using.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        self.0.shrink_to(bytes);
     }
 }
 
@@ -124,8 +131,6 @@ pub(crate) fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, Malformed
     let code = Code::from_name(reader.str()?).ok_or(Malformed("a code this version does not know"))?;
     Ok(Refusal { code, message: reader.str()?.to_owned() })
 }
-
-const VEC: &str = "a Vec takes every write";
 
 #[cfg(test)]
 mod tests;

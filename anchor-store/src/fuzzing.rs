@@ -57,8 +57,8 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
     let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
     windows::encode(&Window::restore(Seq::FIRST, seq(7), entries), &mut kept);
     let samples = [
-        ("commit", 0, commit.encode()),
-        ("commit-empty", 0, Commit::default().encode()),
+        ("commit", 0, commit.encoded()),
+        ("commit-empty", 0, Commit::default().encoded()),
         ("page", 1, page.into_bytes()),
         ("page-longer", 1, longer.into_bytes()),
         ("row", 2, row.into_bytes()),
@@ -86,9 +86,9 @@ fn commit(bytes: &[u8]) {
         number(trimmed.horizon.0);
         mark(trimmed.before);
     }
-    let written = Bytes::from(commit.encode());
+    let written = Bytes::from(commit.encoded());
     let again = Commit::decode(&written).expect("it was written from a value");
-    assert_eq!(again.encode(), written);
+    assert_eq!(again.encoded(), written);
     let parts = |commit: &Commit| -> Vec<_> {
         commit
             .runs

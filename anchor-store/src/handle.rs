@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use redb::StorageBackend;
 
 use crate::error::OpenError;
-use crate::options::{DISK_COMMIT_BYTES, DISK_RETRY, IDLE, Options, REWRITTEN_BYTES};
+use crate::options::{DISK_COMMIT_BYTES, DISK_RETRY, FREE_BYTES_HOLD, IDLE, Options, REWRITTEN_BYTES};
 use crate::queue::{Reply, Request};
 use crate::shared::{BACKEND, Databases, Shared};
 use crate::writer::Step;
@@ -178,8 +178,20 @@ pub(crate) fn open_directory(
 ) -> Result<RedbStore, OpenError> {
     let databases = directory::open(dir, &*env, &options)?;
     if options.free_bytes.is_none() {
-        let dir = dir.to_owned();
-        options.free_bytes = Some(Arc::new(move || disk::free_bytes(&dir)));
+        let (dir, env) = (dir.to_owned(), Arc::clone(&env));
+        let known = Mutex::new(None);
+        options.free_bytes = Some(Arc::new(move || {
+            let now = env.now();
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            match *known {
+                Some((at, bytes)) if now.since(at) < FREE_BYTES_HOLD => Ok(bytes),
+                _ => {
+                    let bytes = disk::free_bytes(&dir)?;
+                    *known = Some((now, bytes));
+                    Ok(bytes)
+                }
+            }
+        }));
     }
     start(databases, env, options, Drive::Threads)
 }

@@ -81,11 +81,11 @@ impl Commit {
         self.runs.is_empty() && self.outcomes.is_empty() && self.trims.is_empty()
     }
 
-    /// The value of the journal.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// Writes the value of the journal.
+    pub(crate) fn encode(&self, out: &mut Encoder) {
         let events: usize = self.runs.iter().map(|stored| stored.bytes() + RUN_BYTES).sum();
         let small = self.clients.len() * CLIENT_BYTES + self.outcomes.len() * OUTCOME_BYTES;
-        let mut out = Encoder::with_capacity(events + small + 64);
+        out.reserve(events + small + 64);
         out.array(4).array(self.runs.len());
         for Stored { run, ts, sides } in &self.runs {
             let RunParts { room, epoch, before, tip, events } = run.parts();
@@ -112,6 +112,13 @@ impl Commit {
         for Trimmed { room, horizon, before } in &self.trims {
             out.array(3).str(room.as_str()).uint(horizon.0).mark(*before);
         }
+    }
+
+    /// The value of the journal.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn encoded(&self) -> Vec<u8> {
+        let mut out = Encoder::default();
+        self.encode(&mut out);
         out.into_bytes()
     }
 

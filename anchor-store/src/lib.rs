@@ -36,6 +36,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handle;
+mod hash;
 mod journal;
 mod options;
 mod pager;

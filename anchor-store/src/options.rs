@@ -173,11 +173,18 @@ const STEP_BYTES: usize = 8 * 1024 * 1024;
 /// redb gives the 64 KiB of a full page, with their salts, the next power of two.
 pub(crate) const REWRITTEN_BYTES: u64 = 128 * 1024;
 
+/// For how long the free space of the disk is taken to be what it was. Source: chosen; other programs fill a tenth of the
+/// reserve at most in it.
+pub(crate) const FREE_BYTES_HOLD: Duration = Duration::from_millis(20);
+
 /// Publishes of one commit. Source: chosen; the commit rate no longer matters at this size.
 pub(crate) const BATCH_PUBLISHES_MAX: usize = 8_192;
 
 /// Bytes of bodies in one commit, unless one batch has more. Source: chosen; what the disk reserve is to cover.
 pub(crate) const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Memory that is kept for the next value of the journal. Source: chosen; a commit of 2,000 messages of 128 bytes.
+pub(crate) const VALUE_BYTES_KEPT: usize = 1024 * 1024;
 
 /// Values of the journal that one commit removes. Source: measured with the layout; faster than they are added.
 pub(crate) const TRIMMED_COMMITS: u64 = 32;

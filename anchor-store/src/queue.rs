@@ -58,6 +58,8 @@ struct State {
     closed: Option<StoreError>,
     /// Set by whoever thinks that the writer can go on; cleared by the writer when it looks.
     nudged: bool,
+    /// The writer waits to be told of a request.
+    sleeps: bool,
 }
 
 impl Queue {
@@ -72,8 +74,12 @@ impl Queue {
             true => state.waiting.push_front(request),
             false => state.waiting.push_back(request),
         }
+        let sleeps = std::mem::take(&mut state.sleeps);
         drop(state);
-        self.changed.notify_one();
+        // A writer that is at work looks by itself: to wake nobody is a system call, too.
+        if sleeps {
+            self.changed.notify_one();
+        }
     }
 
     /// Closes the line to new requests; those that wait stay.
@@ -156,9 +162,13 @@ impl Queue {
     /// time ran out.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
         let state = self.lock();
-        let idle = |state: &mut State| state.waiting.is_empty() && state.closed.is_none() && !state.nudged;
+        let idle = |state: &mut State| {
+            state.sleeps = state.waiting.is_empty() && state.closed.is_none() && !state.nudged;
+            state.sleeps
+        };
         let (mut state, result) =
             self.changed.wait_timeout_while(state, timeout, idle).unwrap_or_else(PoisonError::into_inner);
+        state.sleeps = false;
         state.nudged = false;
         !result.timed_out()
     }

@@ -12,6 +12,7 @@ use redb::{ReadableDatabase, ReadableTable};
 
 use crate::database::contained;
 use crate::error::OpenError;
+use crate::hash;
 use crate::journal::{Commit, Stored};
 use crate::options::Options;
 use crate::shared::{Databases, Shared};
@@ -41,8 +42,9 @@ pub(crate) fn open(
         Some((first, _)) => first,
         None => last + 1,
     };
-    let writer = Writer::new(&options, last + 1, oldest);
-    let shared = Arc::new(Shared::new(env, options, databases, writer, applied));
+    let seed = hash::seed(&*env);
+    let writer = Writer::new(&options, last + 1, oldest, seed.clone());
+    let shared = Arc::new(Shared::new(env, options, databases, writer, applied, seed));
     guarded(JOURNAL_FILE, || replay(&shared, applied, last))?;
     Ok(shared)
 }

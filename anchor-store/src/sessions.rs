@@ -7,6 +7,7 @@
 use anchor_core::id::{ClientKey, SessionNumber};
 
 use crate::cache::Cache;
+use crate::hash::Seed;
 
 /// Which session of each client may append.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ pub(crate) enum Standing {
 }
 
 impl Sessions {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { newest: Cache::new(capacity), given_out: 0, forgotten: 0 }
+    pub(crate) fn new(capacity: usize, seed: Seed) -> Self {
+        Self { newest: Cache::new(capacity, seed), given_out: 0, forgotten: 0 }
     }
 
     /// Begins a session of `client`: everything older is fenced.

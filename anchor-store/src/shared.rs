@@ -18,6 +18,7 @@ use redb::ReadableDatabase;
 use crate::cache::Cache;
 use crate::database::{OpenDatabase, contained};
 use crate::directory::DirectoryLock;
+use crate::hash::Seed;
 use crate::journal::{Stored, Trimmed};
 use crate::options::{IDLE, Options};
 use crate::pages::Row;
@@ -94,12 +95,13 @@ impl Shared {
         databases: Databases,
         writer: Writer,
         applied: u64,
+        seed: Seed,
     ) -> Self {
         Self {
             env,
             databases: RwLock::new(Some(Arc::new(databases))),
-            visible: RwLock::default(),
-            rows: Mutex::new(Rows { cache: Cache::new(options.rooms_cached), applied }),
+            visible: RwLock::new(Visible::new(seed.clone())),
+            rows: Mutex::new(Rows { cache: Cache::new(options.rooms_cached, seed), applied }),
             options,
             queue: Queue::default(),
             cuts: Cuts::default(),

@@ -3,19 +3,21 @@
 //! Invariant: a room is here exactly as long as something of it is not in the pages; its runs are contiguous, and the
 //! first follows what the pages hold. Changed only after a commit has returned, a whole commit at once.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, VecDeque};
 
 use anchor_core::id::RoomId;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::run::Run;
 use anchor_core::store::{EpochStart, RoomState};
 
+use crate::hash::{Map, Seed};
 use crate::journal::{Commit, Stored, Trimmed};
 
 /// The rooms of which something is not in the pages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Visible {
-    rooms: HashMap<RoomId, LiveRoom>,
+    rooms: Map<RoomId, LiveRoom>,
     /// Those of them that the pages do not know at all.
     unknown_to_pages: BTreeSet<RoomId>,
     events: usize,
@@ -32,6 +34,8 @@ pub(crate) struct LiveRoom {
     pub(crate) unpaged: VecDeque<(u64, Run)>,
     /// The newest commit that changed it.
     changed: u64,
+    /// The newest commit that added events to it.
+    grown: u64,
 }
 
 /// What the writer needs to know of a room to append to it.
@@ -43,13 +47,20 @@ pub(crate) struct Tip {
 }
 
 impl Visible {
-    /// Makes a commit visible. `known` gives what the pages say of a room that is not here.
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { rooms: Map::with_hasher(seed), unknown_to_pages: BTreeSet::new(), events: 0, bytes: 0 }
+    }
+
+    /// Makes a commit visible. `known` gives what the pages say of a room that is not here. How many rooms grow that did
+    /// not since commit `since`.
     pub(crate) fn add<E>(
         &mut self,
         number: u64,
         commit: &Commit,
+        since: u64,
         mut known: impl FnMut(&RoomId) -> Result<Option<(RoomState, u64)>, E>,
-    ) -> Result<(), E> {
+    ) -> Result<usize, E> {
+        let mut grown = 0;
         for stored in &commit.runs {
             let Stored { run, ts, .. } = stored;
             self.events += run.len();
@@ -67,6 +78,8 @@ impl Visible {
             room.ts = *ts;
             room.unpaged.push_back((number, run.clone()));
             room.changed = number;
+            grown += usize::from(room.grown <= since);
+            room.grown = number;
         }
         for Trimmed { room, horizon, before } in &commit.trims {
             let start = || EpochStart { epoch: Epoch::from_bytes([0; 8]), before: Mark::START };
@@ -78,7 +91,7 @@ impl Visible {
             }
             room.changed = number;
         }
-        Ok(())
+        Ok(grown)
     }
 
     fn room<E>(
@@ -87,21 +100,21 @@ impl Visible {
         start: impl FnOnce() -> EpochStart,
         known: impl FnOnce(&RoomId) -> Result<Option<(RoomState, u64)>, E>,
     ) -> Result<&mut LiveRoom, E> {
-        if !self.rooms.contains_key(id) {
-            let (state, ts) = known(id)?.unwrap_or_else(|| {
-                self.unknown_to_pages.insert(id.clone());
-                let state = RoomState {
-                    epochs: vec![start()],
-                    head: Mark::START,
-                    horizon: Offset(1),
-                    before_horizon: Mark::START,
-                };
-                (state, 0)
-            });
-            let room = LiveRoom { state, ts, unpaged: VecDeque::new(), changed: 0 };
-            self.rooms.insert(id.clone(), room);
-        }
-        Ok(self.rooms.get_mut(id).expect("it was there or was inserted"))
+        let free = match self.rooms.entry(id.clone()) {
+            Entry::Occupied(room) => return Ok(room.into_mut()),
+            Entry::Vacant(free) => free,
+        };
+        let (state, ts) = known(id)?.unwrap_or_else(|| {
+            self.unknown_to_pages.insert(id.clone());
+            let state = RoomState {
+                epochs: vec![start()],
+                head: Mark::START,
+                horizon: Offset(1),
+                before_horizon: Mark::START,
+            };
+            (state, 0)
+        });
+        Ok(free.insert(LiveRoom { state, ts, unpaged: VecDeque::new(), changed: 0, grown: 0 }))
     }
 
     /// Lets go of what the pages hold up to commit `applied` of the given rooms.

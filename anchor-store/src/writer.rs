@@ -14,7 +14,6 @@ mod decide;
 mod late;
 mod random;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -31,8 +30,10 @@ use self::answer::Answer;
 use self::decide::Deciding;
 use self::random::Random;
 use crate::cache::Cache;
+use crate::codec::Encoder;
+use crate::hash::{Map, Seed};
 use crate::journal::{Commit, Stored, Trimmed};
-use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, TRIMMED_COMMITS};
+use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, TRIMMED_COMMITS, VALUE_BYTES_KEPT};
 use crate::queue::Request;
 use crate::sessions::{Sessions, Standing};
 use crate::shared::{Cut, Shared};
@@ -52,6 +53,9 @@ pub(crate) struct Writer {
     steps: u64,
     random: Random,
     disk_is_full: bool,
+    seed: Seed,
+    /// Where the values of the journal are written, one after another.
+    value: Encoder,
     #[cfg(feature = "sabotage")]
     late: Option<late::Late>,
 }
@@ -89,18 +93,23 @@ struct Collecting {
     events: usize,
     bytes: usize,
     window_bytes: usize,
-    rooms: HashSet<RoomId>,
+    /// Rooms to which events were added.
+    rooms: usize,
+    /// The newest commit that an earlier cut has.
+    since: u64,
 }
 
 impl Writer {
     /// A writer whose next commit is `next`, on a journal that begins at `oldest`.
-    pub(crate) fn new(options: &Options, next: u64, oldest: u64) -> Self {
+    pub(crate) fn new(options: &Options, next: u64, oldest: u64, seed: Seed) -> Self {
         Self {
-            clients: Cache::new(options.clients_cached),
-            sessions: Sessions::new(options.sessions_cached),
+            clients: Cache::new(options.clients_cached, seed.clone()),
+            sessions: Sessions::new(options.sessions_cached, seed.clone()),
+            seed,
+            value: Encoder::default(),
             next,
             oldest,
-            cut: Collecting { number: 1, ..Collecting::default() },
+            cut: Collecting { number: 1, since: next - 1, ..Collecting::default() },
             steps: 0,
             random: Random::default(),
             disk_is_full: false,
@@ -131,8 +140,9 @@ impl Writer {
             false => shared.queue.take(BATCH_PUBLISHES_MAX.min(shared.step_rooms()), BATCH_BYTES_MAX),
         };
         self.steps += 1;
-        let mut deciding = Deciding::new(shared, shared.env.unix_ms(), self.steps);
-        let mut answers = Vec::with_capacity(requests.len());
+        let (unix_ms, count) = (shared.env.unix_ms(), requests.len());
+        let mut deciding = Deciding::new(shared, unix_ms, self.steps, count, self.seed.clone());
+        let mut answers = Vec::with_capacity(count);
         for request in requests {
             answers.push(match request {
                 Request::Append { batch, reply } if self.is_forgotten(&batch) => Answer::Forgotten(reply),
@@ -180,8 +190,8 @@ impl Writer {
         }
         let Collecting { number, runs, trims, changed, events, bytes, rooms, .. } =
             std::mem::take(&mut self.cut);
-        let rooms = rooms.len();
         self.cut.number = number + 1;
+        self.cut.since = self.next - 1;
         let window = |client: ClientKey| {
             let window = Arc::clone(&self.clients.get_mut(&client).expect("a changed window is kept").window);
             (client, window)
@@ -210,7 +220,7 @@ impl Writer {
             client.window = Arc::new(Window::restore(floor, highest, known.chain(entries)));
             self.cut.touch(key, client);
         }
-        show(shared, number, &commit)?;
+        self.show(shared, number, &commit)?;
         self.set_aside(commit);
         self.next = number + 1;
         self.cut_if_due(shared);
@@ -261,7 +271,7 @@ impl Writer {
 
     fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<(), BoxError> {
         let number = self.next;
-        let value = commit.encode();
+        commit.encode(self.value.clear());
         let databases = shared.databases()?;
         let applied = match sabotage::is(Sabotage::JournalTrimmedEarly) {
             true => number - 1,
@@ -272,18 +282,25 @@ impl Writer {
         transaction.set_durability(Durability::Immediate)?;
         {
             let mut commits = transaction.open_table(COMMITS)?;
-            commits.insert(number, value.as_slice())?;
+            commits.insert(number, self.value.as_bytes())?;
             for old in self.oldest..trimmed {
                 commits.remove(old)?;
             }
         }
         transaction.commit()?;
+        self.value.shrink_to(VALUE_BYTES_KEPT);
         self.oldest = self.oldest.max(trimmed);
         self.next = number + 1;
         if !sabotage::is(Sabotage::OverlayVisible) {
-            show(shared, number, &commit)?;
+            self.show(shared, number, &commit)?;
         }
         self.set_aside(commit);
+        Ok(())
+    }
+
+    /// Lets readers and the observer see a commit that is durable.
+    fn show(&mut self, shared: &Shared, number: u64, commit: &Commit) -> Result<(), BoxError> {
+        self.cut.rooms += show(shared, number, commit, self.cut.since, self.seed.clone())?;
         Ok(())
     }
 
@@ -291,20 +308,15 @@ impl Writer {
     fn set_aside(&mut self, commit: Commit) {
         self.cut.events += commit.runs.iter().map(|stored| stored.run.len()).sum::<usize>();
         self.cut.bytes += commit.runs.iter().map(Stored::bytes).sum::<usize>();
-        for stored in &commit.runs {
-            if !self.cut.rooms.contains(stored.run.room()) {
-                self.cut.rooms.insert(stored.run.room().clone());
-            }
-        }
         self.cut.runs.extend(commit.runs);
         self.cut.trims.extend(commit.trims);
     }
 
     fn cut_if_due(&mut self, shared: &Shared) {
-        let Collecting { events, bytes, window_bytes, ref rooms, .. } = self.cut;
+        let Collecting { events, bytes, window_bytes, rooms, .. } = self.cut;
         let is_large =
             events >= shared.options.step_events || bytes + window_bytes >= shared.options.step_bytes;
-        if is_large || rooms.len() >= shared.step_rooms() {
+        if is_large || rooms >= shared.step_rooms() {
             self.cut(shared);
         }
     }
@@ -344,8 +356,8 @@ impl Collecting {
     }
 }
 
-/// Lets readers and the observer see a commit that is durable.
-fn show(shared: &Shared, number: u64, commit: &Commit) -> Result<(), BoxError> {
+/// Lets readers and the observer see a commit that is durable. How many rooms grow that did not since commit `since`.
+fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -> Result<usize, BoxError> {
     // What only the pages know is looked up before readers are kept waiting.
     let trimmed = commit.trims.iter().map(|trim| &trim.room);
     let rooms = commit.runs.iter().map(|stored| stored.run.room()).chain(trimmed);
@@ -353,7 +365,7 @@ fn show(shared: &Shared, number: u64, commit: &Commit) -> Result<(), BoxError> {
         let visible = shared.visible();
         rooms.filter(|room| visible.get(room).is_none()).collect()
     };
-    let mut rows = HashMap::with_capacity(paged.len());
+    let mut rows = Map::with_capacity_and_hasher(paged.len(), seed);
     for room in paged {
         if !rows.contains_key(room) {
             rows.insert(room, shared.row(room)?);
@@ -364,14 +376,14 @@ fn show(shared: &Shared, number: u64, commit: &Commit) -> Result<(), BoxError> {
         let row = rows.remove(room).map_or_else(|| shared.row(room), Ok)?;
         Ok(row.map(|row| (row.state.clone(), row.ts)))
     };
-    shared.visible_mut().add(number, commit, known)?;
+    let grown = shared.visible_mut().add(number, commit, since, known)?;
     if let Some(observer) = shared.observer()
         && !commit.runs.is_empty()
     {
         let runs: Vec<_> = commit.runs.iter().map(|stored| stored.run.clone()).collect();
         observer.committed(&runs);
     }
-    Ok(())
+    Ok(grown)
 }
 
 /// The window of a client, from memory or the pages.
@@ -380,12 +392,11 @@ fn client<'a>(
     shared: &Shared,
     key: &ClientKey,
 ) -> Result<&'a mut Client, BoxError> {
-    if clients.get_mut(key).is_none() {
+    clients.get_or_insert(key, || {
         let known = if sabotage::is(Sabotage::WindowLostOnReopen) { None } else { shared.window(key)? };
         let window = Arc::new(known.unwrap_or_default());
-        clients.insert(key.clone(), Client { window, tag: key.tag(), cut: 0, step: 0, index: 0 });
-    }
-    Ok(clients.get_mut(key).expect("it was there or was inserted"))
+        Ok(Client { window, tag: key.tag(), cut: 0, step: 0, index: 0 })
+    })
 }
 
 /// The horizon that a room gets, if it rises.

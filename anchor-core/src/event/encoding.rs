@@ -4,17 +4,29 @@
 //! binary of 8 bytes; `target` and `content type` are nil where absent; `body` is a string for text, binary for anything
 //! else, nil once redacted. Further elements are ignored.
 
-use rmp::encode;
-
 use super::{Body, Event, EventKind};
 use crate::chain::Link;
 use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId};
-use crate::msgpack::{Malformed, Reader};
+use crate::msgpack::{Malformed, Reader, write};
 use crate::position::{Chain, Mark, Offset, Ordinal};
 
 /// Appends an event to `out`.
 pub fn write(out: &mut Vec<u8>, at: Mark, link: &Link<'_>, body: Option<&Body>) {
-    write_fields(out, at, link, body).expect("a Vec takes every write");
+    write::array(out, ELEMENTS);
+    write::uint(out, at.offset.0);
+    write::uint(out, at.ordinal.0);
+    write::bin(out, at.chain.as_bytes());
+    write::uint(out, link.ts);
+    write::str(out, link.user.as_str());
+    write::bin(out, link.client.as_bytes());
+    write::uint(out, link.seq.get());
+    write::uint(out, link.nonce.0.into());
+    write::uint(out, link.kind.0.into());
+    match link.target {
+        Some(target) => write::uint(out, target.0),
+        None => write::nil(out),
+    }
+    write_body(out, body);
 }
 
 /// Appends an event that was decoded before to `out`.
@@ -28,8 +40,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event) {
 /// [`Malformed`] says in what the bytes are no event.
 pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
     let elements = reader.array()?;
-    let further =
-        elements.checked_sub(ELEMENTS as usize).ok_or(Malformed("an event of fewer than 12 elements"))?;
+    let further = elements.checked_sub(ELEMENTS).ok_or(Malformed("an event of fewer than 12 elements"))?;
     let event = Event {
         offset: Offset(number(reader)?),
         ordinal: Ordinal(number(reader)?),
@@ -64,44 +75,18 @@ pub fn read_body(reader: &mut Reader<'_>) -> Result<Option<Body>, Malformed> {
 }
 
 /// Appends a content type and a body, two elements.
-///
-/// # Errors
-/// Those of `out`; a `Vec` has none.
-pub fn write_body(out: &mut Vec<u8>, body: Option<&Body>) -> Result<(), encode::ValueWriteError> {
+pub fn write_body(out: &mut Vec<u8>, body: Option<&Body>) {
     match body.and_then(Body::content_type) {
-        Some(name) => encode::write_str(out, name)?,
-        None => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite)?,
+        Some(name) => write::str(out, name),
+        None => write::nil(out),
     }
     match body {
         Some(body) => match body.as_text() {
-            Some(text) => encode::write_str(out, text),
-            None => encode::write_bin(out, body.bytes()),
+            Some(text) => write::str(out, text),
+            None => write::bin(out, body.bytes()),
         },
-        None => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite),
+        None => write::nil(out),
     }
-}
-
-fn write_fields(
-    out: &mut Vec<u8>,
-    at: Mark,
-    link: &Link<'_>,
-    body: Option<&Body>,
-) -> Result<(), encode::ValueWriteError> {
-    encode::write_array_len(out, ELEMENTS)?;
-    encode::write_uint(out, at.offset.0)?;
-    encode::write_uint(out, at.ordinal.0)?;
-    encode::write_bin(out, at.chain.as_bytes())?;
-    encode::write_uint(out, link.ts)?;
-    encode::write_str(out, link.user.as_str())?;
-    encode::write_bin(out, link.client.as_bytes())?;
-    encode::write_uint(out, link.seq.get())?;
-    encode::write_uint(out, link.nonce.0.into())?;
-    encode::write_uint(out, link.kind.0.into())?;
-    match link.target {
-        Some(target) => encode::write_uint(out, target.0).map(drop)?,
-        None => encode::write_nil(out).map_err(encode::ValueWriteError::InvalidMarkerWrite)?,
-    }
-    write_body(out, body)
 }
 
 fn number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
@@ -110,4 +95,4 @@ fn number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
 }
 
 /// Elements of an event. Source: `docs/protocol.md`.
-const ELEMENTS: u32 = 12;
+const ELEMENTS: usize = 12;

@@ -1,10 +1,11 @@
 //! A cache stays within its bound and keeps what it must.
 
 use super::Cache;
+use crate::hash::Seed;
 
 #[test]
 fn stays_bounded_and_keeps_what_must_stay() {
-    let mut cache = Cache::new(100);
+    let mut cache = Cache::new(100, Seed::with_seeds(1, 2, 3, 4));
     for number in 0..10_000_u32 {
         cache.insert(number, number == 7);
         cache.sweep(|pinned| !pinned);
@@ -15,7 +16,7 @@ fn stays_bounded_and_keeps_what_must_stay() {
 
 #[test]
 fn what_is_used_outlives_what_is_not() {
-    let mut cache = Cache::new(100);
+    let mut cache = Cache::new(100, Seed::with_seeds(1, 2, 3, 4));
     cache.insert(0_u32, ());
     for number in 1..=250 {
         assert!(cache.get_mut(&0).is_some());

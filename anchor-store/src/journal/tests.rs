@@ -69,7 +69,7 @@ fn values() -> Vec<(Vec<u8>, Decodes)> {
     windows::encode(&window, &mut kept);
     assert_eq!(windows::decode(kept.as_bytes()).expect("it was encoded"), window);
     vec![
-        (commit.encode(), |bytes| Commit::decode(&Bytes::copy_from_slice(bytes)).is_ok()),
+        (commit.encoded(), |bytes| Commit::decode(&Bytes::copy_from_slice(bytes)).is_ok()),
         (page.into_bytes(), |bytes| Page::decode(bytes).is_ok()),
         (row.into_bytes(), |bytes| Row::decode(bytes).is_ok()),
         (kept.into_bytes(), |bytes| windows::decode(bytes).is_ok()),
@@ -79,9 +79,9 @@ fn values() -> Vec<(Vec<u8>, Decodes)> {
 #[test]
 fn a_commit_comes_back_as_it_was() {
     let written = commit();
-    let bytes = Bytes::from(written.encode());
+    let bytes = Bytes::from(written.encoded());
     let read = Commit::decode(&bytes).expect("it was encoded");
-    assert_eq!(read.encode(), bytes);
+    assert_eq!(read.encoded(), bytes);
     assert_eq!(read.runs[0].run.parts(), written.runs[0].run.parts());
     let entries = |commit: &Commit| -> Vec<_> {
         commit.outcomes.iter().map(|recorded| commit.entry(recorded)).collect()

@@ -3,6 +3,7 @@
 use anchor_core::id::{ClientId, ClientKey, SessionNumber, UserId};
 
 use super::{Sessions, Standing};
+use crate::hash::Seed;
 
 fn client(number: u8) -> ClientKey {
     let user = UserId::new("ada").expect("a user id");
@@ -11,7 +12,7 @@ fn client(number: u8) -> ClientKey {
 
 #[test]
 fn a_newer_session_fences_and_a_full_one_stays_full_until_then() {
-    let mut sessions = Sessions::new(100);
+    let mut sessions = Sessions::new(100, Seed::with_seeds(1, 2, 3, 4));
     let first = sessions.open(&client(1));
     assert_eq!(sessions.standing(&client(1), first), Standing::Open);
     sessions.fill(&client(1), first);
@@ -24,7 +25,7 @@ fn a_newer_session_fences_and_a_full_one_stays_full_until_then() {
 
 #[test]
 fn a_session_that_was_forgotten_is_not_let_in() {
-    let mut sessions = Sessions::new(2);
+    let mut sessions = Sessions::new(2, Seed::with_seeds(1, 2, 3, 4));
     let older = sessions.open(&client(0));
     let newest = sessions.open(&client(0));
     for number in 1..50 {

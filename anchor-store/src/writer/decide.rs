@@ -1,6 +1,5 @@
 //! Deciding one publish after another, and collecting the commit that they make.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anchor_core::chain::Link;
@@ -15,6 +14,7 @@ use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::window::{Decision, Entry, Verdict as Known};
 
 use super::{Writer, client};
+use crate::hash::{Map, Seed};
 use crate::journal::{Commit, Recorded, RecordedOutcome, SIDE_BYTES, Stored, Trimmed};
 use crate::sessions::Standing;
 use crate::shared::Shared;
@@ -26,7 +26,7 @@ pub(super) struct Deciding<'a> {
     unix_ms: u64,
     step: u64,
     rooms: Vec<Growing>,
-    room_indexes: HashMap<RoomId, usize>,
+    room_indexes: Map<RoomId, usize>,
     commit: Commit,
 }
 
@@ -116,9 +116,11 @@ impl Writer {
 }
 
 impl<'a> Deciding<'a> {
-    pub(super) fn new(shared: &'a Shared, unix_ms: u64, step: u64) -> Self {
-        let (rooms, room_indexes, commit) = Default::default();
-        Self { shared, unix_ms, step, rooms, room_indexes, commit }
+    /// A commit of about `count` requests.
+    pub(super) fn new(shared: &'a Shared, unix_ms: u64, step: u64, count: usize, seed: Seed) -> Self {
+        let rooms = Vec::with_capacity(count);
+        let room_indexes = Map::with_capacity_and_hasher(count, seed);
+        Self { shared, unix_ms, step, rooms, room_indexes, commit: Commit::default() }
     }
 
     pub(super) fn trim(&mut self, trimmed: Option<Trimmed>) {

@@ -6,8 +6,8 @@ use anchor_core::error::BoxError;
 use anchor_core::publish::Outcome;
 use anchor_core::sabotage::{self, Sabotage};
 
+use super::Writer;
 use super::answer::Answer;
-use super::{Writer, show};
 use crate::journal::Commit;
 use crate::shared::Shared;
 
@@ -34,7 +34,7 @@ impl Writer {
         if is_late(Sabotage::AckBeforeCommit) {
             answers.drain(..).for_each(Answer::send);
         } else if is_late(Sabotage::OverlayVisible) {
-            show(shared, self.next, &commit)?;
+            self.show(shared, self.next, &commit)?;
         } else if is_late(Sabotage::DuplicateAckedEarly) {
             answers.extract_if(.., |answer| is_of_repeats(answer)).for_each(Answer::send);
         } else {

@@ -23,5 +23,5 @@ impl Random {
     }
 }
 
-/// Random bytes that are drawn at once. Source: chosen; the salts of a commit of 64.
-const RANDOM_BYTES: usize = 1024;
+/// Random bytes that are drawn at once. Source: chosen; the salts of a commit of 256.
+const RANDOM_BYTES: usize = 4096;

@@ -67,7 +67,7 @@ impl Writer for FrameWriter {
     }
 
     fn body(&mut self, body: Option<&Body>) {
-        written(encoding::write_body(&mut self.0, body));
+        encoding::write_body(&mut self.0, body);
     }
 
     fn event(&mut self, event: &Event) {
