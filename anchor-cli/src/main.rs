@@ -6,6 +6,7 @@
 //! - `context`: what all commands share: the server, who speaks, the client; `connection`: its ups and downs in words.
 //! - `command`: one file for each command.
 //! - `output`, `escape`, `say`: what people and programs read. Nothing foreign reaches a terminal but through `escape`.
+//! - `server`: a server of our own as a child, for `torture` and `bench`.
 //! - `input`: standard input; `state`, `cursor`: what is kept on disk beside the outbox of `anchor_transport::client`.
 
 mod args;
@@ -18,6 +19,7 @@ mod exit;
 mod input;
 mod output;
 mod say;
+mod server;
 mod state;
 
 use std::process::ExitCode;

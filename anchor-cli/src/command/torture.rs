@@ -8,7 +8,7 @@
 //!   └── finish: a full read of every room ── history ── verdict: every promise's checker
 //! ```
 //!
-//! - `plan`, `dice`: from the seed; `server`, `keeper`: the server and the process that it dies with.
+//! - `plan`, `dice`: from the seed; `crate::server`: the server, and the keeper that it dies with.
 //! - `crew`: the clients from outside; `client`: one of them from inside.
 //! - `history`: what is judged, and its file format; `check`: judges a file.
 //!
@@ -20,11 +20,9 @@ mod crew;
 mod dice;
 mod finish;
 mod history;
-mod keeper;
 mod plan;
 mod proxy;
 mod run;
-mod server;
 mod verdict;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,6 +31,7 @@ use crate::args::Torture;
 use crate::args::torture::Command;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::server::keeper;
 
 /// Runs what was asked for.
 ///

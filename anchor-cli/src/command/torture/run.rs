@@ -21,7 +21,6 @@ use super::dice::Dice;
 use super::history::{About, Told, VERSION};
 use super::plan::{Action, Frame, Plan};
 use super::proxy::Proxy;
-use super::server::{self, Server};
 use super::verdict::Verdict;
 use super::{finish, interrupt};
 use crate::args::torture::Run;
@@ -30,6 +29,7 @@ use crate::context::Context;
 use crate::escape;
 use crate::exit::{Exit, Failure};
 use crate::say::{self, Progress};
+use crate::server::{self, Server};
 
 /// Runs, judges and prints.
 ///
@@ -106,7 +106,8 @@ impl Torture {
                 (None, named.to_owned(), address.1, !address.0.ip().is_loopback())
             }
             (None, program) => {
-                let mut server = Server::new(program.unwrap_or_default(), directory.path());
+                let mut server =
+                    Server::new(program.unwrap_or_default(), directory.path(), &["--heartbeat", HEARTBEAT]);
                 let address = server.start().await?;
                 proxy.lead_to(Some(address));
                 (Some(server), format!("ws://{address}"), String::new(), false)
@@ -471,3 +472,7 @@ const AWAY_MAX: Duration = Duration::from_millis(1_500);
 /// How long everybody may take to deliver and read everything once the faults have stopped. Source: chosen; back-offs end
 /// after 30 s, and what follows takes seconds.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(60);
+
+/// Silence after which either side says that it is there. Source: chosen; a stalled connection is noticed, and a quiet room
+/// told to be complete, many times in a short run.
+const HEARTBEAT: &str = "300ms";

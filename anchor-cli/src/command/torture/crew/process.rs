@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use super::{Counts, Journal, Member, Plan};
-use crate::command::torture::server::without_variables;
+use crate::server::without_variables;
 
 /// A running client. Dropping it kills it.
 #[derive(Debug)]

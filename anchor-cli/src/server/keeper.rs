@@ -25,7 +25,7 @@ use crate::input;
 ///
 /// # Errors
 /// A sentence where it cannot be started.
-pub(super) async fn run(arguments: Keep) -> Result<Exit, Failure> {
+pub(crate) async fn run(arguments: Keep) -> Result<Exit, Failure> {
     let mut words = arguments.command.into_iter();
     let program = words.next().unwrap_or_default();
     let mut command = Command::new(&program);

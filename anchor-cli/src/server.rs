@@ -1,4 +1,10 @@
-//! The server that is tortured: one of our own, which is killed and comes back, or somebody else's, which is left alone.
+//! A server of our own, which `torture` kills and `bench` measures: a process over a data directory of its own, on a free
+//! port.
+//!
+//! It runs under a [`keeper`], so it does not outlive this process, whatever becomes of it.
+
+pub(crate) mod keeper;
+pub(crate) mod process;
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -16,8 +22,10 @@ use crate::exit::{Exit, Failure};
 
 /// A server of our own over one data directory.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     program: PathBuf,
+    /// Beside those that every server of ours gets.
+    options: Vec<String>,
     data: PathBuf,
     log: PathBuf,
     running: Option<Running>,
@@ -35,17 +43,18 @@ struct Running {
 }
 
 impl Server {
-    /// A server of `program` under `directory`, not started yet.
-    pub(super) fn new(program: PathBuf, directory: &Path) -> Self {
+    /// A server of `program` under `directory`, with `options` of its command line; not started yet.
+    pub(crate) fn new(program: PathBuf, directory: &Path, options: &[&str]) -> Self {
         let (data, log) = (directory.join("data"), directory.join("server.log"));
-        Self { program, data, log, running: None, lives: 0 }
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self { program, options, data, log, running: None, lives: 0 }
     }
 
     /// Starts it on a free port; returns where it listens.
     ///
     /// # Errors
     /// A sentence with what the server says.
-    pub(super) async fn start(&mut self) -> Result<SocketAddr, Failure> {
+    pub(crate) async fn start(&mut self) -> Result<SocketAddr, Failure> {
         self.lives += 1;
         let trouble = |what: String| Failure::new(Exit::Failure, format!("cannot start the server: {what}"));
         let started = async {
@@ -68,7 +77,7 @@ impl Server {
     ///
     /// # Errors
     /// A sentence where it cannot be started, or had ended by itself.
-    pub(super) async fn start_in_vain(&mut self, after: Duration) -> Result<(), Failure> {
+    pub(crate) async fn start_in_vain(&mut self, after: Duration) -> Result<(), Failure> {
         let running = self.spawn();
         self.running = Some(
             running
@@ -82,7 +91,7 @@ impl Server {
     ///
     /// # Errors
     /// A sentence where it had ended by itself before.
-    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn kill(&mut self) -> Result<(), Failure> {
         self.end("kill").await.map(drop)
     }
 
@@ -90,7 +99,7 @@ impl Server {
     ///
     /// # Errors
     /// A sentence where it had ended by itself before, or does not end well.
-    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
         match self.end("stop").await? {
             true => Ok(()),
             false => {
@@ -101,26 +110,27 @@ impl Server {
     }
 
     /// True between a start and an end.
-    pub(super) const fn is_running(&self) -> bool {
+    pub(crate) const fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
     /// The number of its life, from 1.
-    pub(super) const fn life(&self) -> u64 {
+    pub(crate) const fn life(&self) -> u64 {
         self.lives
     }
 
+    /// The number of its process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.pid)
+    }
+
     /// Memory that it holds now, in bytes; `None` where the system does not tell as Linux does.
-    pub(super) fn resident_bytes(&self) -> Option<u64> {
-        let pid = self.running.as_ref()?.pid;
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-        Some(kib * 1024)
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        process::resident_bytes(self.pid()?)
     }
 
     /// What it said last, if it has ended though nobody told it to.
-    pub(super) fn has_failed(&mut self) -> Option<String> {
+    pub(crate) fn has_failed(&mut self) -> Option<String> {
         let running = self.running.as_mut()?;
         if matches!(running.keeper.try_wait(), Ok(None)) {
             return None;
@@ -154,9 +164,8 @@ impl Server {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(env::current_exe()?);
         command.args(["torture", "keep", "--"]).arg(&self.program);
-        command.args(["--listen", "127.0.0.1:0", "--heartbeat", HEARTBEAT, "--drain", "1s"]);
-        command.args(["--log-format", "human", "--data"]);
-        command.arg(&self.data);
+        command.args(["--listen", "127.0.0.1:0", "--drain", "1s", "--log-format", "human", "--data"]);
+        command.arg(&self.data).args(&self.options);
         without_variables(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut keeper = command.spawn()?;
@@ -196,7 +205,7 @@ impl Running {
 ///
 /// # Errors
 /// A sentence that says where it was looked for.
-pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let name = format!("anchor-server{}", env::consts::EXE_SUFFIX);
     if let Some(named) = named {
         return match named.is_file() {
@@ -215,7 +224,7 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// Takes the variables that set options of Anchor's programs from `command`.
-pub(super) fn without_variables(command: &mut Command) {
+pub(crate) fn without_variables(command: &mut Command) {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ANCHOR_")) {
         command.env_remove(name);
     }
@@ -232,10 +241,6 @@ fn missing(what: &str) -> Failure {
 
 /// What the server prints once it listens.
 const LISTENING: &str = "anchor-server listening on http://";
-
-/// Silence after which either side says that it is there. Source: chosen; a stalled connection is noticed, and a quiet room
-/// told to be complete, many times in a short run.
-const HEARTBEAT: &str = "300ms";
 
 /// How long a start may take. Source: chosen; replaying a journal of this size takes far less than a second.
 const START_WITHIN: Duration = Duration::from_secs(30);
