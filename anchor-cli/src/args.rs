@@ -10,8 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::exit;
 
+pub(crate) mod bench;
 pub(crate) mod torture;
 
+pub(crate) use self::bench::Bench;
 pub(crate) use self::torture::Torture;
 
 /// Talk in the rooms of an Anchor server: what is acknowledged is on its disk, in one order for everybody.
@@ -60,6 +62,7 @@ pub(crate) enum Command {
     Who(Who),
     Chat(Chat),
     Torture(Torture),
+    Bench(Bench),
 }
 
 /// Send one message, or one for each line of standard input
@@ -243,7 +246,7 @@ fn server(text: &str) -> Result<String, String> {
 impl Command {
     /// True for a command that takes Ctrl-C itself: it has something to finish.
     pub(crate) const fn takes_interrupt(&self) -> bool {
-        matches!(self, Self::Torture(_))
+        matches!(self, Self::Torture(_) | Self::Bench(_))
     }
 }
 

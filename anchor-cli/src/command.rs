@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bench;
 mod chat;
 mod history;
 mod rooms;
@@ -24,6 +25,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Rooms(rooms) => rooms::run(context, rooms).await,
         Command::Who(who) => who::run(context, who).await,
         Command::Chat(chat) => chat::run(context, chat).await,
+        Command::Bench(bench) => bench::run(context, bench).await,
         Command::Torture(torture) => torture::run(context, torture).await,
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Exit {
     TurnedAway = 7,
     /// It cannot be told whether a message stands in the log, or the server lost it after its ack.
     Unconfirmed = 8,
-    /// `torture` found a promise broken.
+    /// `torture` or `bench` found a promise broken.
     Broken = 9,
     /// Ctrl-C. Source: 128 + SIGINT, as shells count.
     Interrupted = 130,
@@ -44,7 +44,7 @@ Exit codes:
     6  another process holds the state directory
     7  the server takes this client no more, and trying again does not help
     8  at least one message may or may not stand in the log, or the server lost it: see `send --undecided`
-    9  `torture` found a promise broken
+    9  `torture` or `bench` found a promise broken
   130  stopped by Ctrl-C";
 
 impl From<Exit> for ExitCode {

@@ -1,0 +1,168 @@
+//! The command line of `bench`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, value_parser};
+
+use super::duration;
+
+/// Measure a server: how much it takes, how fast, and what that costs
+///
+/// Starts a server of its own on a temporary directory, or measures the one that --server names (ANCHOR_SERVER is not looked
+/// at), with one thread and plain connections, in rooms of its own. Every delivery is checked: a lost, repeated or reordered
+/// one ends it with 9. Times run from the moment at which a message was to be sent, so that waiting counts (no coordinated
+/// omission). CPU is the user and system time of the server's process.
+#[derive(Args, Debug)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    #[command(subcommand)]
+    pub(crate) scenario: Scenario,
+}
+
+/// What all scenarios take.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// How long to measure
+    #[arg(long, global = true, value_name = "TIME", default_value = "10", value_parser = duration)]
+    pub(crate) seconds: Duration,
+
+    /// How long to run before measuring
+    #[arg(long, global = true, value_name = "TIME", default_value = "2", value_parser = duration)]
+    pub(crate) warm_up: Duration,
+
+    /// Bytes of each message
+    #[arg(long, global = true, value_name = "N", default_value_t = 128, value_parser = value_parser!(u64).range(BODY_BYTES))]
+    pub(crate) body_bytes: u64,
+
+    /// Print one line of JSON for each scenario
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// The server to start; else `anchor-server` beside this program, else the one in PATH
+    #[arg(long, global = true, value_name = "FILE", env = "ANCHOR_SERVER_BIN")]
+    pub(crate) server_bin: Option<PathBuf>,
+
+    /// Where that server's temporary directory is made; else where the system has such. Its disk is what is measured
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_under: Option<PathBuf>,
+
+    /// Process of the server that --server names, on this machine: without it neither its CPU nor its memory is told
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) pid: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    Fanout(Fanout),
+    Rooms(Rooms),
+    Publish(Publish),
+}
+
+/// One room, many subscribers, one who publishes: how many deliveries a second
+///
+/// Closed loop: a message is on its way until it was acknowledged and delivered to every subscriber, and --in-flight of them
+/// always are. Open loop: --rate messages a second, whatever becomes of them.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Fanout {
+    /// Connections that subscribe to the room; one more publishes
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) subscribers: u32,
+
+    /// Messages on their way
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: u32,
+
+    /// Open loop: messages a second, or `half` of what the closed loop reaches, which is measured first
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<FanoutRate>,
+
+    /// Percent of the subscribers that never read once they are subscribed; "every subscriber" leaves them out
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub(crate) stalled: f64,
+}
+
+/// Many rooms in which everyone publishes and everyone reads: acknowledged publishes and deliveries a second
+///
+/// Closed loop: each connection has --in-flight messages on their way, each until it is acknowledged.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Rooms {
+    /// Connections, each of which reads one room and publishes into it
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) connections: u32,
+
+    /// Rooms, over which the connections are spread
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) rooms: u32,
+
+    /// Messages on their way, of each connection
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: u32,
+
+    /// Open loop: messages a second, of all connections together
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+}
+
+/// Each connection publishes into a room of its own, and nobody reads: acknowledged publishes a second
+///
+/// Closed loop: each connection has --in-flight messages on their way, each until it is acknowledged.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Publish {
+    /// Connections, each with a room of its own
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) connections: u32,
+
+    /// Messages on their way, of each connection
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..=256))]
+    pub(crate) in_flight: u32,
+
+    /// Open loop: messages a second, of all connections together
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+}
+
+/// How often `fanout` sends a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum FanoutRate {
+    PerSecond(f64),
+    /// Half of what the closed loop reaches.
+    Half,
+}
+
+impl FromStr for FanoutRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "half" { Ok(Self::Half) } else { rate(text).map(Self::PerSecond) }
+    }
+}
+
+/// Takes a number above zero of things in a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| (RATE_MIN..=RATE_MAX).contains(number))
+        .ok_or_else(|| format!("give a number from {RATE_MIN} to {RATE_MAX}"))
+}
+
+/// What stands at the end of the long help.
+const AFTER: &str = "\
+The generator itself takes `bench cpu` of the same machine: figures of a server are lower where it has to share its
+processors, as here by default. Compare figures of one machine, taken one after the other.
+
+Exit codes: see `anchor-cli --help`";
+
+/// Most connections of one run. Source: chosen; beyond it one address has no ports left.
+const CONNECTIONS_MAX: i64 = 50_000;
+
+/// Bytes of a body. Source: what a message of a run says about itself, and the protocol.
+const BODY_BYTES: std::ops::RangeInclusive<u64> = 36..=65_536;
+
+/// Things a second. Source: chosen; one in a hundred seconds, and more than any machine does.
+const RATE_MIN: f64 = 0.01;
+const RATE_MAX: f64 = 1e7;

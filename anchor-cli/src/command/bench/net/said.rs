@@ -1,0 +1,132 @@
+//! What a server says. Frames that come for every message are read where they lie, without a copy; all others as
+//! `anchor_transport::codec` reads them.
+
+use anchor_core::event::EventKind;
+use anchor_core::msgpack::{Malformed, Reader};
+use anchor_core::session::frame::ServerFrame;
+use anchor_transport::codec::{Encoding, FrameKind};
+use bytes::Bytes;
+
+/// A frame of a server.
+#[derive(Debug)]
+pub(crate) enum Said<'a> {
+    Events(EventsSeen<'a>),
+    Ack(AckSeen<'a>),
+    Other(Box<ServerFrame>),
+}
+
+/// An `events` frame, its events still to be taken.
+#[derive(Debug)]
+pub(crate) struct EventsSeen<'a> {
+    pub(crate) room: &'a str,
+    /// The offset of the first event.
+    pub(crate) first: u64,
+    left: usize,
+    reader: Reader<'a>,
+}
+
+/// What is looked at of an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventSeen<'a> {
+    pub(crate) offset: u64,
+    /// The public name of the client that published it.
+    pub(crate) client: [u8; 8],
+    pub(crate) seq: u64,
+    /// Empty where it is no text.
+    pub(crate) body: &'a str,
+}
+
+/// What is looked at of an `ack`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AckSeen<'a> {
+    pub(crate) seq: u64,
+    pub(crate) offset: u64,
+    pub(crate) is_duplicate: bool,
+    pub(crate) durability: &'a str,
+}
+
+impl<'a> Said<'a> {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// A sentence where it is none.
+    pub(super) fn read(frame: &'a [u8]) -> Result<Self, String> {
+        let mut reader = Reader::from_slice(frame);
+        let kind = reader.array().and_then(|_| reader.uint()).map_err(|error| error.to_string())?;
+        match FrameKind::from_number(kind) {
+            Some(FrameKind::Events) => {
+                EventsSeen::read(reader).map(Self::Events).map_err(|error| error.to_string())
+            }
+            Some(FrameKind::Ack) => AckSeen::read(reader).map(Self::Ack).map_err(|error| error.to_string()),
+            _ => Encoding::MessagePack
+                .decode_server(&Bytes::copy_from_slice(frame))
+                .map(|frame| Self::Other(Box::new(frame)))
+                .map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl<'a> EventsSeen<'a> {
+    fn read(mut reader: Reader<'a>) -> Result<Self, Malformed> {
+        let room = reader.str()?;
+        reader.fixed::<8>()?;
+        let first = reader.uint()?;
+        let left = reader.array()?;
+        Ok(Self { room, first, left, reader })
+    }
+
+    /// Takes the next event, after which `None`.
+    ///
+    /// # Errors
+    /// [`Malformed`] where it is none.
+    pub(crate) fn next(&mut self) -> Result<Option<EventSeen<'a>>, Malformed> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        let reader = &mut self.reader;
+        let further =
+            reader.array()?.checked_sub(ELEMENTS).ok_or(Malformed("an event of fewer than 12 elements"))?;
+        let offset = reader.uint()?;
+        reader.uint()?;
+        reader.fixed::<8>()?;
+        reader.uint()?;
+        reader.str()?;
+        let client = reader.fixed()?;
+        let seq = reader.uint()?;
+        reader.uint()?;
+        let is_message = reader.uint()? == u64::from(EventKind::MESSAGE.0);
+        reader.skip()?;
+        let is_plain = reader.nil()?;
+        let body = match is_message && is_plain {
+            true => reader.str()?,
+            false => {
+                if !is_plain {
+                    reader.skip()?;
+                }
+                reader.skip()?;
+                ""
+            }
+        };
+        (0..further).try_for_each(|_| reader.skip())?;
+        Ok(Some(EventSeen { offset, client, seq, body }))
+    }
+}
+
+impl<'a> AckSeen<'a> {
+    fn read(mut reader: Reader<'a>) -> Result<Self, Malformed> {
+        let seq = reader.uint()?;
+        reader.str()?;
+        reader.fixed::<8>()?;
+        let offset = reader.uint()?;
+        reader.fixed::<8>()?;
+        reader.uint()?;
+        reader.uint()?;
+        let is_duplicate = reader.raw(1)? == [MSGPACK_TRUE];
+        Ok(Self { seq, offset, is_duplicate, durability: reader.str()? })
+    }
+}
+
+/// Elements of an event. Source: `docs/protocol.md`.
+const ELEMENTS: usize = 12;
+
+/// Source: the MessagePack specification.
+const MSGPACK_TRUE: u8 = 0xc3;
