@@ -140,24 +140,46 @@ impl Run {
         if offset < self.first() || offset > self.last() {
             return Ok(None);
         }
-        let found = self.events().find(|event| event.as_ref().map_or(true, |event| event.offset >= offset));
-        match found.transpose()? {
-            Some(event) if event.offset == offset => Ok(Some(event.mark())),
-            _ => Err(OUT_OF_PLACE),
+        let mut reader = Reader::new(self.encoded());
+        while !reader.is_empty() {
+            let mark = encoding::skip(&mut reader)?;
+            if mark.offset >= offset {
+                return if mark.offset == offset { Ok(Some(mark)) } else { Err(OUT_OF_PLACE) };
+            }
         }
+        Err(OUT_OF_PLACE)
     }
 
     /// This run and `next` as one; `None` unless `next` follows it in the same history and one run may hold both.
     #[must_use]
     pub fn joined(&self, next: &Self) -> Option<Self> {
+        let joined = self.joined_all(std::iter::once(next));
+        (joined.last() > self.last()).then_some(joined)
+    }
+
+    /// This run and the first of `next` as one: those that follow it in the same history, up to what one run may hold.
+    #[must_use]
+    pub fn joined_all<'a>(&self, next: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let (mut last, mut events, mut bytes, mut taken) = (self, self.len(), self.encoded().len(), 0);
+        for run in next.clone() {
+            let (more_events, more_bytes) = (events + run.len(), bytes + run.encoded().len());
+            if !last.is_followed_by(run) || more_events > RUN_EVENTS_MAX || more_bytes > RUN_BYTES_MAX {
+                break;
+            }
+            (last, events, bytes, taken) = (run, more_events, more_bytes, taken + 1);
+        }
+        if taken == 0 {
+            return self.clone();
+        }
+        let mut joined = Vec::with_capacity(bytes);
+        joined.extend_from_slice(self.encoded());
+        next.take(taken).for_each(|run| joined.extend_from_slice(run.encoded()));
+        Self::from_parts(RunParts { tip: last.tip(), events: joined.into(), ..self.parts().clone() })
+    }
+
+    fn is_followed_by(&self, next: &Self) -> bool {
         let (own, other) = (self.parts(), next.parts());
-        let follows = own.room == other.room && own.epoch == other.epoch && own.tip == other.before;
-        let fits = self.len() + next.len() <= RUN_EVENTS_MAX
-            && own.events.len() + other.events.len() <= RUN_BYTES_MAX;
-        (follows && fits).then(|| {
-            let events = Bytes::from([&own.events[..], &other.events[..]].concat());
-            Self::from_parts(RunParts { tip: other.tip, events, ..own.clone() })
-        })
+        own.room == other.room && own.epoch == other.epoch && own.tip == other.before
     }
 
     /// What is left of this run from the event at `first` on: all of it if `first` lies before it, `None` if behind.

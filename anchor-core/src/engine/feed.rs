@@ -22,6 +22,8 @@ pub struct Feed {
     loaded: VecDeque<Run>,
     /// Reads in a row that did not go on from the cursor.
     misreads: u8,
+    /// What was delivered last went up to the head.
+    is_newest: bool,
 }
 
 /// What a feed's reader does next.
@@ -41,18 +43,28 @@ pub enum Step {
 
 impl Feed {
     pub(crate) fn new(watch: Watch, generation: Generation, cursor: Position) -> Self {
-        Self { watch, generation, cursor, loaded: VecDeque::new(), misreads: 0 }
+        Self { watch, generation, cursor, loaded: VecDeque::new(), misreads: 0, is_newest: false }
     }
 
     /// The next thing to do.
     pub fn step(&mut self) -> Step {
         if let Some(run) = self.loaded.pop_front() {
+            if self.loaded.is_empty() {
+                self.loaded = VecDeque::new();
+            }
             return self.deliver(run);
+        }
+        // Nothing has come since the look at the tail that found the newest: there is no need for another.
+        if std::mem::take(&mut self.is_newest) && !self.watch.watcher().is_told() {
+            return Step::Wait;
         }
         self.watch.watcher().rearm();
         match self.watch.tail().find(self.generation, &self.cursor) {
             Found::Current => Step::Wait,
-            Found::Run(run) => self.deliver(run),
+            Found::Run { run, is_newest } => {
+                self.is_newest = is_newest;
+                self.deliver(run)
+            }
             Found::Store => Step::Read(Read {
                 room: self.room().clone(),
                 from: Direction::After(self.cursor.offset),
@@ -86,7 +98,8 @@ impl Feed {
 
     /// Takes the answer to [`Step::Verify`].
     pub(crate) fn verified(&mut self, generation: Generation, cursor: Position) {
-        self.loaded.clear();
+        self.loaded = VecDeque::new();
+        self.is_newest = false;
         self.generation = generation;
         self.cursor = cursor;
     }
@@ -113,11 +126,8 @@ impl Feed {
     #[must_use]
     pub fn lag(&self) -> Option<Offset> {
         let head = self.watch.tail().head().map_or(Offset::ZERO, |head| head.offset);
-        (head > self.cursor.offset || !self.is_fresh()).then_some(head.max(self.cursor.offset))
-    }
-
-    fn is_fresh(&self) -> bool {
-        !matches!(self.watch.tail().find(self.generation, &self.cursor), Found::Stale)
+        let is_stale = || self.watch.tail().is_stale(self.generation, &self.cursor);
+        (head > self.cursor.offset || is_stale()).then_some(head.max(self.cursor.offset))
     }
 
     fn deliver(&mut self, run: Run) -> Step {

@@ -4,10 +4,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures::task::AtomicWaker;
+use smallvec::SmallVec;
 
 use crate::id::UserId;
 
@@ -28,16 +28,21 @@ pub enum Notice {
 
 /// Where the wake-ups of one reader arrive.
 #[derive(Debug, Default)]
-pub struct Mailbox {
-    post: Mutex<Post>,
-    waker: AtomicWaker,
+pub struct Mailbox(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    post: Post,
+    /// Set while the reader waits. Who puts something in takes it, so that a reader is woken once for all that arrives
+    /// until it looks.
+    waker: Option<Waker>,
 }
 
 /// What has arrived.
 #[derive(Debug, Default)]
 pub struct Post {
-    /// Subscriptions whose room has news.
-    pub ready: Vec<Slot>,
+    /// Subscriptions whose room has news. Most readers have one or two rooms, which need no memory of their own.
+    pub ready: SmallVec<[Slot; 2]>,
     /// The gravest of the node's own news.
     pub notice: Option<Notice>,
 }
@@ -51,29 +56,36 @@ impl Mailbox {
 
     /// Takes what has arrived, or waits for something.
     pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Post> {
-        let mut post = self.lock();
-        if post.ready.is_empty() && post.notice.is_none() {
-            self.waker.register(cx.waker());
+        let mut inner = self.lock();
+        if inner.post.ready.is_empty() && inner.post.notice.is_none() {
+            match &mut inner.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                waker => *waker = Some(cx.waker().clone()),
+            }
             return Poll::Pending;
         }
-        Poll::Ready(std::mem::take(&mut post))
+        Poll::Ready(std::mem::take(&mut inner.post))
     }
 
     /// Tells the session something about the node.
     pub(crate) fn tell(&self, notice: Notice) {
-        let mut post = self.lock();
-        post.notice = post.notice.max(Some(notice));
-        drop(post);
-        self.waker.wake();
+        self.put(|post| post.notice = post.notice.max(Some(notice)));
     }
 
-    fn ready(&self, slot: Slot) {
-        self.lock().ready.push(slot);
-        self.waker.wake();
+    fn put(&self, change: impl FnOnce(&mut Post)) {
+        let waker = {
+            let mut inner = self.lock();
+            change(&mut inner.post);
+            inner.waker.take()
+        };
+        // Outside of the lock: a waker may do anything.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Post> {
-        self.post.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,9 +113,15 @@ impl Watcher {
 
     /// Puts the subscription into its mailbox, unless it is there already.
     pub(crate) fn wake(&self) {
-        if !self.told.swap(true, Ordering::AcqRel) {
-            self.mailbox.ready(self.slot);
+        // A look is cheaper than a swap, and most readers of a busy room are told already.
+        if !self.is_told() && !self.told.swap(true, Ordering::AcqRel) {
+            self.mailbox.put(|post| post.ready.push(self.slot));
         }
+    }
+
+    /// True if something has come since [`Watcher::rearm`].
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
     }
 
     /// To be called before the tail is read: what comes afterwards wakes again.

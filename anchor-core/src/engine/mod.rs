@@ -11,6 +11,7 @@
 mod builder;
 mod feed;
 mod history;
+mod joins;
 mod mailbox;
 mod open;
 mod publisher;
@@ -254,11 +255,8 @@ struct Ear {
 
 impl CommitObserver for Ear {
     fn committed(&self, runs: &[Run]) {
-        let now = self.env.now();
-        for run in runs {
-            self.tails.push(run, now);
-            self.bus.publish(run);
-        }
+        self.tails.push_all(runs, self.env.now());
+        runs.iter().for_each(|run| self.bus.publish(run));
     }
 
     fn failed(&self) {
@@ -277,9 +275,7 @@ impl BusListener for Ear {
     }
 
     fn interrupted(&self) {
-        for tail in self.tails.all() {
-            tail.distrust();
-        }
+        self.tails.distrust();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Anchor;
 use super::feed::Feed;
 use super::mailbox::Watcher;
-use super::tail::{Found, Generation, Tail};
+use super::tail::{Generation, Tail};
 use crate::id::RoomId;
 use crate::position::{Mark, Offset, Position};
 use crate::resume::{self, Gap, GapReason, Resume};
@@ -51,7 +51,7 @@ impl Anchor {
         }
         let (state, generation) = self.learn(watch.tail()).await?;
         let (position, mut gaps) = self.place(room, from, state.as_ref()).await?;
-        let (position, more) = self.settle(room, position, state.as_ref()).await?;
+        let (position, more) = self.settle(watch.tail(), generation, position, state.as_ref()).await?;
         // Who asks for the newest of what there is misses nothing that was trimmed meanwhile.
         if !matches!(from, From::Last(_) | From::Now) {
             gaps.extend(more);
@@ -72,8 +72,8 @@ impl Anchor {
             return Ok(Verified { generation: Generation::STALE, position: cursor, gaps: Vec::new() });
         };
         let (state, generation) = self.learn(&tail).await?;
-        let (position, gaps) = self.settle(room, cursor, state.as_ref()).await?;
-        if matches!(tail.find(generation, &position), Found::Stale) {
+        let (position, gaps) = self.settle(&tail, generation, cursor, state.as_ref()).await?;
+        if tail.is_stale(generation, &position) {
             tail.doubt(generation);
         }
         Ok(Verified { generation, position, gaps })
@@ -136,13 +136,20 @@ impl Anchor {
     /// Follows the gaps from `position` to a place that the log vouches for.
     async fn settle(
         &self,
-        room: &RoomId,
+        tail: &Tail,
+        generation: Generation,
         mut position: Position,
         known: Option<&RoomState>,
     ) -> Result<(Position, Vec<Gap>), StoreError> {
-        let mut gaps = Vec::new();
+        let (room, mut gaps) = (tail.room(), Vec::new());
         // A position at the head, as most are, costs one comparison.
         if known.is_some_and(|state| position == state.head_position()) {
+            return Ok((position, gaps));
+        }
+        // Where the tail goes back as far as that, the store is not asked.
+        if let Some(mark) = resume::chain_needed(&position, known).and_then(|at| tail.mark_at(generation, at))
+            && let Resume::From(position) = resume::decide(&position, known, Some(mark.chain))
+        {
             return Ok((position, gaps));
         }
         loop {

@@ -7,9 +7,12 @@
 //! A tail is registered before its head is read from the store (see [`super::tails`]), so that no commit falls between.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::joins::Joins;
 use super::mailbox::Watcher;
+use crate::environment::Monotonic;
 use crate::id::{RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::Run;
@@ -28,7 +31,10 @@ struct Inner {
     known: Known,
     generation: Generation,
     runs: VecDeque<Run>,
+    joins: Joins,
     watchers: Vec<Arc<Watcher>>,
+    /// When it was first seen that nobody watches any more.
+    unwatched_since: Option<Monotonic>,
 }
 
 /// What a tail knows of its room.
@@ -72,21 +78,42 @@ pub(crate) enum Pushed {
 pub(crate) enum Found {
     /// Everything that this node knows of is taken.
     Current,
-    /// The run that holds the next event.
-    Run(Run),
+    /// A run that holds the next event, and as many behind it as one run may hold.
+    Run {
+        /// The run; the same one for every reader at that place.
+        run: Run,
+        /// True if that was everything.
+        is_newest: bool,
+    },
     /// The next event is not in the tail: read the store.
     Store,
     /// The tail was dropped since the position was verified, or holds another history.
     Stale,
 }
 
+/// Where a reader stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At the head.
+    Current,
+    /// Before something that this run holds.
+    Run(usize),
+    /// Before what the tail holds.
+    Store,
+    /// In no place that the tail knows.
+    Stale,
+}
+
 impl Tail {
-    pub(crate) fn new(room: RoomId) -> Self {
+    /// A tail that knows nothing. The bytes of its joins are counted in `joined_bytes`.
+    pub(crate) fn new(room: RoomId, joined_bytes: Arc<AtomicUsize>) -> Self {
         let inner = Inner {
             known: Known::Nothing { heard: Offset::ZERO },
             generation: Generation::default(),
             runs: VecDeque::new(),
+            joins: Joins::new(joined_bytes),
             watchers: Vec::new(),
+            unwatched_since: None,
         };
         Self { room, inner: Mutex::new(inner) }
     }
@@ -167,28 +194,28 @@ impl Tail {
 
     /// Looks for the event after `cursor`, a position that was verified in `generation`.
     pub(crate) fn find(&self, generation: Generation, cursor: &Position) -> Found {
+        let mut inner = self.lock();
+        match inner.place(generation, cursor) {
+            Place::Current => Found::Current,
+            Place::Run(at) => {
+                let run = inner.joined_from(at);
+                Found::Run { is_newest: inner.head().is_some_and(|head| head.offset == run.last()), run }
+            }
+            Place::Store => Found::Store,
+            Place::Stale => Found::Stale,
+        }
+    }
+
+    /// True if a reader at `cursor`, a position that was verified in `generation`, must verify it anew.
+    pub(crate) fn is_stale(&self, generation: Generation, cursor: &Position) -> bool {
+        self.lock().place(generation, cursor) == Place::Stale
+    }
+
+    /// The point of the log after the event at `offset`, if the tail holds that, as of `generation`.
+    pub(crate) fn mark_at(&self, generation: Generation, offset: Offset) -> Option<Mark> {
         let inner = self.lock();
-        if inner.generation != generation || matches!(inner.known, Known::Nothing { .. }) {
-            return Found::Stale;
-        }
-        let head = inner.head().unwrap_or(Mark::START);
-        if cursor.offset == head.offset {
-            return if cursor.chain == head.chain { Found::Current } else { Found::Stale };
-        }
-        if cursor.offset > head.offset {
-            // The store told the reader of a commit that this node has yet to hear of.
-            return Found::Current;
-        }
-        let next = cursor.offset.next();
-        let at = inner.runs.partition_point(|run| run.last() < next);
-        match inner.runs.get(at) {
-            Some(run) if run.first() <= next => match follows(run, cursor) {
-                true => Found::Run(run.clone()),
-                false => Found::Stale,
-            },
-            Some(run) if at > 0 && sabotage::is(Sabotage::HoleInTail) => Found::Run(run.clone()),
-            _ => Found::Store,
-        }
+        let run = inner.holding(offset).filter(|_| inner.generation == generation)?;
+        run.mark_at(offset).ok().flatten()
     }
 
     /// Lets go of the runs up to `last`.
@@ -200,6 +227,8 @@ impl Tail {
         if inner.runs.is_empty() {
             inner.runs.shrink_to_fit();
         }
+        let first = inner.runs.front().map_or(last.next(), Run::first);
+        inner.joins.evict(first);
     }
 
     /// Forgets everything: news may have been lost.
@@ -225,16 +254,35 @@ impl Tail {
     }
 
     pub(crate) fn watch(&self, watcher: Arc<Watcher>) {
-        self.lock().watchers.push(watcher);
+        let mut inner = self.lock();
+        inner.watchers.push(watcher);
+        inner.unwatched_since = None;
     }
 
-    /// Ends what [`Tail::watch`] began; true if nobody watches any more.
-    pub(crate) fn unwatch(&self, watcher: &Arc<Watcher>) -> bool {
+    /// Ends what [`Tail::watch`] began.
+    pub(crate) fn unwatch(&self, watcher: &Arc<Watcher>) {
         let mut inner = self.lock();
         if let Some(at) = inner.watchers.iter().position(|other| Arc::ptr_eq(other, watcher)) {
             inner.watchers.swap_remove(at);
         }
-        inner.watchers.is_empty()
+    }
+
+    /// True if nobody watches.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.lock().watchers.is_empty()
+    }
+
+    /// Since when nobody watches, as far as was looked: from `now` on if that is new. None if somebody does.
+    pub(crate) fn unwatched(&self, now: Monotonic) -> Option<Monotonic> {
+        let mut inner = self.lock();
+        let is_unwatched = inner.watchers.is_empty();
+        is_unwatched.then(|| *inner.unwatched_since.get_or_insert(now))
+    }
+
+    /// True if nobody watches, and whoever comes finds nothing here.
+    pub(crate) fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.watchers.is_empty() && inner.runs.is_empty()
     }
 
     /// The users that watch, in the order of their ids, each once.
@@ -291,7 +339,49 @@ impl Inner {
         Pushed::Held
     }
 
+    fn place(&self, generation: Generation, cursor: &Position) -> Place {
+        if self.generation != generation || matches!(self.known, Known::Nothing { .. }) {
+            return Place::Stale;
+        }
+        let head = self.head().unwrap_or(Mark::START);
+        if cursor.offset == head.offset {
+            return if cursor.chain == head.chain { Place::Current } else { Place::Stale };
+        }
+        if cursor.offset > head.offset {
+            // The store told the reader of a commit that this node has yet to hear of.
+            return Place::Current;
+        }
+        let next = cursor.offset.next();
+        let at = self.runs.partition_point(|run| run.last() < next);
+        match self.runs.get(at) {
+            Some(run) if run.first() <= next => match follows(run, cursor) {
+                true => Place::Run(at),
+                false => Place::Stale,
+            },
+            Some(_) if at > 0 && sabotage::is(Sabotage::HoleInTail) => Place::Run(at),
+            _ => Place::Store,
+        }
+    }
+
+    /// The runs from the one numbered `at` on as one run, as far as they fit.
+    fn joined_from(&mut self, at: usize) -> Run {
+        let (first, newest) = (&self.runs[at], &self.runs[self.runs.len() - 1]);
+        if first.last() == newest.last() {
+            return first.clone();
+        }
+        let head = newest.last();
+        if let Some(run) = self.joins.find(first.before().offset, head) {
+            return run;
+        }
+        let run = first.joined_all(self.runs.range(at + 1..));
+        if run.last() > first.last() {
+            self.joins.keep(run.clone(), head);
+        }
+        run
+    }
+
     fn drop_all(&mut self, heard: Offset) {
+        self.joins.evict(Offset(u64::MAX));
         self.runs = VecDeque::new();
         self.known = Known::Nothing { heard };
         self.generation.0 += 1;
@@ -306,9 +396,14 @@ impl Inner {
 
     /// False only if the tail knows another event at that offset; what it no longer holds was verified when it came.
     fn holds(&self, mark: Mark) -> bool {
-        let run =
-            self.runs.iter().find(|run| run.before().offset <= mark.offset && mark.offset <= run.last());
+        let run = self.holding(mark.offset);
         run.is_none_or(|run| run.mark_at(mark.offset).is_ok_and(|held| held == Some(mark)))
+    }
+
+    /// The first run that knows the point of the log after the event at `offset`.
+    fn holding(&self, offset: Offset) -> Option<&Run> {
+        let at = self.runs.partition_point(|run| run.last() < offset);
+        self.runs.get(at).filter(|run| run.before().offset <= offset)
     }
 }
 

@@ -1,8 +1,17 @@
-//! The tails of a node: one for each room that somebody here reads, under one budget of bytes and age.
+//! The tails of a node: one for each room that somebody here reads or read a moment ago, under one budget of bytes and
+//! age.
+//!
+//! A tail that its last reader leaves stays as long as the runs that it holds, and goes on taking what is committed: many
+//! come back within seconds, all at once, and find what they missed. It leaves with its last run, or once nobody has come
+//! for [`TAIL_AGE_MAX`].
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use smallvec::SmallVec;
+
+use super::joins::framed_bytes;
 use super::mailbox::Watcher;
 use super::tail::{Pushed, Tail};
 use crate::bus::Bus;
@@ -21,6 +30,8 @@ struct Shared {
     bus: Arc<dyn Bus>,
     by_room: Mutex<HashMap<RoomId, Arc<Tail>>>,
     held: Mutex<Held>,
+    /// Of the joins of all tails, which leave with the runs that they were made of.
+    joined_bytes: Arc<AtomicUsize>,
 }
 
 /// The runs that all tails hold, in the order they came: the oldest goes first.
@@ -38,7 +49,7 @@ struct HeldRun {
     since: Monotonic,
 }
 
-/// A place among the readers of a room, given up when dropped. The last one takes the tail with it.
+/// A place among the readers of a room, given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
     tails: Tails,
@@ -48,31 +59,67 @@ pub(crate) struct Watch {
 
 impl Tails {
     pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self(Arc::new(Shared { bus, by_room: Mutex::default(), held: Mutex::default() }))
+        let (by_room, held, joined_bytes) = (Mutex::default(), Mutex::default(), Arc::default());
+        Self(Arc::new(Shared { bus, by_room, held, joined_bytes }))
     }
 
     /// Registers a reader of `room`, with a tail that knows nothing if it is the first.
     pub(crate) fn watch(&self, room: &RoomId, watcher: Arc<Watcher>) -> Watch {
         let mut by_room = self.by_room();
-        let tail = by_room.entry(room.clone()).or_insert_with(|| Arc::new(Tail::new(room.clone()))).clone();
+        let tail = match by_room.get(room) {
+            Some(tail) => tail.clone(),
+            None => {
+                let tail = Arc::new(Tail::new(room.clone(), self.0.joined_bytes.clone()));
+                by_room.insert(room.clone(), tail.clone());
+                tail
+            }
+        };
         tail.watch(watcher.clone());
         drop(by_room);
         Watch { tails: self.clone(), tail, watcher }
     }
 
-    /// Takes what a commit added to a room, if somebody reads it here.
+    /// Takes what was added to a room, if that has a tail here.
     pub(crate) fn push(&self, run: &Run, now: Monotonic) -> Pushed {
         let Some(tail) = self.get(run.room()) else { return Pushed::Passed };
         let pushed = tail.push(run);
-        if pushed == Pushed::Held {
-            // Twice the encoded events: they are framed for the wire as soon as somebody reads them.
-            let bytes = run.bytes() + run.encoded().len();
-            self.hold(HeldRun { tail: Arc::downgrade(&tail), last: run.last(), bytes, since: now });
+        match pushed {
+            Pushed::Held => self.hold([HeldRun::new(&tail, run, now)]),
+            Pushed::Dropped => self.forget_idle(&tail),
+            Pushed::Passed => {}
         }
         pushed
     }
 
-    /// The tail of `room`, if somebody reads it here.
+    /// Takes what a commit added to rooms, as [`Tails::push`] one by one.
+    pub(crate) fn push_all(&self, runs: &[Run], now: Monotonic) {
+        let tails: SmallVec<[_; COMMIT_ROOMS]> = {
+            let by_room = self.by_room();
+            runs.iter().filter_map(|run| Some((run, by_room.get(run.room())?.clone()))).collect()
+        };
+        if tails.is_empty() {
+            return;
+        }
+        let mut held = SmallVec::<[_; COMMIT_ROOMS]>::new();
+        for (run, tail) in &tails {
+            match tail.push(run) {
+                Pushed::Held => held.push(HeldRun::new(tail, run, now)),
+                Pushed::Dropped => self.forget_idle(tail),
+                Pushed::Passed => {}
+            }
+        }
+        self.hold(held);
+    }
+
+    /// Has every tail forget what it knows: news may have been lost.
+    pub(crate) fn distrust(&self) {
+        for tail in self.all() {
+            tail.distrust();
+            self.forget_idle(&tail);
+        }
+    }
+
+    /// The tail of `room`, if it has one here.
     pub(crate) fn get(&self, room: &RoomId) -> Option<Arc<Tail>> {
         self.by_room().get(room).cloned()
     }
@@ -84,20 +131,54 @@ impl Tails {
         tails
     }
 
-    /// Lets go of runs older than [`TAIL_AGE_MAX`].
+    /// Lets go of runs older than [`TAIL_AGE_MAX`], and of tails that nobody has watched for as long.
     pub(crate) fn age(&self, now: Monotonic) {
         let old = self.held().take_while(|held, _| now.since(held.since) > TAIL_AGE_MAX);
-        evict(&old);
+        self.evict(&old);
+        let left =
+            |tail: &Arc<Tail>| tail.unwatched(now).is_some_and(|since| now.since(since) > TAIL_AGE_MAX);
+        self.all().iter().filter(|tail| left(tail)).for_each(|tail| self.forget(tail, Tail::is_unwatched));
     }
 
-    fn hold(&self, run: HeldRun) {
+    fn hold(&self, runs: impl IntoIterator<Item = HeldRun>) {
         let over = {
             let mut held = self.held();
-            held.bytes += run.bytes;
-            held.runs.push_back(run);
-            held.take_while(|_, bytes| bytes > TAIL_BYTES_MAX)
+            runs.into_iter().for_each(|run| held.push(run));
+            let bytes_max = TAIL_BYTES_MAX.saturating_sub(self.0.joined_bytes.load(Ordering::Relaxed));
+            held.take_while(|_, bytes| bytes > bytes_max)
         };
-        evict(&over);
+        self.evict(&over);
+    }
+
+    fn evict(&self, runs: &[HeldRun]) {
+        for run in runs {
+            if let Some(tail) = run.tail.upgrade() {
+                tail.evict(run.last);
+                self.forget_idle(&tail);
+            }
+        }
+    }
+
+    /// Drops a tail that nobody watches and in which nobody would find anything.
+    fn forget_idle(&self, tail: &Arc<Tail>) {
+        if tail.is_idle() {
+            self.forget(tail, Tail::is_idle);
+        }
+    }
+
+    /// Drops a tail, if `goes` still says so of it while nobody can come.
+    fn forget(&self, tail: &Arc<Tail>, goes: impl Fn(&Tail) -> bool) {
+        let mut by_room = self.by_room();
+        if goes(tail) && by_room.get(tail.room()).is_some_and(|kept| Arc::ptr_eq(kept, tail)) {
+            by_room.remove(tail.room());
+            // Under the lock, so that whoever comes next joins after this.
+            self.0.bus.leave(tail.room());
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn joined_bytes(&self) -> usize {
+        self.0.joined_bytes.load(Ordering::Relaxed)
     }
 
     fn by_room(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<Tail>>> {
@@ -109,7 +190,18 @@ impl Tails {
     }
 }
 
+impl HeldRun {
+    fn new(tail: &Arc<Tail>, run: &Run, since: Monotonic) -> Self {
+        Self { tail: Arc::downgrade(tail), last: run.last(), bytes: framed_bytes(run), since }
+    }
+}
+
 impl Held {
+    fn push(&mut self, run: HeldRun) {
+        self.bytes += run.bytes;
+        self.runs.push_back(run);
+    }
+
     /// Takes the oldest runs while `goes` says so of the oldest and of the bytes held.
     fn take_while(&mut self, goes: impl Fn(&HeldRun, usize) -> bool) -> Vec<HeldRun> {
         let mut taken = Vec::new();
@@ -118,14 +210,6 @@ impl Held {
             taken.push(run);
         }
         taken
-    }
-}
-
-fn evict(runs: &[HeldRun]) {
-    for run in runs {
-        if let Some(tail) = run.tail.upgrade() {
-            tail.evict(run.last);
-        }
     }
 }
 
@@ -141,11 +225,10 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut by_room = self.tails.by_room();
-        if self.tail.unwatch(&self.watcher) {
-            by_room.remove(self.tail.room());
-            // Under the lock, so that whoever comes next joins after this.
-            self.tails.0.bus.leave(self.tail.room());
-        }
+        self.tail.unwatch(&self.watcher);
+        self.tails.forget_idle(&self.tail);
     }
 }
+
+/// Runs of a commit that are handed to their tails without memory of their own. Source: chosen; most commits have fewer.
+const COMMIT_ROOMS: usize = 8;

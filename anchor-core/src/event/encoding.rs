@@ -58,6 +58,22 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
     Ok(event)
 }
 
+/// Passes over one event; returns the point of the log after it. Looks at nothing but its place.
+///
+/// # Errors
+/// [`Malformed`] if the bytes are cut short, or no array that begins with a place.
+pub fn skip(reader: &mut Reader<'_>) -> Result<Mark, Malformed> {
+    let elements = reader.array()?;
+    let further = elements.checked_sub(3).ok_or(Malformed("an event of fewer than 12 elements"))?;
+    let mark = Mark {
+        offset: Offset(number(reader)?),
+        ordinal: Ordinal(number(reader)?),
+        chain: Chain::from_bytes(reader.fixed()?),
+    };
+    (0..further).try_for_each(|_| reader.skip())?;
+    Ok(mark)
+}
+
 /// Takes a content type and a body: two elements; `None` if it is redacted.
 ///
 /// # Errors

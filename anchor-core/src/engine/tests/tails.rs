@@ -6,13 +6,15 @@ use proptest::prelude::*;
 
 use crate::bus::LocalBus;
 use crate::chain::Link;
+use crate::engine::feed::{Feed, Step};
+use crate::engine::joins::framed_bytes;
 use crate::engine::mailbox::{Mailbox, Slot, Watcher};
 use crate::engine::tail::{Found, Pushed};
 use crate::engine::tails::Tails;
 use crate::environment::Monotonic;
 use crate::event::{Body, EventKind};
 use crate::id::{ClientTag, Nonce, RoomId, Seq, UserId};
-use crate::limits::{TAIL_AGE_MAX, TAIL_BYTES_MAX};
+use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX, TAIL_AGE_MAX, TAIL_BYTES_MAX};
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::{Run, RunBuilder};
 use crate::store::{EpochStart, RoomState};
@@ -80,6 +82,11 @@ impl Watched {
         self.watch.tail().find(generation, &cursor)
     }
 
+    fn found(&self, cursor: Position) -> Run {
+        let Found::Run { run, .. } = self.find(cursor) else { panic!("not held") };
+        run
+    }
+
     fn is_woken(&self) -> bool {
         self.mailbox
             .poll_take(&mut std::task::Context::from_waker(futures::task::noop_waker_ref()))
@@ -127,10 +134,8 @@ fn runs_that_follow_are_held_and_wake_the_readers() {
     let second = run(EPOCH, first.tip(), 3, "a");
     assert_eq!((watched.push(&first), watched.push(&second)), (Pushed::Held, Pushed::Held));
     assert!(watched.is_woken());
-    let Found::Run(found) = watched.find(Position::START) else { panic!("not held") };
-    assert_eq!(found.last(), Offset(2));
-    let Found::Run(found) = watched.find(first.position()) else { panic!("not held") };
-    assert_eq!(found.last(), Offset(5));
+    assert_eq!(watched.found(Position::START).last(), Offset(5));
+    assert_eq!(watched.found(first.position()).last(), Offset(5));
     assert!(matches!(watched.find(second.position()), Found::Current));
     assert_eq!(watched.push(&second), Pushed::Passed, "told twice");
 }
@@ -211,13 +216,158 @@ fn old_runs_leave_by_age_and_by_bytes_and_are_read_from_the_store_then() {
     assert!(matches!(watched.find(Position::at(EPOCH, before)), Found::Current));
 }
 
+/// `runs` runs of one event each, pushed one after another.
+fn pushed_one_by_one(watched: &Watched, runs: usize, text: &str) -> Vec<Run> {
+    let mut before = watched.watch.tail().head().unwrap_or(Mark::START);
+    let push = |_| {
+        let run = run(EPOCH, before, 1, text);
+        before = run.tip();
+        assert_eq!(watched.push(&run), Pushed::Held);
+        run
+    };
+    (0..runs).map(push).collect()
+}
+
+/// True if both are the same run, not only equal ones.
+fn are_one(one: &Run, other: &Run) -> bool {
+    std::ptr::eq(one.parts(), other.parts())
+}
+
 #[test]
-fn the_last_reader_takes_the_tail_along() {
+fn readers_at_one_place_share_one_run_of_all_that_they_lack() {
+    let watched = watched();
+    watched.learn(None);
+    let runs = pushed_one_by_one(&watched, 5, "a");
+    let from_start = watched.found(Position::START);
+    assert_eq!((from_start.before(), from_start.tip()), (Mark::START, runs[4].tip()));
+    assert_eq!(from_start.events().count(), 5);
+    assert!(are_one(&from_start, &watched.found(Position::START)));
+    let behind_two = watched.found(runs[1].position());
+    assert_eq!((behind_two.before(), behind_two.last()), (runs[1].tip(), Offset(5)));
+    assert!(are_one(&runs[4], &watched.found(runs[3].position())), "one run is itself");
+    pushed_one_by_one(&watched, 1, "a");
+    assert_eq!(watched.found(Position::START).last(), Offset(6), "what came is in the next look");
+}
+
+#[test]
+fn what_readers_share_is_no_longer_than_one_run_may_be() {
+    let watched = watched();
+    watched.learn(None);
+    let runs = pushed_one_by_one(&watched, RUN_EVENTS_MAX + 3, "a");
+    let first = watched.found(Position::START);
+    assert_eq!(first.len(), RUN_EVENTS_MAX);
+    assert_eq!(watched.found(first.position()).last(), runs[RUN_EVENTS_MAX + 2].last());
+    pushed_one_by_one(&watched, 1, "a");
+    assert!(are_one(&first, &watched.found(Position::START)), "a full one stays as it is");
+    let large = pushed_one_by_one(&watched, 3, &"x".repeat(RUN_BYTES_MAX / 3));
+    assert_eq!(watched.found(large[0].position()).last(), large[2].last());
+    assert_eq!(watched.found(runs[RUN_EVENTS_MAX].position()).last(), large[1].last(), "too many bytes");
+}
+
+#[test]
+fn a_shared_run_leaves_with_the_first_that_it_is_made_of() {
+    let watched = watched();
+    watched.learn(None);
+    let runs = pushed_one_by_one(&watched, 4, "a");
+    watched.found(Position::START);
+    let behind_one = watched.found(runs[0].position());
+    assert!(watched.tails.joined_bytes() > behind_one.encoded().len());
+    watched.watch.tail().evict(runs[0].last());
+    assert!(matches!(watched.find(Position::START), Found::Store));
+    assert!(are_one(&behind_one, &watched.found(runs[0].position())));
+    watched.watch.tail().evict(runs[1].last());
+    assert_eq!(watched.tails.joined_bytes(), 0);
+    watched.found(runs[1].position());
+    watched.watch.tail().distrust();
+    assert_eq!(watched.tails.joined_bytes(), 0);
+}
+
+#[test]
+fn shared_runs_are_few_and_counted() {
+    let watched = watched();
+    watched.learn(None);
+    let runs = pushed_one_by_one(&watched, 12, "a");
+    for run in &runs {
+        watched.find(run.position());
+    }
+    let bytes = watched.tails.joined_bytes();
+    assert!((1..5 * framed_bytes(&watched.found(runs[6].position()))).contains(&bytes), "{bytes}");
+    let tails = watched.tails.clone();
+    drop(watched);
+    tails.age(Monotonic(2 * TAIL_AGE_MAX));
+    assert_eq!(tails.joined_bytes(), 0);
+}
+
+#[test]
+fn the_last_reader_takes_along_a_tail_without_runs() {
     let watched = watched();
     let tails = watched.tails.clone();
     assert!(tails.get(&lobby()).is_some());
     drop(watched);
     assert!(tails.get(&lobby()).is_none());
+}
+
+#[test]
+fn a_reader_that_comes_back_finds_what_was_committed_meanwhile() {
+    let watched = watched();
+    watched.learn(None);
+    let first = run(EPOCH, Mark::START, 2, "a");
+    watched.push(&first);
+    let Watched { tails, watch, mailbox } = watched;
+    drop(watch);
+    let second = run(EPOCH, first.tip(), 1, "a");
+    assert_eq!(tails.push(&second, Monotonic::default()), Pushed::Held, "nobody reads it, for a moment");
+    let watch = tails.watch(&lobby(), Watcher::new(mailbox.clone(), Slot(1), None));
+    let watched = Watched { tails, watch, mailbox };
+    assert_eq!(watched.found(first.position()).last(), Offset(3));
+    let (_, generation) = watched.watch.tail().state().unwrap();
+    assert_eq!(watched.watch.tail().mark_at(generation, Offset(2)), Some(first.tip()));
+}
+
+#[test]
+fn a_tail_that_nobody_comes_back_to_leaves_with_its_runs_or_by_its_age() {
+    let tails = |age: u64| {
+        let watched = watched();
+        watched.learn(None);
+        watched.push(&run(EPOCH, Mark::START, 2, "a"));
+        let tails = watched.tails.clone();
+        drop(watched);
+        tails.age(Monotonic(Duration::from_secs(1)));
+        let talks_on = run(EPOCH, tails.get(&lobby()).unwrap().head().unwrap(), 1, "a");
+        tails.push(&talks_on, Monotonic(Duration::from_secs(age)));
+        tails.age(Monotonic(Duration::from_secs(age)));
+        tails.get(&lobby()).is_some()
+    };
+    assert!(tails(50));
+    assert!(!tails(62), "what is said in it keeps it no longer");
+    let watched = watched();
+    watched.learn(None);
+    let first = run(EPOCH, Mark::START, 2, "a");
+    watched.push(&first);
+    let tails = watched.tails.clone();
+    drop(watched);
+    assert_eq!(tails.push(&run(OTHER, first.tip(), 1, "a"), Monotonic::default()), Pushed::Dropped);
+    assert!(tails.get(&lobby()).is_none(), "nothing is left in it");
+}
+
+#[test]
+fn what_comes_between_a_look_and_the_next_step_is_not_slept_through() {
+    let mut watched = watched();
+    watched.learn(None);
+    let first = run(EPOCH, Mark::START, 2, "a");
+    watched.push(&first);
+    let (_, generation) = watched.watch.tail().state().unwrap();
+    let watch = watched.tails.watch(&lobby(), Watcher::new(watched.mailbox.clone(), Slot(1), None));
+    let mut feed = Feed::new(std::mem::replace(&mut watched.watch, watch), generation, Position::START);
+    assert!(matches!(feed.step(), Step::Deliver(run) if run.last() == first.last()));
+    let second = run(EPOCH, first.tip(), 1, "a");
+    watched.push(&second);
+    assert!(matches!(feed.step(), Step::Deliver(run) if run.last() == second.last()));
+    assert!(matches!(feed.step(), Step::Wait));
+    watched.is_woken();
+    assert!(!watched.is_woken());
+    watched.push(&run(EPOCH, second.tip(), 1, "a"));
+    assert!(watched.is_woken());
 }
 
 proptest! {
@@ -241,10 +391,12 @@ proptest! {
             watched.push(&chains[usize::from(stranger)][at]);
             let Some((known, generation)) = tail.state() else { continue };
             let mut cursor = Position::START;
-            while let Found::Run(run) = tail.find(generation, &cursor) {
+            while let Found::Run { run, is_newest } = tail.find(generation, &cursor) {
                 prop_assert!(run.before().offset <= cursor.offset && run.last() > cursor.offset);
                 cursor = run.position();
                 prop_assert!(cursor.offset <= known.as_ref().unwrap().head.offset);
+                prop_assert_eq!(is_newest, cursor.offset == known.as_ref().unwrap().head.offset);
+                prop_assert_eq!(run.events().count(), run.len(), "it holds what its marks say");
             }
         }
     }
