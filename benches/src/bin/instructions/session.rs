@@ -1,14 +1,13 @@
 //! Publishing, delivering and idling: bytes in at one connection, bytes out at others.
 
 use anchor_benches::connection::Connection;
+use anchor_benches::publisher::Publisher;
 use anchor_benches::{log, sample};
 use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::engine::Anchor;
-use anchor_core::id::RoomId;
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Position;
 use anchor_transport::codec::Encoding;
-use bytes::Bytes;
 
 use crate::Path;
 
@@ -58,7 +57,9 @@ fn commit(publishes: usize) -> Box<dyn FnMut()> {
     let anchor = Anchor::builder(store.clone(), env()).build();
     let commits = publishes / PUBLISHERS;
     let mut publishers: Vec<Publisher> = (0..PUBLISHERS)
-        .map(|number| Publisher::new(&anchor, number, sample::room(number), 1, COMMITS_WARM + commits))
+        .map(|number| {
+            Publisher::new(&anchor, ENCODING, number, &sample::room(number), 1, COMMITS_WARM + commits)
+        })
         .collect();
     let step = move || {
         store.step_writer().expect("the writer works");
@@ -78,17 +79,18 @@ fn commit(publishes: usize) -> Box<dyn FnMut()> {
 /// Until the ack is encoded, to a room that nobody reads.
 fn publish(publishes: usize, together: usize) -> Box<dyn FnMut()> {
     let anchor = Anchor::builder(MemoryStore::new(env()), env()).build();
-    let mut publisher = Publisher::new(&anchor, 0, sample::room(1), together, WARM + publishes);
+    let mut publisher = Publisher::new(&anchor, ENCODING, 0, &sample::room(1), together, WARM + publishes);
     publisher.open(|| {});
-    publisher.publish(WARM);
-    Box::new(move || publisher.publish(publishes))
+    let mut publish = move |publishes| (0..publishes / together).for_each(|_| publisher.publish());
+    publish(WARM);
+    Box::new(move || publish(publishes))
 }
 
 /// Until the last reader has the frame. The publishing is in it, and shared by all of them.
 fn deliver(deliveries: usize, messages: usize) -> Box<dyn FnMut()> {
     let anchor = Anchor::builder(MemoryStore::new(env()), env()).build();
     let (room, commits) = (sample::room(1), deliveries / READERS);
-    let mut publisher = Publisher::new(&anchor, 0, room.clone(), messages, (1 + commits) * messages);
+    let mut publisher = Publisher::new(&anchor, ENCODING, 0, &room, messages, (1 + commits) * messages);
     publisher.open(|| {});
     let reader = |number| {
         let hello = sample::hello(&sample::client(number), vec![(room.clone(), Position::START)]);
@@ -97,7 +99,7 @@ fn deliver(deliveries: usize, messages: usize) -> Box<dyn FnMut()> {
     let mut readers: Vec<Connection> = (1..=READERS).map(reader).collect();
     let mut deliver = move |commits| {
         for _ in 0..commits {
-            publisher.publish(messages);
+            publisher.publish();
             for reader in &mut readers {
                 reader.turn();
                 assert_eq!(reader.take_written().events, messages, "a reader gets every message");
@@ -124,55 +126,6 @@ fn idle(beats: usize) -> Box<dyn FnMut()> {
     };
     idle(1);
     Box::new(move || idle(beats))
-}
-
-/// A session that publishes frames which were made before, some of them together.
-struct Publisher {
-    connection: Connection,
-    frames: std::vec::IntoIter<Bytes>,
-    together: usize,
-}
-
-impl Publisher {
-    fn new(anchor: &Anchor, number: usize, room: RoomId, together: usize, publishes: usize) -> Self {
-        let mut connection = Connection::accept(anchor, ENCODING);
-        connection.receive(&ENCODING.encode_client(&sample::hello(&sample::client(number), Vec::new())));
-        let frame = |at: usize| {
-            let waits = at - at % together + 1;
-            ENCODING.encode_client(&sample::publish_frame(at as u64 + 1, waits as u64, &room))
-        };
-        let frames: Vec<Bytes> = (0..publishes).map(frame).collect();
-        Self { connection, frames: frames.into_iter(), together }
-    }
-
-    /// Waits for `welcome`, while `step` drives the store.
-    fn open(&mut self, mut step: impl FnMut()) {
-        while self.connection.turn() {
-            step();
-        }
-        self.connection.take_written();
-    }
-
-    /// Publishes to a store that answers at once.
-    fn publish(&mut self, publishes: usize) {
-        for _ in 0..publishes / self.together {
-            self.send();
-            self.take_acks();
-        }
-    }
-
-    /// Hands the next publishes to the store.
-    fn send(&mut self) {
-        for frame in self.frames.by_ref().take(self.together) {
-            self.connection.receive(&frame);
-        }
-        self.connection.turn();
-    }
-
-    fn take_acks(&mut self) {
-        self.connection.turn();
-        assert_eq!(self.connection.take_written().answers, self.together, "every publish is answered");
-    }
 }
 
 pub(crate) const ENCODING: Encoding = Encoding::MessagePack;
