@@ -29,7 +29,13 @@ pub(crate) const PATHS: &[Path] = &[
         name: "resume-pages",
         per: "client that missed 40 messages, stored",
         operations: 200,
-        prepare: pages,
+        prepare: |clients| pages(clients, MISSED),
+    },
+    Path {
+        name: "catchup",
+        per: "client that missed 10,000 messages, stored",
+        operations: 5,
+        prepare: |clients| pages(clients, 10_000),
     },
 ];
 
@@ -60,15 +66,16 @@ fn tail(clients: usize) -> Box<dyn FnMut()> {
 }
 
 /// To a room of a store that was opened anew: the first arrival finds its pages, the others find them cached.
-fn pages(clients: usize) -> Box<dyn FnMut()> {
+fn pages(clients: usize, missed: u64) -> Box<dyn FnMut()> {
     let store = log::stepped(env());
     let anchor = Anchor::builder(store.clone(), env()).build();
     let room = sample::room(1);
     let mut writer = log::Writer::new(OTHERS, 10, vec![room.clone()]);
-    log::commit(&store, (0..10).map(|_| writer.batch(100)));
+    let head = missed.next_multiple_of(100) + 1_000;
+    log::commit(&store, (0..head / 100).map(|_| writer.batch(100)));
     log::move_to_pages(&store);
-    let before = log::position(&store, &room, 1_000 - MISSED);
-    Arrivals::new(anchor, clients, vec![(room, before)]).counted(clients, MISSED, move || {
+    let before = log::position(&store, &room, head - missed);
+    Arrivals::new(anchor, clients, vec![(room, before)]).counted(clients, missed, move || {
         store.step_writer().expect("the writer works");
     })
 }
