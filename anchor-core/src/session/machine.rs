@@ -186,7 +186,13 @@ impl Session {
         if let Some(batch) = self.publishing.take_batch() {
             return Some(batch);
         }
-        let action = self.out.pop_front()?;
+        let Some(action) = self.out.pop_front() else {
+            // Actions are large, and most sessions are idle: no buffer waits for the next.
+            if self.out.capacity() > 0 {
+                self.out = VecDeque::new();
+            }
+            return None;
+        };
         if matches!(action, Action::Send(_)) {
             self.sent_at = now;
         }

@@ -19,6 +19,7 @@ mod machine;
 mod publishing;
 mod requests;
 mod rooms;
+mod subscriptions;
 
 pub use self::action::{Action, Ask, BatchId, Fault, Goodbye, Reply};
 pub use self::desk::Desk;

@@ -1,6 +1,6 @@
 //! The publishes of a session: gathered, handed to the store in order, answered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::action::{Action, Ask, BatchId, Goodbye};
 use super::authorize;
@@ -16,17 +16,20 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct Publishing {
     gathered: Vec<Publish>,
-    handed_over: BTreeMap<BatchId, HandedOver>,
+    /// Handed over or gathered, in the order in which they came: seqs and bytes.
+    unanswered: VecDeque<(Seq, usize)>,
+    /// Handed over, the oldest first.
+    batches: VecDeque<Batch>,
     next_batch: u64,
-    count: usize,
+    /// Of all that is unanswered.
     bytes: usize,
 }
 
 /// A batch on its way.
 #[derive(Debug)]
-struct HandedOver {
-    /// Seqs and bytes of its publishes.
-    publishes: Vec<(Seq, usize)>,
+struct Batch {
+    id: BatchId,
+    publishes: usize,
     /// Told by the store, and kept until every earlier batch is answered.
     outcomes: Option<Result<Vec<Outcome>, StoreError>>,
 }
@@ -47,9 +50,9 @@ impl Publishing {
             return Err(Goodbye::new(Code::Malformed, "what waits is at most the seq of its publish"));
         }
         let bytes = frame.draft.body.bytes().len();
-        self.count += 1;
+        self.unanswered.push_back((frame.seq, bytes));
         self.bytes += bytes;
-        if self.count > WINDOW {
+        if self.unanswered.len() > WINDOW {
             return Err(Goodbye::new(Code::WindowFull, "more publishes on their way than the window holds"));
         }
         if self.bytes > IN_FLIGHT_BYTES_MAX.max(bytes) {
@@ -82,11 +85,10 @@ impl Publishing {
         if sabotage::is(Sabotage::SeqOvertakes) {
             publishes.reverse();
         }
-        let batch = BatchId(self.next_batch);
+        let id = BatchId(self.next_batch);
         self.next_batch += 1;
-        let sizes = publishes.iter().map(|publish| (publish.seq, publish.draft.body.bytes().len()));
-        self.handed_over.insert(batch, HandedOver { publishes: sizes.collect(), outcomes: None });
-        Some(Action::Ask(Ask::Append(batch, publishes)))
+        self.batches.push_back(Batch { id, publishes: publishes.len(), outcomes: None });
+        Some(Action::Ask(Ask::Append(id, publishes)))
     }
 
     /// Turns outcomes into frames, in the order of the batches, up to the first that ends the session: what a batch in
@@ -97,27 +99,30 @@ impl Publishing {
         outcomes: Result<Vec<Outcome>, StoreError>,
         out: &mut VecDeque<Action>,
     ) -> Result<(), Goodbye> {
-        if let Some(handed_over) = self.handed_over.get_mut(&batch) {
-            handed_over.outcomes = Some(outcomes);
+        if let Ok(at) = self.batches.binary_search_by_key(&batch, |batch| batch.id) {
+            self.batches[at].outcomes = Some(outcomes);
         }
-        while let Some(mut first) = self.handed_over.first_entry()
-            && let Some(outcomes) = first.get_mut().outcomes.take()
+        while let Some(first) = self.batches.front_mut()
+            && let Some(outcomes) = first.outcomes.take()
         {
-            let publishes = first.remove().publishes;
+            let publishes = first.publishes;
+            self.batches.pop_front();
             self.answer(publishes, outcomes, out)?;
+        }
+        if self.is_idle() {
+            (self.unanswered, self.batches) = (VecDeque::new(), VecDeque::new());
         }
         Ok(())
     }
 
     fn answer(
         &mut self,
-        publishes: Vec<(Seq, usize)>,
+        publishes: usize,
         outcomes: Result<Vec<Outcome>, StoreError>,
         out: &mut VecDeque<Action>,
     ) -> Result<(), Goodbye> {
         let outcomes = outcomes.map_err(|error| Goodbye::store(&error))?;
-        for ((seq, bytes), outcome) in publishes.into_iter().zip(outcomes) {
-            self.count -= 1;
+        for ((seq, bytes), outcome) in self.unanswered.drain(..publishes).zip(outcomes) {
             self.bytes -= bytes;
             out.push_back(Action::Send(match outcome {
                 Outcome::Acked(ack) => ServerFrame::Ack(ack),
@@ -140,7 +145,7 @@ impl Publishing {
 
     /// True if nothing is on its way.
     pub(super) fn is_idle(&self) -> bool {
-        self.gathered.is_empty() && self.handed_over.is_empty()
+        self.gathered.is_empty() && self.batches.is_empty()
     }
 
     /// Lets go of what was not handed over: the client resends it.

@@ -4,12 +4,13 @@
 //! `subscribed`) is sent, and *live* from then on. Memory for each room is constant, a cursor; and a few reads at a time
 //! are held for all of them together.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Action, Ask, Goodbye};
 use super::authorize;
 use super::frame::{From, RequestId, RoomEntry, ServerFrame};
 use super::machine::error_frame;
+use super::subscriptions::Subscriptions;
 use crate::code::Code;
 use crate::engine::{Feed, Opened, Slot, Step, Verified};
 use crate::id::RoomId;
@@ -24,9 +25,7 @@ use crate::store::StoreError;
 /// All rooms that a session has asked for and not left.
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
-    next_slot: u64,
-    slots: HashMap<RoomId, Slot>,
-    subscriptions: BTreeMap<Slot, Subscription>,
+    subscriptions: Subscriptions,
     groups: BTreeMap<u64, Group>,
     next_group: u64,
     to_open: VecDeque<(Slot, From)>,
@@ -50,9 +49,10 @@ pub(super) enum Answer {
 /// An answer whose rooms are all open, if there is one now.
 pub(super) type Progress = Result<Option<(Answer, Vec<RoomEntry>)>, Goodbye>;
 
+/// A room that a session has asked for and not left.
 #[derive(Debug)]
-struct Subscription {
-    room: RoomId,
+pub(super) struct Subscription {
+    pub(super) room: RoomId,
     state: State,
     /// In `live`, `backlog` or `to_read`, or waiting for a reply.
     busy: bool,
@@ -63,8 +63,11 @@ struct Subscription {
 #[derive(Debug)]
 enum State {
     Opening(Asked),
-    Held(Feed, Vec<Gap>),
-    Live(Feed),
+    /// Held as long as there are gaps to tell, be they none; then live.
+    Open {
+        feed: Feed,
+        held: Option<Vec<Gap>>,
+    },
 }
 
 /// By what a room is being opened.
@@ -124,13 +127,15 @@ impl Rooms {
 
     /// Ends a subscription, or sees to it that it ends once it is open.
     pub(super) fn unsubscribe(&mut self, id: RequestId, room: &RoomId, out: &mut VecDeque<Action>) {
-        let Some(slot) = self.slots.get(room).copied() else {
+        let slot = self.subscriptions.slot_of(room);
+        let found = slot.and_then(|slot| Some((slot, self.subscriptions.get_mut(slot)?)));
+        let Some((slot, subscription)) = found.filter(|(_, subscription)| subscription.leave.is_none())
+        else {
             return out.push_back(Action::Send(error_frame(Some(id), not_subscribed())));
         };
-        match self.subscriptions.get_mut(&slot) {
-            Some(Subscription { state: State::Live(_), .. }) => self.leave(slot, id, out),
-            Some(subscription) if subscription.leave.is_none() => subscription.leave = Some(id),
-            _ => out.push_back(Action::Send(error_frame(Some(id), not_subscribed()))),
+        match subscription.live() {
+            Some(_) => self.leave(slot, id, out),
+            None => subscription.leave = Some(id),
         }
     }
 
@@ -143,14 +148,18 @@ impl Rooms {
     ) -> Progress {
         self.opening -= 1;
         self.open_next(out);
-        let Some(subscription) = self.subscriptions.get_mut(&slot) else { return Ok(None) };
+        let Some(subscription) = self.subscriptions.get_mut(slot) else { return Ok(None) };
         let State::Opening(asked) = subscription.state else { return Ok(None) };
+        if let Ok(opened) = &opened {
+            // The same id as its tail has: one for all who read the room.
+            subscription.room = opened.feed.room().clone();
+        }
         match (asked, opened) {
             (Asked::Subscribe(id), Ok(opened)) => {
                 let RoomEntry { room, head, horizon, .. } = opened.entry;
                 let position = *opened.feed.cursor();
                 out.push_back(Action::Send(ServerFrame::Subscribed { id, room, position, head, horizon }));
-                subscription.state = State::Held(opened.feed, opened.gaps);
+                subscription.state = State::Open { feed: opened.feed, held: Some(opened.gaps) };
                 self.go_live(slot, out);
                 Ok(None)
             }
@@ -166,7 +175,7 @@ impl Rooms {
             }
             (Asked::Group { .. }, Err(error)) => Err(Goodbye::store(&error)),
             (Asked::Group { group: number, place }, Ok(opened)) => {
-                subscription.state = State::Held(opened.feed, opened.gaps);
+                subscription.state = State::Open { feed: opened.feed, held: Some(opened.gaps) };
                 let Some(group) = self.groups.get_mut(&number) else { return Ok(None) };
                 group.entries[place] = Some(opened.entry);
                 group.left -= 1;
@@ -174,6 +183,9 @@ impl Rooms {
                     return Ok(None);
                 }
                 let group = self.groups.remove(&number);
+                if self.groups.is_empty() {
+                    self.groups = BTreeMap::new();
+                }
                 Ok(group.map(|group| (group.answer, group.entries.into_iter().flatten().collect())))
             }
         }
@@ -185,9 +197,10 @@ impl Rooms {
             // Rooms of another group may be held too; they go live with the last group.
             return;
         }
-        let held = |subscription: &Subscription| matches!(subscription.state, State::Held(..));
+        let held =
+            |subscription: &Subscription| matches!(subscription.state, State::Open { held: Some(_), .. });
         let slots: Vec<_> =
-            self.subscriptions.iter().filter(|(_, s)| held(s)).map(|(slot, _)| *slot).collect();
+            self.subscriptions.iter().filter(|(_, s)| held(s)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.go_live(slot, out));
     }
 
@@ -198,8 +211,8 @@ impl Rooms {
         verified: Result<Verified, StoreError>,
         out: &mut VecDeque<Action>,
     ) -> Result<(), Goodbye> {
-        let Some(subscription) = self.subscriptions.get_mut(&slot) else { return Ok(()) };
-        let State::Live(feed) = &mut subscription.state else { return Ok(()) };
+        let Some(subscription) = self.subscriptions.get_mut(slot) else { return Ok(()) };
+        let Some(feed) = subscription.live() else { return Ok(()) };
         let verified = verified.map_err(|error| Goodbye::store(&error))?;
         feed.resume(&verified);
         tell_gaps(&subscription.room, verified.gaps, out);
@@ -210,21 +223,21 @@ impl Rooms {
     /// Takes the runs that a feed asked for.
     pub(super) fn loaded(&mut self, slot: Slot, runs: Result<Vec<Run>, StoreError>) -> Result<(), Goodbye> {
         let runs = runs.map_err(|error| Goodbye::store(&error))?;
-        match self.subscriptions.get_mut(&slot) {
-            Some(Subscription { state: State::Live(feed), .. }) => {
+        match self.subscriptions.get_mut(slot).and_then(Subscription::live) {
+            Some(feed) => {
                 feed.loaded(runs);
                 self.reads -= usize::from(!feed.is_loaded());
                 self.backlog.push_back(slot);
             }
-            _ => self.reads -= 1,
+            None => self.reads -= 1,
         }
         Ok(())
     }
 
     /// Learns that a room has news.
     pub(super) fn wake(&mut self, slot: Slot) {
-        if let Some(subscription) = self.subscriptions.get_mut(&slot)
-            && matches!(subscription.state, State::Live(_))
+        if let Some(subscription) = self.subscriptions.get_mut(slot)
+            && subscription.live().is_some()
             && !subscription.busy
         {
             subscription.busy = true;
@@ -238,7 +251,7 @@ impl Rooms {
             if self.reads < READS_HELD_MAX
                 && let Some((slot, read)) = self.to_read.pop_front()
             {
-                if self.subscriptions.contains_key(&slot) {
+                if self.subscriptions.get(slot).is_some() {
                     self.reads += 1;
                     return Ok(Some(Action::Ask(Ask::Read(slot, read))));
                 }
@@ -248,11 +261,14 @@ impl Rooms {
                 (Some(slot), _) => (slot, true),
                 (None, backlog) => match backlog.pop_front() {
                     Some(slot) => (slot, false),
-                    None => return Ok(None),
+                    None => {
+                        self.shrink();
+                        return Ok(None);
+                    }
                 },
             };
-            let Some(subscription) = self.subscriptions.get_mut(&slot) else { continue };
-            let State::Live(feed) = &mut subscription.state else { continue };
+            let Some(subscription) = self.subscriptions.get_mut(slot) else { continue };
+            let Some(feed) = subscription.live() else { continue };
             let was_loaded = feed.is_loaded();
             match feed.step() {
                 Step::Deliver(run) => {
@@ -263,11 +279,8 @@ impl Rooms {
                 Step::Wait => subscription.busy = false,
                 Step::Read(read) => self.to_read.push_back((slot, read)),
                 Step::Verify => {
-                    return Ok(Some(Action::Ask(Ask::Verify(
-                        slot,
-                        subscription.room.clone(),
-                        *feed.cursor(),
-                    ))));
+                    let (room, cursor) = (feed.room().clone(), *feed.cursor());
+                    return Ok(Some(Action::Ask(Ask::Verify(slot, room, cursor))));
                 }
                 Step::Broken => {
                     tracing::error!(room = %subscription.room, "the log cannot be read on from a verified position");
@@ -283,25 +296,41 @@ impl Rooms {
     /// Rooms of which not everything was sent, and their heads.
     pub(super) fn lag(&self) -> Vec<(RoomId, Offset)> {
         let lag = |subscription: &Subscription| match &subscription.state {
-            State::Live(feed) => feed.lag().map(|head| (subscription.room.clone(), head)),
+            State::Open { feed, held: None } => feed.lag().map(|head| (subscription.room.clone(), head)),
             // Its answer may be sent, its gaps and events are not.
-            State::Held(feed, _) => {
+            State::Open { feed, held: Some(_) } => {
                 Some((subscription.room.clone(), feed.lag().unwrap_or(feed.cursor().offset)))
             }
             State::Opening(_) => None,
         };
-        self.subscriptions.values().filter_map(lag).collect()
+        self.subscriptions.iter().filter_map(|(_, subscription)| lag(subscription)).collect()
+    }
+
+    /// Lets go of buffers that are not needed while nothing happens; but one that the next delivery fills again.
+    fn shrink(&mut self) {
+        if self.live.capacity() > LIVE_KEPT_MAX {
+            self.live = VecDeque::new();
+        }
+        if self.backlog.capacity() > 0 {
+            self.backlog = VecDeque::new();
+        }
+        if self.to_read.capacity() > 0 && self.to_read.is_empty() {
+            self.to_read = VecDeque::new();
+        }
+        if self.to_open.capacity() > 0 && self.to_open.is_empty() {
+            self.to_open = VecDeque::new();
+        }
     }
 
     fn check(&self, room: &RoomId) -> Result<(), Refusal> {
         authorize::read(room)?;
-        if self.slots.contains_key(room) {
+        if self.subscriptions.slot_of(room).is_some() {
             return Err(Refusal::new(
                 Code::AlreadySubscribed,
                 "the session is subscribed to this room already",
             ));
         }
-        if self.slots.len() >= ROOMS_MAX {
+        if self.subscriptions.len() >= ROOMS_MAX {
             return Err(Refusal::new(Code::TooManyRooms, "a session has at most 16,384 rooms"));
         }
         Ok(())
@@ -313,18 +342,15 @@ impl Rooms {
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Refusal::new(Code::AlreadySubscribed, "a room is resumed twice"));
         }
-        if self.slots.len() + rooms.len() > ROOMS_MAX {
+        if self.subscriptions.len() + rooms.len() > ROOMS_MAX {
             return Err(Refusal::new(Code::TooManyRooms, "a session has at most 16,384 rooms"));
         }
         rooms.iter().try_for_each(|(room, _)| self.check(room))
     }
 
     fn begin(&mut self, room: RoomId, asked: Asked, from: From) {
-        let slot = Slot(self.next_slot);
-        self.next_slot += 1;
-        self.slots.insert(room.clone(), slot);
-        let subscription = Subscription { room, state: State::Opening(asked), busy: true, leave: None };
-        self.subscriptions.insert(slot, subscription);
+        let state = State::Opening(asked);
+        let slot = self.subscriptions.insert(Subscription { room, state, busy: true, leave: None });
         self.to_open.push_back((slot, from));
     }
 
@@ -332,7 +358,7 @@ impl Rooms {
         while self.opening < OPENS_IN_FLIGHT_MAX
             && let Some((slot, from)) = self.to_open.pop_front()
         {
-            if let Some(subscription) = self.subscriptions.get(&slot) {
+            if let Some(subscription) = self.subscriptions.get(slot) {
                 self.opening += 1;
                 out.push_back(Action::Ask(Ask::Open(slot, subscription.room.clone(), from)));
             }
@@ -340,14 +366,14 @@ impl Rooms {
     }
 
     fn go_live(&mut self, slot: Slot, out: &mut VecDeque<Action>) {
-        let Some(mut subscription) = self.subscriptions.remove(&slot) else { return };
+        let Some(subscription) = self.subscriptions.get_mut(slot) else { return };
         let leave = subscription.leave;
-        if let State::Held(feed, gaps) = subscription.state {
+        if let State::Open { held, .. } = &mut subscription.state
+            && let Some(gaps) = held.take()
+        {
             tell_gaps(&subscription.room, gaps, out);
-            subscription.state = State::Live(feed);
             self.live.push_back(slot);
         }
-        self.subscriptions.insert(slot, subscription);
         if let Some(id) = leave {
             self.leave(slot, id, out);
         }
@@ -360,12 +386,26 @@ impl Rooms {
     }
 
     fn remove(&mut self, slot: Slot) -> Option<RoomId> {
-        let subscription = self.subscriptions.remove(&slot)?;
-        self.slots.remove(&subscription.room);
-        if let State::Live(feed) = &subscription.state {
-            self.reads -= usize::from(feed.is_loaded());
-        }
+        let mut subscription = self.subscriptions.remove(slot)?;
+        self.reads -= usize::from(subscription.live().is_some_and(|feed| feed.is_loaded()));
         Some(subscription.room)
+    }
+}
+
+impl Subscription {
+    /// A subscription whose room is about to be opened.
+    #[cfg(test)]
+    pub(super) fn opening(room: RoomId) -> Self {
+        let state = State::Opening(Asked::Subscribe(RequestId(0)));
+        Self { room, state, busy: true, leave: None }
+    }
+
+    /// Its feed, once it is live.
+    fn live(&mut self) -> Option<&mut Feed> {
+        match &mut self.state {
+            State::Open { feed, held: None } => Some(feed),
+            _ => None,
+        }
     }
 }
 
@@ -383,3 +423,6 @@ fn tell_gaps(room: &RoomId, gaps: Vec<Gap>, out: &mut VecDeque<Action>) {
 /// Reads of the store that one session holds for its feeds, open or not yet delivered whole. Source: chosen; one is sent
 /// while the next is read.
 const READS_HELD_MAX: usize = 2;
+
+/// Rooms with news for which an idle session keeps room in its queue. Source: chosen; what the first takes of memory.
+const LIVE_KEPT_MAX: usize = 4;
