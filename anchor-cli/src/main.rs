@@ -7,13 +7,14 @@
 //! - `command`: one file for each command.
 //! - `output`, `escape`, `say`: what people and programs read. Nothing foreign reaches a terminal but through `escape`.
 //! - `server`: a server of our own as a child, for `torture` and `bench`.
-//! - `input`: standard input; `state`, `cursor`: what is kept on disk beside the outbox of `anchor_transport::client`.
+//! - `dice`: reproducible randomness. `input`: standard input; `state`, `cursor`: what is kept on disk beside the outbox of `anchor_transport::client`.
 
 mod args;
 mod command;
 mod connection;
 mod context;
 mod cursor;
+mod dice;
 mod escape;
 mod exit;
 mod input;

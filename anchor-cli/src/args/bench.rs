@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, Parser, Subcommand, value_parser};
 
 use super::duration;
 
@@ -21,7 +21,19 @@ pub(crate) struct Bench {
     pub(crate) common: Common,
 
     #[command(subcommand)]
-    pub(crate) scenario: Scenario,
+    pub(crate) what: What,
+}
+
+/// One scenario, or all.
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    #[command(flatten)]
+    One(Scenario),
+    /// Every scenario as it is by default, one after the other, each against a new server, and a table of all at the end
+    ///
+    /// `fanout --rate half`, `rooms`, `publish`, `storm`, `idle`, `connect`, `history --publishes-per-s 5000` and `catchup
+    /// --events 100000 --readers 10 --probe 200`.
+    All,
 }
 
 /// What all scenarios take.
@@ -61,6 +73,11 @@ pub(crate) enum Scenario {
     Fanout(Fanout),
     Rooms(Rooms),
     Publish(Publish),
+    Storm(Storm),
+    Idle(Idle),
+    Connect(Connect),
+    History(History),
+    Catchup(CatchUp),
 }
 
 /// One room, many subscribers, one who publishes: how many deliveries a second
@@ -126,6 +143,135 @@ pub(crate) struct Publish {
     pub(crate) rate: Option<f64>,
 }
 
+/// Clients that missed messages come back all at once: how long until all of them are current
+///
+/// Each client has read its room, and goes away. Then messages are published, so that all clients together have missed
+/// --missed of them. Then all connect at once: TCP, the upgrade of HTTP, and a hello that resumes. A client is current when it
+/// has received everything. Times run from the moment at which they begin to come back.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Storm {
+    /// Clients that come back
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) clients: u32,
+
+    /// Messages that they have missed, all together: every reader of a message counts
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    pub(crate) missed: u64,
+
+    /// Rooms, over which the clients are spread
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) rooms: u32,
+
+    /// How long they stay away once everything is published
+    #[arg(long, value_name = "TIME", default_value = "1", value_parser = duration)]
+    pub(crate) away: Duration,
+}
+
+/// Connections that do nothing: the memory that the server keeps for each
+///
+/// Every connection reads a room, in which one message stands. The memory is what the server's process has resident, once
+/// everything has settled, less what it had with 100 connections, divided by the connections that were opened since. What
+/// the kernel keeps for sockets is not part of it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Idle {
+    /// Connections
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) connections: u32,
+
+    /// Connections of each room
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) room_size: u32,
+
+    /// How long everything may settle before memory is looked at
+    #[arg(long, value_name = "TIME", default_value = "3", value_parser = duration)]
+    pub(crate) settle: Duration,
+}
+
+/// Clients that arrive at an even rate: from hello to welcome
+///
+/// Open loop: --rate new connections a second, whatever becomes of them. Each resumes a room at its start. Told are the times
+/// from hello to welcome, and from the moment at which it was to connect to welcome.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Connect {
+    /// New connections a second
+    #[arg(long, value_name = "N", default_value = "500", value_parser = rate)]
+    pub(crate) rate: f64,
+
+    /// Rooms, over which the clients are spread
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) rooms: u32,
+
+    /// Connections that stay; beyond them, the oldest one closes when a new one is welcome
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) keep: u32,
+}
+
+/// Pages of 50 at random places of a log: pages a second
+///
+/// Writes the log first. Closed loop: each connection has 4 requests open, for the page before a position at random.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct History {
+    /// Messages in the log
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = value_parser!(u64).range(EVENTS))]
+    pub(crate) events: u64,
+
+    /// Connections that ask
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) connections: u32,
+
+    /// Beside them, 64 connections publish so many messages a second, all together
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) publishes_per_s: Option<f64>,
+}
+
+/// Readers that read a long log from its start: events a second
+///
+/// Writes the log first. Then all readers connect at once, and each reads to the end. With --probe a further connection
+/// publishes into a room of its own, at first alone for --seconds, then for --seconds beside the readers, which read the log
+/// again and again: how much longer its acks take.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CatchUp {
+    /// Messages in the log
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = value_parser!(u64).range(EVENTS))]
+    pub(crate) events: u64,
+
+    /// Readers
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    pub(crate) readers: u32,
+
+    /// Messages a second of the connection that publishes beside them
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) probe: Option<f64>,
+}
+
+impl Scenario {
+    /// What `all` stands for.
+    pub(crate) fn all() -> Vec<Self> {
+        let lines = [
+            "fanout --rate half",
+            "rooms",
+            "publish",
+            "storm",
+            "idle",
+            "connect",
+            "history --publishes-per-s 5000",
+            "catchup --events 100000 --readers 10 --probe 200",
+        ];
+        let parse = |line: &str| {
+            let words = std::iter::once("bench").chain(line.split(' '));
+            Defaults::parse_from(words).scenario
+        };
+        lines.into_iter().map(parse).collect()
+    }
+}
+
+/// A command line of nothing but a scenario.
+#[derive(Parser)]
+struct Defaults {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
 /// How often `fanout` sends a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum FanoutRate {
@@ -162,6 +308,9 @@ const CONNECTIONS_MAX: i64 = 50_000;
 
 /// Bytes of a body. Source: what a message of a run says about itself, and the protocol.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 36..=65_536;
+
+/// Messages of a log that is read. Source: two pages at least, and what fits a disk.
+const EVENTS: std::ops::RangeInclusive<u64> = 100..=100_000_000;
 
 /// Things a second. Source: chosen; one in a hundred seconds, and more than any machine does.
 const RATE_MIN: f64 = 0.01;

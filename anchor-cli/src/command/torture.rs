@@ -8,7 +8,7 @@
 //!   └── finish: a full read of every room ── history ── verdict: every promise's checker
 //! ```
 //!
-//! - `plan`, `dice`: from the seed; `crate::server`: the server, and the keeper that it dies with.
+//! - `plan`: from the seed; `crate::server`: the server, and the keeper that it dies with.
 //! - `crew`: the clients from outside; `client`: one of them from inside.
 //! - `history`: what is judged, and its file format; `check`: judges a file.
 //!
@@ -17,7 +17,6 @@
 mod check;
 mod client;
 mod crew;
-mod dice;
 mod finish;
 mod history;
 mod plan;

@@ -26,6 +26,8 @@ pub(super) struct Checker {
     logs: Vec<Log>,
     /// The number of the last message of each author in the log; an author writes into one room.
     numbers: Vec<u64>,
+    /// Deliveries that are still to come.
+    missing: u64,
     pub(super) faults: Faults,
 }
 
@@ -81,6 +83,15 @@ impl Faults {
         self.tell(sentence);
     }
 
+    /// Takes over what another has found.
+    pub(super) fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.repeated += other.repeated;
+        self.reordered += other.reordered;
+        self.strange += other.strange;
+        other.sentences.into_iter().for_each(|sentence| self.tell(|| sentence));
+    }
+
     pub(super) fn repeat(&mut self, sentence: impl FnOnce() -> String) {
         self.repeated += 1;
         self.tell(sentence);
@@ -101,7 +112,12 @@ impl Checker {
     /// Empty rooms, each with so many readers, and so many authors.
     pub(super) fn new(readers: &[u32], authors: usize) -> Self {
         let log = |readers: &u32| Log { readers: *readers, base: 0, entries: VecDeque::new() };
-        Self { logs: readers.iter().map(log).collect(), numbers: vec![0; authors], faults: Faults::default() }
+        Self {
+            logs: readers.iter().map(log).collect(),
+            numbers: vec![0; authors],
+            missing: 0,
+            faults: Faults::default(),
+        }
     }
 
     /// A reader was told that `offset` is the event with `mark`. `None` where that is not new to the reader, as the first
@@ -127,7 +143,7 @@ impl Checker {
             return None;
         };
         let log = &mut self.logs[room];
-        let entry = log.entry(offset)?;
+        let entry = log.entry(offset, &mut self.missing)?;
         match entry.mark {
             None => {
                 entry.mark = Some(mark);
@@ -157,8 +173,8 @@ impl Checker {
                 });
             }
         }
-        let entry = log.entry(offset)?;
-        entry.left = entry.left.saturating_sub(1);
+        let entry = log.entry(offset, &mut self.missing)?;
+        entry.reach(&mut self.missing);
         let is_done = entry.left == 0 && entry.is_acked;
         log.forget();
         Some(Taken { mark, is_done })
@@ -167,7 +183,7 @@ impl Checker {
     /// The author was told that its message stands at `offset` of `room`. True if all its readers have had it.
     pub(super) fn acked(&mut self, room: usize, offset: u64, author: u32, number: u64) -> bool {
         let log = &mut self.logs[room];
-        let Some(entry) = log.entry(offset).filter(|entry| !entry.is_acked) else {
+        let Some(entry) = log.entry(offset, &mut self.missing).filter(|entry| !entry.is_acked) else {
             self.faults.reorder(|| {
                 format!("room {room}: {offset} is acked twice, now as {number} of author {author}")
             });
@@ -187,27 +203,45 @@ impl Checker {
     }
 
     /// Deliveries that are still to come, of all that is known to stand in the logs.
-    pub(super) fn missing(&self) -> u64 {
-        self.logs.iter().flat_map(|log| &log.entries).map(|entry| u64::from(entry.left)).sum()
+    pub(super) const fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// A reader has everything that is known to stand in its log.
+    pub(super) fn is_at_head(&self, cursor: Cursor) -> bool {
+        let log = &self.logs[cursor.room];
+        cursor.offset == log.base + log.entries.len() as u64
     }
 
     /// What is between the cursor and `offset` will not reach this reader any more.
     fn skip(&mut self, cursor: Cursor, offset: u64) {
         let log = &mut self.logs[cursor.room];
         for passed in cursor.offset + 1..offset {
-            if let Some(entry) = log.entry(passed) {
-                entry.left = entry.left.saturating_sub(1);
+            if let Some(entry) = log.entry(passed, &mut self.missing) {
+                entry.reach(&mut self.missing);
             }
+        }
+    }
+}
+
+impl Entry {
+    /// One reader less has to get it.
+    fn reach(&mut self, missing: &mut u64) {
+        if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            *missing -= 1;
         }
     }
 }
 
 impl Log {
     /// The entry at `offset`, which may be new; `None` if it was forgotten, or lies absurdly far ahead.
-    fn entry(&mut self, offset: u64) -> Option<&mut Entry> {
+    /// `missing` counts what its readers are to get.
+    fn entry(&mut self, offset: u64, missing: &mut u64) -> Option<&mut Entry> {
         let at = usize::try_from(offset.checked_sub(self.base + 1)?).ok().filter(|at| *at < ENTRIES_MAX)?;
         while self.entries.len() <= at {
             self.entries.push_back(Entry { mark: None, left: self.readers, is_acked: false });
+            *missing += u64::from(self.readers);
         }
         self.entries.get_mut(at)
     }

@@ -23,12 +23,7 @@ impl Hellos {
         RoomId::new(format!("bench-{:08x}-{number}", self.run >> 32)).expect("of a-z 0-9 -")
     }
 
-    /// Client `who` comes for the first time, and reads `room`, if any, from its start.
-    pub(super) fn at_start(&self, who: usize, room: Option<&RoomId>) -> ClientFrame {
-        self.resuming(who, room.map(|room| (room.clone(), Position::START)).into_iter().collect())
-    }
-
-    /// Client `who` goes on after what it has.
+    /// Client `who` comes, and goes on in rooms after positions.
     pub(super) fn resuming(&self, who: usize, resume: Vec<(RoomId, Position)>) -> ClientFrame {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.run.to_be_bytes());

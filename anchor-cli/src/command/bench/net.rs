@@ -24,7 +24,7 @@ use mio::{Events, Poll, Token};
 
 pub(super) use self::link::Links;
 use self::link::Stage;
-pub(super) use self::said::{EventsSeen, Said};
+pub(super) use self::said::{AckSeen, EventSeen, EventsSeen, PageSeen, Said};
 use self::timer::Timer;
 use crate::exit::{Exit, Failure};
 
@@ -60,6 +60,11 @@ pub(super) trait Handler {
     /// # Errors
     /// What ends the run.
     fn said(&mut self, links: &mut Links, who: usize, said: Said<'_>, at: Nanos) -> Result<(), Failure>;
+
+    /// Connection `who` is open, and says `hello` at `at`.
+    fn upgraded(&mut self, who: usize, at: Nanos) {
+        let _ = (who, at);
+    }
 
     /// Connection `who` ended, though nobody closed it here.
     ///
@@ -208,6 +213,9 @@ impl Net {
                     Ok(None) => break,
                     Ok(Some((said, end))) => {
                         start += end;
+                        if stage == Stage::Upgrading {
+                            handler.upgraded(who, at);
+                        }
                         if let Some(said) = said {
                             self.links.note(who, &said);
                             handler.said(&mut self.links, who, said, at)?;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::Faults;
 use super::gauge::{Sample, Times};
+use super::machine;
 use crate::escape;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -16,12 +17,14 @@ pub(super) struct Report {
     scenario: &'static str,
     settings: Vec<(String, Value)>,
     figures: Vec<(String, Value)>,
+    /// For a table of all scenarios: what was measured, and what came out.
+    headlines: Vec<(String, String)>,
     faults: Faults,
 }
 
 impl Report {
     pub(super) fn new(scenario: &'static str, faults: Faults) -> Self {
-        Self { scenario, settings: Vec::new(), figures: Vec::new(), faults }
+        Self { scenario, settings: Vec::new(), figures: Vec::new(), headlines: Vec::new(), faults }
     }
 
     /// Adds what was asked for.
@@ -47,7 +50,6 @@ impl Report {
 
     /// Adds a distribution, in milliseconds.
     pub(super) fn times(&mut self, name: &str, times: &Times) -> &mut Self {
-        let millis = |time: Duration| rounded(time.as_secs_f64() * 1e3);
         if times.count() > 0 {
             for (percentile, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)] {
                 self.figures
@@ -75,6 +77,25 @@ impl Report {
         self.number("bench_cpus", to.own.saturating_sub(from.own).as_secs_f64() / time)
     }
 
+    /// Adds the server's memory at two moments.
+    pub(super) fn memory(&mut self, from: &Sample, to: &Sample) -> &mut Self {
+        let mebibytes =
+            |sample: &Sample| sample.resident_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
+        self.maybe("server_memory_before_mib", mebibytes(from));
+        self.maybe("server_memory_after_mib", mebibytes(to))
+    }
+
+    /// Adds a row for the table of all scenarios.
+    pub(super) fn headline(&mut self, what: &str, figure: &str) -> &mut Self {
+        self.headlines.push((what.to_owned(), figure.to_owned()));
+        self
+    }
+
+    /// The rows for the table of all scenarios.
+    pub(super) fn headlines(&self) -> &[(String, String)] {
+        &self.headlines
+    }
+
     /// A promise that did not hold is what this program ends with.
     pub(super) const fn exit(&self) -> Exit {
         if self.faults.are_none() { Exit::Done } else { Exit::Broken }
@@ -99,6 +120,8 @@ impl Report {
         json!({
             "scenario": self.scenario,
             "version": env!("CARGO_PKG_VERSION"),
+            "at": jiff::Timestamp::now().to_string(),
+            "machine": machine::told(),
             "settings": object(&self.settings),
             "figures": object(&self.figures),
             "checks": { "lost": lost, "repeated": repeated, "reordered": reordered, "strange": strange, "first": sentences },
@@ -123,6 +146,29 @@ impl Report {
         });
         rows.extend(sentences.iter().map(|sentence| format!("    {}", escape::line(sentence))));
         rows
+    }
+}
+
+/// What `per` things cost the server between two samples, in words.
+pub(super) fn per(from: &Sample, to: &Sample, per: u64) -> String {
+    match to.server.zip(from.server) {
+        Some((to, from)) => {
+            format!("{} µs", rounded(to.saturating_sub(from).as_secs_f64() * 1e6 / per as f64))
+        }
+        None => "not told".to_owned(),
+    }
+}
+
+/// A time in milliseconds, to what means something.
+pub(super) fn millis(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1e3)
+}
+
+/// Thousands of things, in words.
+pub(super) fn kilo(number: f64) -> String {
+    match number >= 100_000.0 {
+        true => format!("{:.0} k", number / 1e3),
+        false => format!("{:.1} k", number / 1e3),
     }
 }
 

@@ -1,9 +1,15 @@
 //! The scenarios, a file each: what is asked for, as a plan, and what is told about it.
 
+mod catchup;
+mod connect;
 mod fanout;
+mod history;
+mod idle;
 mod publish;
 mod rooms;
+mod storm;
 
+use super::check::Faults;
 use super::flow::{Flow, Pace, Span};
 use super::hello::Hellos;
 use super::net::Net;
@@ -32,6 +38,11 @@ pub(super) fn run(bench: &mut Bench, scenario: &Scenario) -> Result<Report, Fail
         Scenario::Fanout(fanout) => fanout::run(bench, fanout),
         Scenario::Rooms(rooms) => rooms::run(bench, rooms),
         Scenario::Publish(publish) => publish::run(bench, publish),
+        Scenario::Storm(storm) => storm::run(bench, storm),
+        Scenario::Idle(idle) => idle::run(bench, idle),
+        Scenario::Connect(connect) => connect::run(bench, connect),
+        Scenario::History(history) => history::run(bench, history),
+        Scenario::Catchup(catch_up) => catchup::run(bench, catch_up),
     }
 }
 
@@ -48,10 +59,16 @@ impl Bench {
     /// A report with what is true of all scenarios, of a flow that has ended.
     fn report(&self, scenario: &'static str, flow: Flow) -> Report {
         let (faults, durability) = flow.finish();
+        let mut report = self.plain_report(scenario, faults);
+        report.setting("durability", durability);
+        report
+    }
+
+    /// A report with what is true of all scenarios.
+    fn plain_report(&self, scenario: &'static str, faults: Faults) -> Report {
         let mut report = Report::new(scenario, faults);
         report
             .setting("server", self.server.as_str())
-            .setting("durability", durability)
             .setting("seconds", self.common.seconds.as_secs_f64())
             .setting("warm_up_seconds", self.common.warm_up.as_secs_f64())
             .setting("body_bytes", self.common.body_bytes);

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 pub(super) use self::fold::Folded;
 use self::process::{Process, Stage};
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// What all clients have in common.
 #[derive(Clone, Debug)]

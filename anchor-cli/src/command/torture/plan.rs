@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// One thing that goes wrong, or comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

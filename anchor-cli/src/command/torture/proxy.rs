@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use self::fate::Fate;
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// A running proxy; dropping it ends all its connections.
 #[derive(Debug)]

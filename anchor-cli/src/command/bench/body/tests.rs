@@ -1,3 +1,5 @@
+//! What is written is what is read.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Right and wrong deliveries, and what the checker says of them.
+
 use super::*;
 use crate::command::bench::net::Nanos;
 

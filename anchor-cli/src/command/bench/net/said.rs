@@ -7,11 +7,14 @@ use anchor_core::session::frame::ServerFrame;
 use anchor_transport::codec::{Encoding, FrameKind};
 use bytes::Bytes;
 
+use crate::exit::{Exit, Failure};
+
 /// A frame of a server.
 #[derive(Debug)]
 pub(crate) enum Said<'a> {
     Events(EventsSeen<'a>),
     Ack(AckSeen<'a>),
+    Page(PageSeen<'a>),
     Other(Box<ServerFrame>),
 }
 
@@ -19,16 +22,26 @@ pub(crate) enum Said<'a> {
 #[derive(Debug)]
 pub(crate) struct EventsSeen<'a> {
     pub(crate) room: &'a str,
+    pub(crate) epoch: [u8; 8],
     /// The offset of the first event.
     pub(crate) first: u64,
     left: usize,
     reader: Reader<'a>,
 }
 
+/// A `page` frame, its events still to be taken.
+#[derive(Debug)]
+pub(crate) struct PageSeen<'a> {
+    /// That of the request.
+    pub(crate) id: u64,
+    pub(crate) events: EventsSeen<'a>,
+}
+
 /// What is looked at of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventSeen<'a> {
     pub(crate) offset: u64,
+    pub(crate) chain: [u8; 8],
     /// The public name of the client that published it.
     pub(crate) client: [u8; 8],
     pub(crate) seq: u64,
@@ -40,7 +53,9 @@ pub(crate) struct EventSeen<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AckSeen<'a> {
     pub(crate) seq: u64,
+    pub(crate) epoch: [u8; 8],
     pub(crate) offset: u64,
+    pub(crate) chain: [u8; 8],
     pub(crate) is_duplicate: bool,
     pub(crate) durability: &'a str,
 }
@@ -52,12 +67,12 @@ impl<'a> Said<'a> {
     /// A sentence where it is none.
     pub(super) fn read(frame: &'a [u8]) -> Result<Self, String> {
         let mut reader = Reader::from_slice(frame);
-        let kind = reader.array().and_then(|_| reader.uint()).map_err(|error| error.to_string())?;
+        let said = |error: Malformed| error.to_string();
+        let kind = reader.array().and_then(|_| reader.uint()).map_err(said)?;
         match FrameKind::from_number(kind) {
-            Some(FrameKind::Events) => {
-                EventsSeen::read(reader).map(Self::Events).map_err(|error| error.to_string())
-            }
-            Some(FrameKind::Ack) => AckSeen::read(reader).map(Self::Ack).map_err(|error| error.to_string()),
+            Some(FrameKind::Events) => EventsSeen::read(reader).map(Self::Events).map_err(said),
+            Some(FrameKind::Ack) => AckSeen::read(reader).map(Self::Ack).map_err(said),
+            Some(FrameKind::Page) => PageSeen::read(reader).map(Self::Page).map_err(said),
             _ => Encoding::MessagePack
                 .decode_server(&Bytes::copy_from_slice(frame))
                 .map(|frame| Self::Other(Box::new(frame)))
@@ -67,19 +82,26 @@ impl<'a> Said<'a> {
 }
 
 impl<'a> EventsSeen<'a> {
+    /// What `events` and `page` have in common.
     fn read(mut reader: Reader<'a>) -> Result<Self, Malformed> {
         let room = reader.str()?;
-        reader.fixed::<8>()?;
+        let epoch = if reader.nil()? { [0; 8] } else { reader.fixed()? };
         let first = reader.uint()?;
         let left = reader.array()?;
-        Ok(Self { room, first, left, reader })
+        Ok(Self { room, epoch, first, left, reader })
     }
 
     /// Takes the next event, after which `None`.
     ///
     /// # Errors
-    /// [`Malformed`] where it is none.
-    pub(crate) fn next(&mut self) -> Result<Option<EventSeen<'a>>, Malformed> {
+    /// A sentence where it is none.
+    pub(crate) fn next(&mut self) -> Result<Option<EventSeen<'a>>, Failure> {
+        let broken =
+            |error: Malformed| Failure::new(Exit::Failure, format!("the server sends no event: {error}"));
+        self.next_event().map_err(broken)
+    }
+
+    fn next_event(&mut self) -> Result<Option<EventSeen<'a>>, Malformed> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let reader = &mut self.reader;
@@ -87,7 +109,7 @@ impl<'a> EventsSeen<'a> {
             reader.array()?.checked_sub(ELEMENTS).ok_or(Malformed("an event of fewer than 12 elements"))?;
         let offset = reader.uint()?;
         reader.uint()?;
-        reader.fixed::<8>()?;
+        let chain = reader.fixed()?;
         reader.uint()?;
         reader.str()?;
         let client = reader.fixed()?;
@@ -107,7 +129,14 @@ impl<'a> EventsSeen<'a> {
             }
         };
         (0..further).try_for_each(|_| reader.skip())?;
-        Ok(Some(EventSeen { offset, client, seq, body }))
+        Ok(Some(EventSeen { offset, chain, client, seq, body }))
+    }
+}
+
+impl<'a> PageSeen<'a> {
+    fn read(mut reader: Reader<'a>) -> Result<Self, Malformed> {
+        let id = reader.uint()?;
+        Ok(Self { id, events: EventsSeen::read(reader)? })
     }
 }
 
@@ -115,13 +144,11 @@ impl<'a> AckSeen<'a> {
     fn read(mut reader: Reader<'a>) -> Result<Self, Malformed> {
         let seq = reader.uint()?;
         reader.str()?;
-        reader.fixed::<8>()?;
-        let offset = reader.uint()?;
-        reader.fixed::<8>()?;
+        let (epoch, offset, chain) = (reader.fixed()?, reader.uint()?, reader.fixed()?);
         reader.uint()?;
         reader.uint()?;
         let is_duplicate = reader.raw(1)? == [MSGPACK_TRUE];
-        Ok(Self { seq, offset, is_duplicate, durability: reader.str()? })
+        Ok(Self { seq, epoch, offset, chain, is_duplicate, durability: reader.str()? })
     }
 }
 

@@ -1,3 +1,5 @@
+//! The frame against the codec of the protocol.
+
 use anchor_core::session::frame::ClientFrame;
 use anchor_transport::codec::Encoding;
 use bytes::Bytes;

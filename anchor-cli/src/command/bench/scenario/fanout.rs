@@ -2,8 +2,9 @@
 
 use super::{Bench, tell_pace};
 use crate::args::bench::{Fanout, FanoutRate};
-use crate::command::bench::flow::{Done, Flow, Measured, Pace, Plan, Role};
-use crate::command::bench::report::Report;
+use crate::command::bench::crowd::{Done, Plan, Role};
+use crate::command::bench::flow::{Flow, Measured, Pace};
+use crate::command::bench::report::{Report, kilo, millis, per};
 use crate::exit::Failure;
 
 pub(super) fn run(bench: &mut Bench, fanout: &Fanout) -> Result<Report, Failure> {
@@ -35,11 +36,27 @@ pub(super) fn run(bench: &mut Bench, fanout: &Fanout) -> Result<Report, Failure>
     let mut report = bench.report("fanout", flow);
     report.setting("subscribers", fanout.subscribers).setting("stalled", stalled);
     tell_pace(&mut report, pace);
-    if let Some(most) = most {
+    if let Some(most) = &most {
         report.number("most_deliveries_per_second", most.per_second(most.deliveries));
         report.number("most_messages_per_second", most.per_second(most.acks));
     }
     tell(&mut report, &measured);
+
+    let what = format!("fan-out: 1 room, {} subscribers", fanout.subscribers);
+    if let Some(closed) = most.as_ref().or(fanout.rate.is_none().then_some(&measured)) {
+        let Measured { from, to, deliveries, .. } = closed;
+        report.headline(
+            &format!("{what}, {} messages on their way: deliveries/s · CPU per delivery", fanout.in_flight),
+            &format!("{} · {}", kilo(closed.per_second(*deliveries)), per(from, to, *deliveries)),
+        );
+    }
+    if let Pace::Open { per_second } = pace {
+        let percentile = |percent| millis(measured.delivery.percentile(percent));
+        report.headline(
+            &format!("{what}, {per_second:.0} messages/s: p50 / p99 publish → delivery"),
+            &format!("{} / {} ms", percentile(50.0), percentile(99.0)),
+        );
+    }
     Ok(report)
 }
 
@@ -52,13 +69,6 @@ pub(super) fn tell(report: &mut Report, measured: &Measured) {
         .costs(from, to, "delivery", *deliveries)
         .load(from, to)
         .times("delivery", &measured.delivery)
-        .times("ack", &measured.ack);
-    memory(report, measured);
-}
-
-/// The server's memory before and after.
-pub(super) fn memory(report: &mut Report, measured: &Measured) {
-    let mebibytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
-    report.maybe("server_memory_before_mib", mebibytes(measured.from.resident_bytes));
-    report.maybe("server_memory_after_mib", mebibytes(measured.to.resident_bytes));
+        .times("ack", &measured.ack)
+        .memory(from, to);
 }

@@ -1,9 +1,10 @@
 //! Everyone publishes into a room of their own, and nobody reads.
 
-use super::{Bench, fanout, pace, tell_pace};
+use super::{Bench, pace, tell_pace};
 use crate::args::bench::Publish;
-use crate::command::bench::flow::{Done, Flow, Measured, Plan, Role};
-use crate::command::bench::report::Report;
+use crate::command::bench::crowd::{Done, Plan, Role};
+use crate::command::bench::flow::{Flow, Measured};
+use crate::command::bench::report::{Report, kilo, per};
 use crate::exit::Failure;
 
 pub(super) fn run(bench: &mut Bench, publish: &Publish) -> Result<Report, Failure> {
@@ -30,7 +31,11 @@ pub(super) fn run(bench: &mut Bench, publish: &Publish) -> Result<Report, Failur
         .number("acks_per_second", measured.per_second(*acks))
         .costs(from, to, "publish", *acks)
         .load(from, to)
-        .times("ack", &measured.ack);
-    fanout::memory(&mut report, &measured);
+        .times("ack", &measured.ack)
+        .memory(from, to);
+    report.headline(
+        &format!("publish: {connections} connections, each its own room: acked/s · CPU per publish"),
+        &format!("{} · {}", kilo(measured.per_second(*acks)), per(from, to, *acks)),
+    );
     Ok(report)
 }

@@ -2,8 +2,9 @@
 
 use super::{Bench, fanout, pace, tell_pace};
 use crate::args::bench::Rooms;
-use crate::command::bench::flow::{Done, Flow, Plan, Role};
-use crate::command::bench::report::Report;
+use crate::command::bench::crowd::{Done, Plan, Role};
+use crate::command::bench::flow::{Flow, Measured};
+use crate::command::bench::report::{Report, kilo, per};
 use crate::exit::Failure;
 
 pub(super) fn run(bench: &mut Bench, rooms: &Rooms) -> Result<Report, Failure> {
@@ -28,5 +29,13 @@ pub(super) fn run(bench: &mut Bench, rooms: &Rooms) -> Result<Report, Failure> {
     report.setting("connections", rooms.connections).setting("rooms", count);
     tell_pace(&mut report, pace);
     fanout::tell(&mut report, &measured);
+    let Measured { from, to, deliveries, acks, .. } = &measured;
+    report.headline(
+        &format!(
+            "rooms: {} connections, {count} rooms, everyone talks: acked publishes/s · CPU per delivery",
+            rooms.connections
+        ),
+        &format!("{} · {}", kilo(measured.per_second(*acks)), per(from, to, *deliveries)),
+    );
     Ok(report)
 }

@@ -14,8 +14,8 @@ use futures::{FutureExt, StreamExt};
 
 use super::journal::{Journal, now_ms};
 use crate::args::torture;
-use crate::command::torture::dice::Dice;
 use crate::command::torture::history::Line;
+use crate::dice::Dice;
 use crate::exit::{Exit, Failure};
 
 /// What the rest of the process may know of it.

@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::journal::{Journal, now_ms};
-use crate::command::torture::dice::Dice;
 use crate::command::torture::history::{Line, Place};
+use crate::dice::Dice;
 use crate::exit::{Exit, Failure};
 
 /// The heads to reach; `None` while there is no end.

@@ -9,7 +9,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::command::torture::dice::Dice;
+use crate::dice::Dice;
 
 /// What becomes of a connection. Bytes are counted in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

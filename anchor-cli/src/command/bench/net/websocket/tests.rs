@@ -1,3 +1,5 @@
+//! Frames and the handshake, byte by byte.
+
 use super::*;
 
 /// As a server sends it: without a mask.

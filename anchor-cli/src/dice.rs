@@ -4,18 +4,18 @@ use std::time::Duration;
 
 /// Splitmix64. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Dice for the purpose `name` of a run with `seed`.
-    pub(super) fn new(seed: u64, name: u64) -> Self {
+    pub(crate) fn new(seed: u64, name: u64) -> Self {
         let mut dice = Self(seed);
         dice.0 = dice.next().wrapping_add(name.wrapping_mul(GOLDEN));
         dice
     }
 
     /// Any number.
-    pub(super) const fn next(&mut self) -> u64 {
+    pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Dice {
     }
 
     /// A number below `below`; zero if that is.
-    pub(super) const fn below(&mut self, below: u64) -> u64 {
+    pub(crate) const fn below(&mut self, below: u64) -> u64 {
         match below {
             0 => 0,
             below => self.next() % below,
@@ -32,23 +32,23 @@ impl Dice {
     }
 
     /// An index below `length`; zero if that is.
-    pub(super) fn index(&mut self, length: usize) -> usize {
+    pub(crate) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
     /// True `percent` times of a hundred.
-    pub(super) const fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
     /// A time from `low` to `high`.
-    pub(super) fn time(&mut self, low: Duration, high: Duration) -> Duration {
+    pub(crate) fn time(&mut self, low: Duration, high: Duration) -> Duration {
         let span = u64::try_from(high.saturating_sub(low).as_micros()).unwrap_or(u64::MAX);
         low + Duration::from_micros(self.below(span.saturating_add(1)))
     }
 
     /// A number from 1 to `high`, small ones as often as large ones by their number of digits.
-    pub(super) const fn magnitude(&mut self, high: u64) -> u64 {
+    pub(crate) const fn magnitude(&mut self, high: u64) -> u64 {
         let bits = u64::BITS - high.leading_zeros();
         let low = 1_u64 << self.below(bits as u64);
         let number = low + self.below(low);
