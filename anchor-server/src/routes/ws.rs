@@ -33,22 +33,25 @@ pub(super) async fn upgrade(
         tracing::debug!(?peer, reason = refusal.sentence(), "a handshake was refused");
     })?;
     let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
-    let answer = socket::switching(&opening.key, opening.encoding.subprotocol());
-    let connection = connection(opening, state.clone(), peer).instrument(span);
+    let answer = socket::switching(opening.key, opening.encoding.subprotocol());
+    let Opening { encoding, upgrade, admitted, .. } = opening;
+    let connection = connection(upgrade, encoding, admitted, state.clone(), peer).instrument(span);
     state.shards().spawn(state.admission(), connection);
     Ok(answer)
 }
 
 /// A handshake that was found good.
-struct Opening {
-    key: HeaderValue,
+///
+/// The key lies in the buffer that the request was read into, as all of its head does: it must not outlive the request.
+struct Opening<'a> {
+    key: &'a HeaderValue,
     encoding: Encoding,
     upgrade: OnUpgrade,
     admitted: Admitted,
 }
 
 /// Checks a handshake (RFC 6455, section 4.2.1), where it comes from, and whether there is a place.
-fn open(parts: &Parts, upgrade: Option<OnUpgrade>, state: &State) -> Result<Opening, Refusal> {
+fn open<'a>(parts: &'a Parts, upgrade: Option<OnUpgrade>, state: &State) -> Result<Opening<'a>, Refusal> {
     let headers = &parts.headers;
     let asks =
         names(headers, &header::CONNECTION, "upgrade") && names(headers, &header::UPGRADE, "websocket");
@@ -84,12 +87,17 @@ fn open(parts: &Parts, upgrade: Option<OnUpgrade>, state: &State) -> Result<Open
         ),
         Turned::Stopping => Refusal::unavailable("the server stops: come back in a moment"),
     })?;
-    Ok(Opening { key: key.clone(), encoding, upgrade, admitted })
+    Ok(Opening { key, encoding, upgrade, admitted })
 }
 
 /// A connection from its handshake to its end. Holds its place until then.
-async fn connection(opening: Opening, state: State, peer: Option<Peer>) {
-    let Opening { upgrade, encoding, admitted, .. } = opening;
+async fn connection(
+    upgrade: OnUpgrade,
+    encoding: Encoding,
+    admitted: Admitted,
+    state: State,
+    peer: Option<Peer>,
+) {
     match Socket::take(upgrade).await {
         Ok(Socket::Own(socket, early)) => session(socket, &early, encoding, state, peer).await,
         Ok(Socket::Hosted(socket)) => Box::pin(session(socket, &[], encoding, state, peer)).await,
