@@ -81,10 +81,12 @@ async fn echo<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO, early: &[u8]) -> s
         loop {
             match websocket.receive(&mut bytes, &mut output) {
                 Ok(Some(Message::Text(text))) => {
-                    write_message(&mut output, true, |output| output.extend_from_slice(text.as_bytes()));
+                    write_message(&mut output, true, text.len(), |output| {
+                        output.extend_from_slice(text.as_bytes())
+                    });
                 }
                 Ok(Some(Message::Binary(data))) => {
-                    write_message(&mut output, false, |output| output.extend_from_slice(&data));
+                    write_message(&mut output, false, data.len(), |output| output.extend_from_slice(&data));
                 }
                 Ok(Some(Message::Close(_))) => {
                     websocket.answer_close(&mut output);

@@ -41,7 +41,9 @@ pub fn run() -> ExitCode {
 /// Serves until a signal or the store ends it.
 fn serve(config: &Config, lines: Lines) -> ExitCode {
     raise_file_limit(config.connections_max);
-    let ended = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().event_interval(EVENT_INTERVAL).enable_all().build();
+    let ended = match runtime {
         Ok(runtime) => runtime.block_on(live(config, lines)),
         Err(error) => Err(Failure::Runtime(error)),
     };
@@ -167,6 +169,10 @@ fn raise_file_limit(connections_max: usize) {
         );
     }
 }
+
+/// Tasks that a worker polls before it looks at its sockets. A shard's turn is one of them, and takes up to 0.2 ms.
+/// Source: measured; tokio's default of 61 takes a third of 200,000 publishes/s, 1 to 8 do not differ.
+const EVENT_INTERVAL: u32 = 8;
 
 /// Files that are no connections: the data, the runtime, the log. Source: chosen; a few dozen are open.
 const OTHER_FILES: usize = 64;

@@ -17,6 +17,7 @@ use axum::Router;
 use axum::routing::get;
 
 pub(crate) use self::refusal::Refusal;
+pub(crate) use self::ws::Connection;
 use crate::state::State;
 
 /// The routes of a server, to be served or nested by a host.

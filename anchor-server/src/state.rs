@@ -8,6 +8,7 @@ use anchor_core::session::Identify;
 
 use crate::admission::Admission;
 use crate::config::Origin;
+use crate::routes::Connection;
 use crate::routes::origin::Origins;
 use crate::shards::Shards;
 
@@ -21,7 +22,7 @@ struct Shared {
     identify: Arc<dyn Identify>,
     origins: Origins,
     admission: Admission,
-    shards: Arc<Shards>,
+    shards: Arc<Shards<Connection>>,
 }
 
 impl State {
@@ -73,7 +74,7 @@ impl State {
         &self.0.admission
     }
 
-    pub(crate) fn shards(&self) -> &Shards {
+    pub(crate) fn shards(&self) -> &Shards<Connection> {
         &self.0.shards
     }
 }

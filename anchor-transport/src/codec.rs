@@ -103,6 +103,16 @@ impl Encoding {
         output.into()
     }
 
+    /// Appends the WebSocket message of a server's frame to `output`, header and all.
+    pub fn write_server_message(self, frame: &ServerFrame, output: &mut Vec<u8>) {
+        let bytes = match frame {
+            // Small, but for those that hold a list.
+            ServerFrame::Ack(_) => 0,
+            frame => layout::server_size_hint(frame),
+        };
+        websocket::write_message(output, self.is_text(), bytes, |output| self.write_server(frame, output));
+    }
+
     /// Appends the bytes of a server's frame to `output`.
     pub fn write_server(self, frame: &ServerFrame, output: &mut Vec<u8>) {
         match self {
@@ -150,8 +160,11 @@ impl Encoding {
             Self::Json => SLOT_JSON,
         };
         run.frame(slot, |run| {
-            let mut output = Vec::with_capacity(RUN_HEADER_BYTES + run.encoded().len());
-            websocket::write_message(&mut output, self.is_text(), |output| self.write_run(run, output));
+            let bytes = RUN_HEADER_BYTES + run.encoded().len();
+            let mut output = Vec::with_capacity(bytes);
+            websocket::write_message(&mut output, self.is_text(), bytes, |output| {
+                self.write_run(run, output)
+            });
             output.into()
         })
     }

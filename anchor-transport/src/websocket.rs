@@ -67,17 +67,26 @@ impl Default for WebSocket {
     }
 }
 
-/// Appends a data message in one frame; `write` appends its payload.
-pub fn write_message(output: &mut Vec<u8>, is_text: bool, write: impl FnOnce(&mut Vec<u8>)) {
+/// Appends a data message in one frame; `write` appends its payload, of about `bytes` bytes: a good guess saves moving it.
+pub fn write_message(output: &mut Vec<u8>, is_text: bool, bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
     let begin = output.len();
-    output.extend_from_slice(&[0; HEADER_BYTES_MIN]);
+    let guessed = header_bytes(bytes);
+    output.resize(begin + guessed, 0);
     write(output);
-    let (header, header_bytes) = header(is_text, output.len() - begin - HEADER_BYTES_MIN);
-    if header_bytes > HEADER_BYTES_MIN {
-        let payload = begin + HEADER_BYTES_MIN;
-        output.splice(payload..payload, std::iter::repeat_n(0, header_bytes - HEADER_BYTES_MIN));
+    let (header, needed) = header(is_text, output.len() - begin - guessed);
+    if needed != guessed {
+        output.splice(begin..begin + guessed, std::iter::repeat_n(0, needed));
     }
-    output[begin..begin + header_bytes].copy_from_slice(&header[..header_bytes]);
+    output[begin..begin + needed].copy_from_slice(&header[..needed]);
+}
+
+/// Bytes of the header in front of an unmasked payload (RFC 6455, section 5.2).
+const fn header_bytes(payload_bytes: usize) -> usize {
+    match payload_bytes {
+        0..=125 => HEADER_BYTES_MIN,
+        126..=0xffff => 4,
+        _ => HEADER_BYTES_MAX,
+    }
 }
 
 /// The payload of a message that [`write_message`] has written.
@@ -92,15 +101,11 @@ pub fn payload(message: &Bytes) -> Bytes {
     )
 }
 
-/// The header of an unmasked, unfragmented data frame, and its length (RFC 6455, section 5.2).
+/// The header of an unmasked, unfragmented data frame, and its length.
 fn header(is_text: bool, payload_bytes: usize) -> ([u8; HEADER_BYTES_MAX], usize) {
     let mut header = [0; HEADER_BYTES_MAX];
     header[0] = FINAL | if is_text { OPCODE_TEXT } else { OPCODE_BINARY };
-    let bytes = match payload_bytes {
-        0..=125 => HEADER_BYTES_MIN,
-        126..=0xffff => 4,
-        _ => HEADER_BYTES_MAX,
-    };
+    let bytes = header_bytes(payload_bytes);
     let length = (payload_bytes as u64).to_be_bytes();
     match bytes {
         HEADER_BYTES_MIN => header[1] = length[7],

@@ -5,20 +5,23 @@
 
 mod socket;
 
+use std::task::{Context, Poll};
+
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{Ended, serve};
+use anchor_transport::server::{Ended, Serving, serve};
 use axum::extract;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tracing::Instrument;
 
 use self::socket::Socket;
 use super::Refusal;
-use crate::admission::{Admitted, Turned};
+use crate::admission::{Admitted, Phase, Turned};
 use crate::listener::Peer;
+use crate::shards::Driven;
 use crate::state::State;
 
 /// Answers a handshake; the session goes on by itself once the answer is out.
@@ -35,8 +38,7 @@ pub(super) async fn upgrade(
     let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
     let answer = socket::switching(opening.key, opening.encoding.subprotocol());
     let Opening { encoding, upgrade, admitted, .. } = opening;
-    let connection = connection(upgrade, encoding, admitted, state.clone(), peer).instrument(span);
-    state.shards().spawn(state.admission(), connection);
+    tokio::spawn(connection(upgrade, encoding, admitted, state, peer).instrument(span));
     Ok(answer)
 }
 
@@ -90,7 +92,7 @@ fn open<'a>(parts: &'a Parts, upgrade: Option<OnUpgrade>, state: &State) -> Resu
     Ok(Opening { key, encoding, upgrade, admitted })
 }
 
-/// A connection from its handshake to its end. Holds its place until then.
+/// Takes a connection out of its handshake and has it served: by a shard, if it is a TCP socket of ours.
 async fn connection(
     upgrade: OnUpgrade,
     encoding: Encoding,
@@ -98,25 +100,53 @@ async fn connection(
     state: State,
     peer: Option<Peer>,
 ) {
+    let (anchor, identify) = (state.anchor().clone(), state.identify());
     match Socket::take(upgrade).await {
-        Ok(Socket::Own(socket, early)) => session(socket, &early, encoding, state, peer).await,
-        Ok(Socket::Hosted(socket)) => Box::pin(session(socket, &[], encoding, state, peer)).await,
+        Ok(Socket::Own(socket, early)) => {
+            let serving = serve(socket, &early, encoding, anchor, identify);
+            let connection = Connection { serving, peer, state: state.clone(), _admitted: admitted };
+            state.shards().drive(state.admission(), connection);
+        }
+        Ok(Socket::Hosted(socket)) => {
+            let serving = serve(socket, &[], encoding, anchor, identify);
+            tokio::select! {
+                ended = serving => note(&ended, peer, &state),
+                () = state.admission().reached(Phase::Aborting) => tracing::debug!("dropped: the server ends"),
+            }
+            drop(admitted);
+        }
         Err(error) => tracing::debug!(%error, "no session came of a handshake"),
     }
-    drop(admitted);
 }
 
-/// The protocol on a connection. A panic in it ends this session alone.
-async fn session<IO>(socket: IO, early: &[u8], encoding: Encoding, state: State, peer: Option<Peer>)
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let ended = serve(socket, early, encoding, state.anchor().clone(), state.identify()).await;
-    if ended == Ended::Panicked {
+/// A connection on a TCP socket of ours. Holds its place until its end.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    serving: Serving<TcpStream>,
+    peer: Option<Peer>,
+    state: State,
+    _admitted: Admitted,
+}
+
+impl Driven for Connection {
+    fn poll(&mut self, cx: &mut Context<'_>, reading: &mut Context<'_>) -> Poll<()> {
+        let polled = self.serving.poll_serving(cx, reading);
+        polled.map(|ended| note(&ended, self.peer, &self.state))
+    }
+
+    fn listen(&mut self, cx: &mut Context<'_>, reading: &mut Context<'_>) -> Poll<()> {
+        let polled = self.serving.poll_listening(cx, reading);
+        polled.map(|ended| note(&ended, self.peer, &self.state))
+    }
+}
+
+/// Writes down how a connection ended.
+fn note(ended: &Ended, peer: Option<Peer>, state: &State) {
+    if *ended == Ended::Panicked {
         let panics = state.admission().count_panic();
         tracing::error!(panics, ?peer, "a session ended in a panic; the others go on");
     } else {
-        tracing::debug!(?ended, "the connection ended");
+        tracing::debug!(?ended, ?peer, "the connection ended");
     }
 }
 

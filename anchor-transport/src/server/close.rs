@@ -11,12 +11,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Ended;
 use super::connection::{Connection, End};
-use crate::websocket::write_message;
 
 /// Ends a connection, within [`GOODBYE_WITHIN`].
 pub(super) async fn close<IO>(mut connection: Connection, mut io: IO, end: End) -> Ended
 where
-    IO: AsyncRead + AsyncWrite + Unpin,
+    IO: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let by = connection.anchor().env().sleep_until(connection.anchor().now() + GOODBYE_WITHIN);
     let (ended, goodbye) = match end {
@@ -34,13 +33,12 @@ where
             // What else was to be written may be what it panicked over.
             connection.unwritten.clear();
             drop(connection.take_pages());
-            let (encoding, output) = (connection.encoding, &mut connection.unwritten);
             let frame = ServerFrame::Goodbye {
                 code: goodbye.code,
                 message: goodbye.message.clone(),
                 reconnect_after_ms: None,
             };
-            write_message(output, encoding.is_text(), |output| encoding.write_server(&frame, output));
+            connection.encoding.write_server_message(&frame, &mut connection.unwritten);
             (Ended::Panicked, Some(goodbye))
         }
     };

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::scratch::{self, Scratch};
 use crate::codec::Encoding;
-use crate::websocket::{WebSocket, close_code_of, write_message};
+use crate::websocket::{WebSocket, close_code_of};
 
 /// A session on a WebSocket.
 pub(super) struct Connection {
@@ -95,7 +95,14 @@ impl Connection {
     }
 
     /// Does what there is to do; ends when the connection does. A panic ends this connection and nothing else.
-    pub(super) fn poll<IO>(&mut self, io: &mut IO, cx: &mut Context<'_>) -> Poll<End>
+    ///
+    /// What the peer sends wakes `reading`, everything else `cx`.
+    pub(super) fn poll<IO>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+        reading: &mut Context<'_>,
+    ) -> Poll<End>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -105,12 +112,12 @@ impl Connection {
                 let Scratch { input, output } = scratch;
                 let mut own = std::mem::take(&mut self.unwritten);
                 if !own.is_empty() {
-                    let polled = self.poll_end(io, cx, input, &mut own);
+                    let polled = self.poll_end(io, cx, reading, input, &mut own);
                     // What was taken at last is memory that an idle connection does not keep.
                     self.unwritten = if own.is_empty() { Vec::new() } else { own };
                     return polled;
                 }
-                let polled = self.poll_end(io, cx, input, output);
+                let polled = self.poll_end(io, cx, reading, input, output);
                 self.unwritten = output.as_slice().to_vec();
                 polled
             })
@@ -118,11 +125,43 @@ impl Connection {
         polled.unwrap_or(Poll::Ready(End::Panicked))
     }
 
+    /// Only listens: hands on what the peer sent, and begins what it asks for. If there is more to do, `cx` is woken to have
+    /// it done by [`Connection::poll`].
+    pub(super) fn listen<IO>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+        reading: &mut Context<'_>,
+    ) -> Poll<End>
+    where
+        IO: AsyncRead + Unpin,
+    {
+        let listened = catch_unwind(AssertUnwindSafe(|| {
+            let now = self.anchor().now();
+            let mut answers = std::mem::take(&mut self.unwritten);
+            let received =
+                scratch::with(|scratch| self.read(now, io, reading, &mut scratch.input, &mut answers));
+            self.act(now, &mut answers);
+            self.unwritten = answers;
+            let has_more = self.take_replies(cx) || !self.unwritten.is_empty() || self.goodbye.is_some();
+            if has_more || matches!(received, Ok(true)) && self.replies.is_empty() {
+                cx.waker().wake_by_ref();
+            }
+            received.err()
+        }));
+        match listened {
+            Ok(None) => Poll::Pending,
+            Ok(Some(end)) => Poll::Ready(end),
+            Err(_) => Poll::Ready(End::Panicked),
+        }
+    }
+
     /// The loop: act, write, take what happened; until nothing more happens now, or the connection ends.
     fn poll_end<IO>(
         &mut self,
         io: &mut IO,
         cx: &mut Context<'_>,
+        reading: &mut Context<'_>,
         input: &mut [u8],
         output: &mut Vec<u8>,
     ) -> Poll<End>
@@ -140,9 +179,10 @@ impl Connection {
                 return Poll::Ready(End::Goodbye(goodbye));
             }
             self.set_alarm();
-            match self.take_what_happened(now, io, cx, input, output) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Pending,
+            let happened = self.take_post(cx) | self.take_replies(cx) | self.take_alarm(now, cx);
+            match self.read(now, io, reading, input, output) {
+                Ok(received) if received || happened => {}
+                Ok(_) => return Poll::Pending,
                 Err(end) => return Poll::Ready(end),
             }
         }
@@ -162,19 +202,15 @@ impl Connection {
         match action {
             Action::Send(frame @ ServerFrame::Page(_)) => {
                 let mut page = Vec::new();
-                self.write_frame(&frame, &mut page);
+                self.encoding.write_server_message(&frame, &mut page);
                 self.pages_bytes += page.len();
                 self.pages.push_back(page.into());
             }
-            Action::Send(frame) => self.write_frame(&frame, output),
+            Action::Send(frame) => self.encoding.write_server_message(&frame, output),
             Action::Deliver(run) => output.extend_from_slice(&self.encoding.encode_run_message(&run)),
             Action::Ask(ask) => self.replies.push(self.desk.answer(&self.session, ask)),
             Action::Close(goodbye) => self.goodbye = Some(goodbye),
         }
-    }
-
-    fn write_frame(&self, frame: &ServerFrame, output: &mut Vec<u8>) {
-        write_message(output, self.encoding.is_text(), |output| self.encoding.write_server(frame, output));
     }
 
     /// Writes what is to be written, then deliveries, as long as the socket takes them: as much in one call as there is.
@@ -233,54 +269,63 @@ impl Connection {
         true
     }
 
-    /// Hands on what happened, so that the publishes of one read share a batch; false if nothing did, and everything that
-    /// can happen wakes `cx`.
-    fn take_what_happened<IO>(
-        &mut self,
-        now: Monotonic,
-        io: &mut IO,
-        cx: &mut Context<'_>,
-        input: &mut [u8],
-        output: &mut Vec<u8>,
-    ) -> Result<bool, End>
-    where
-        IO: AsyncRead + Unpin,
-    {
-        let mut happened = false;
-        if let Poll::Ready(post) = self.desk.poll_post(cx) {
-            self.session.handle_wake(&post.ready);
-            post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
-            happened = true;
-        }
+    /// Hands on what the node has for the session. These three are false if there was nothing, and more wakes `cx`.
+    fn take_post(&mut self, cx: &mut Context<'_>) -> bool {
+        let Poll::Ready(post) = self.desk.poll_post(cx) else { return false };
+        self.session.handle_wake(&post.ready);
+        post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+        true
+    }
+
+    fn take_replies(&mut self, cx: &mut Context<'_>) -> bool {
+        let asked = self.replies.len();
         let mut at = 0;
         while let Some(reply) = self.replies.get_mut(at) {
             match reply.poll_unpin(cx) {
                 Poll::Ready(reply) => {
                     drop(self.replies.swap_remove(at));
                     self.session.handle_reply(reply);
-                    happened = true;
                 }
                 Poll::Pending => at += 1,
             }
         }
         self.replies.shrink_to(REPLIES_KEPT);
-        if self.unreadable.is_none() && self.is_read_from(output) {
-            let mut buffer = ReadBuf::new(input);
-            if let Poll::Ready(read) = Pin::new(io).poll_read(cx, &mut buffer) {
-                let received = buffer.filled();
-                if read.is_err() || received.is_empty() {
-                    return Err(End::Gone);
-                }
-                self.receive(now, received, output)?;
-                happened = true;
-            }
-        }
-        if self.alarm.as_mut().is_some_and(|(_, alarm)| alarm.poll_unpin(cx).is_ready()) {
+        at < asked
+    }
+
+    fn take_alarm(&mut self, now: Monotonic, cx: &mut Context<'_>) -> bool {
+        let rings = self.alarm.as_mut().is_some_and(|(_, alarm)| alarm.poll_unpin(cx).is_ready());
+        if rings {
             self.alarm = None;
             self.session.handle_tick(now);
-            happened = true;
         }
-        Ok(happened)
+        rings
+    }
+
+    /// Hands on what the peer sent, so that the publishes of one read share a batch; false if nothing came, and more wakes
+    /// `reading`.
+    fn read<IO>(
+        &mut self,
+        now: Monotonic,
+        io: &mut IO,
+        reading: &mut Context<'_>,
+        input: &mut [u8],
+        output: &mut Vec<u8>,
+    ) -> Result<bool, End>
+    where
+        IO: AsyncRead + Unpin,
+    {
+        if self.unreadable.is_some() || !self.is_read_from(output) {
+            return Ok(false);
+        }
+        let mut buffer = ReadBuf::new(input);
+        let Poll::Ready(read) = Pin::new(io).poll_read(reading, &mut buffer) else { return Ok(false) };
+        let received = buffer.filled();
+        if read.is_err() || received.is_empty() {
+            return Err(End::Gone);
+        }
+        self.receive(now, received, output)?;
+        Ok(true)
     }
 
     /// False while the peer has to take its answers first.

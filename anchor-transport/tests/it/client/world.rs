@@ -138,7 +138,7 @@ impl fmt::Debug for World {
 }
 
 /// Shakes hands on `io` as any server does, and serves it.
-pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Send + Unpin>(io: IO, anchor: Anchor) {
+pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static>(io: IO, anchor: Anchor) {
     let mut encoding = Encoding::MessagePack;
     #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
     let choose = |request: &Request, mut response: Response| {
