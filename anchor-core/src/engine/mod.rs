@@ -275,7 +275,7 @@ impl BusListener for Ear {
     }
 
     fn interrupted(&self) {
-        self.tails.distrust();
+        self.tails.all().iter().for_each(|tail| tail.distrust());
     }
 }
 

@@ -253,18 +253,25 @@ impl Tail {
         }
     }
 
-    pub(crate) fn watch(&self, watcher: Arc<Watcher>) {
+    /// Wakes `watcher` from now on; true if nobody watched before.
+    pub(crate) fn watch(&self, watcher: Arc<Watcher>) -> bool {
         let mut inner = self.lock();
+        let is_first = inner.watchers.is_empty();
         inner.watchers.push(watcher);
         inner.unwatched_since = None;
+        is_first
     }
 
-    /// Ends what [`Tail::watch`] began.
-    pub(crate) fn unwatch(&self, watcher: &Arc<Watcher>) {
+    /// Ends what [`Tail::watch`] began; true if nobody watches any more.
+    pub(crate) fn unwatch(&self, watcher: &Arc<Watcher>) -> bool {
         let mut inner = self.lock();
         if let Some(at) = inner.watchers.iter().position(|other| Arc::ptr_eq(other, watcher)) {
             inner.watchers.swap_remove(at);
         }
+        if inner.watchers.is_empty() {
+            inner.watchers = Vec::new();
+        }
+        inner.watchers.is_empty()
     }
 
     /// True if nobody watches.
@@ -273,16 +280,10 @@ impl Tail {
     }
 
     /// Since when nobody watches, as far as was looked: from `now` on if that is new. None if somebody does.
-    pub(crate) fn unwatched(&self, now: Monotonic) -> Option<Monotonic> {
+    pub(crate) fn unwatched_since(&self, now: Monotonic) -> Option<Monotonic> {
         let mut inner = self.lock();
         let is_unwatched = inner.watchers.is_empty();
         is_unwatched.then(|| *inner.unwatched_since.get_or_insert(now))
-    }
-
-    /// True if nobody watches, and whoever comes finds nothing here.
-    pub(crate) fn is_idle(&self) -> bool {
-        let inner = self.lock();
-        inner.watchers.is_empty() && inner.runs.is_empty()
     }
 
     /// The users that watch, in the order of their ids, each once.

@@ -1,9 +1,8 @@
 //! The tails of a node: one for each room that somebody here reads or read a moment ago, under one budget of bytes and
 //! age.
 //!
-//! A tail that its last reader leaves stays as long as the runs that it holds, and goes on taking what is committed: many
-//! come back within seconds, all at once, and find what they missed. It leaves with its last run, or once nobody has come
-//! for [`TAIL_AGE_MAX`].
+//! A tail that its last reader leaves stays for [`TAIL_AGE_MAX`] and goes on taking what is committed: many come back
+//! within seconds, all at once, and find what they missed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +16,7 @@ use super::tail::{Pushed, Tail};
 use crate::bus::Bus;
 use crate::environment::Monotonic;
 use crate::id::RoomId;
-use crate::limits::{TAIL_AGE_MAX, TAIL_BYTES_MAX};
+use crate::limits::{TAIL_AGE_MAX, TAIL_BYTES_MAX, TAILS_UNWATCHED_MAX};
 use crate::position::Offset;
 use crate::run::Run;
 
@@ -28,10 +27,17 @@ pub(crate) struct Tails(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     bus: Arc<dyn Bus>,
-    by_room: Mutex<HashMap<RoomId, Arc<Tail>>>,
+    by_room: Mutex<ByRoom>,
     held: Mutex<Held>,
     /// Of the joins of all tails, which leave with the runs that they were made of.
     joined_bytes: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct ByRoom {
+    tails: HashMap<RoomId, Arc<Tail>>,
+    /// How many of them nobody watches.
+    unwatched: usize,
 }
 
 /// The runs that all tails hold, in the order they came: the oldest goes first.
@@ -66,15 +72,16 @@ impl Tails {
     /// Registers a reader of `room`, with a tail that knows nothing if it is the first.
     pub(crate) fn watch(&self, room: &RoomId, watcher: Arc<Watcher>) -> Watch {
         let mut by_room = self.by_room();
-        let tail = match by_room.get(room) {
+        let tail = match by_room.tails.get(room) {
             Some(tail) => tail.clone(),
             None => {
                 let tail = Arc::new(Tail::new(room.clone(), self.0.joined_bytes.clone()));
-                by_room.insert(room.clone(), tail.clone());
+                by_room.tails.insert(room.clone(), tail.clone());
+                by_room.unwatched += 1;
                 tail
             }
         };
-        tail.watch(watcher.clone());
+        by_room.unwatched -= usize::from(tail.watch(watcher.clone()));
         drop(by_room);
         Watch { tails: self.clone(), tail, watcher }
     }
@@ -83,10 +90,8 @@ impl Tails {
     pub(crate) fn push(&self, run: &Run, now: Monotonic) -> Pushed {
         let Some(tail) = self.get(run.room()) else { return Pushed::Passed };
         let pushed = tail.push(run);
-        match pushed {
-            Pushed::Held => self.hold([HeldRun::new(&tail, run, now)]),
-            Pushed::Dropped => self.forget_idle(&tail),
-            Pushed::Passed => {}
+        if pushed == Pushed::Held {
+            self.hold([HeldRun::new(&tail, run, now)]);
         }
         pushed
     }
@@ -95,38 +100,28 @@ impl Tails {
     pub(crate) fn push_all(&self, runs: &[Run], now: Monotonic) {
         let tails: SmallVec<[_; COMMIT_ROOMS]> = {
             let by_room = self.by_room();
-            runs.iter().filter_map(|run| Some((run, by_room.get(run.room())?.clone()))).collect()
+            runs.iter().filter_map(|run| Some((run, by_room.tails.get(run.room())?.clone()))).collect()
         };
         if tails.is_empty() {
             return;
         }
         let mut held = SmallVec::<[_; COMMIT_ROOMS]>::new();
         for (run, tail) in &tails {
-            match tail.push(run) {
-                Pushed::Held => held.push(HeldRun::new(tail, run, now)),
-                Pushed::Dropped => self.forget_idle(tail),
-                Pushed::Passed => {}
+            if tail.push(run) == Pushed::Held {
+                held.push(HeldRun::new(tail, run, now));
             }
         }
         self.hold(held);
     }
 
-    /// Has every tail forget what it knows: news may have been lost.
-    pub(crate) fn distrust(&self) {
-        for tail in self.all() {
-            tail.distrust();
-            self.forget_idle(&tail);
-        }
-    }
-
     /// The tail of `room`, if it has one here.
     pub(crate) fn get(&self, room: &RoomId) -> Option<Arc<Tail>> {
-        self.by_room().get(room).cloned()
+        self.by_room().tails.get(room).cloned()
     }
 
     /// All tails, in the order of their rooms: what is done to each in turn is done in the same turn again.
     pub(crate) fn all(&self) -> Vec<Arc<Tail>> {
-        let mut tails: Vec<_> = self.by_room().values().cloned().collect();
+        let mut tails: Vec<_> = self.by_room().tails.values().cloned().collect();
         tails.sort_unstable_by(|one, other| one.room().cmp(other.room()));
         tails
     }
@@ -134,10 +129,15 @@ impl Tails {
     /// Lets go of runs older than [`TAIL_AGE_MAX`], and of tails that nobody has watched for as long.
     pub(crate) fn age(&self, now: Monotonic) {
         let old = self.held().take_while(|held, _| now.since(held.since) > TAIL_AGE_MAX);
-        self.evict(&old);
-        let left =
-            |tail: &Arc<Tail>| tail.unwatched(now).is_some_and(|since| now.since(since) > TAIL_AGE_MAX);
-        self.all().iter().filter(|tail| left(tail)).for_each(|tail| self.forget(tail, Tail::is_unwatched));
+        evict(&old);
+        for tail in self.all() {
+            if tail.unwatched_since(now).is_some_and(|since| now.since(since) > TAIL_AGE_MAX) {
+                let mut by_room = self.by_room();
+                if tail.is_unwatched() {
+                    self.forget(&mut by_room, &tail);
+                }
+            }
+        }
     }
 
     fn hold(&self, runs: impl IntoIterator<Item = HeldRun>) {
@@ -147,30 +147,14 @@ impl Tails {
             let bytes_max = TAIL_BYTES_MAX.saturating_sub(self.0.joined_bytes.load(Ordering::Relaxed));
             held.take_while(|_, bytes| bytes > bytes_max)
         };
-        self.evict(&over);
+        evict(&over);
     }
 
-    fn evict(&self, runs: &[HeldRun]) {
-        for run in runs {
-            if let Some(tail) = run.tail.upgrade() {
-                tail.evict(run.last);
-                self.forget_idle(&tail);
-            }
-        }
-    }
-
-    /// Drops a tail that nobody watches and in which nobody would find anything.
-    fn forget_idle(&self, tail: &Arc<Tail>) {
-        if tail.is_idle() {
-            self.forget(tail, Tail::is_idle);
-        }
-    }
-
-    /// Drops a tail, if `goes` still says so of it while nobody can come.
-    fn forget(&self, tail: &Arc<Tail>, goes: impl Fn(&Tail) -> bool) {
-        let mut by_room = self.by_room();
-        if goes(tail) && by_room.get(tail.room()).is_some_and(|kept| Arc::ptr_eq(kept, tail)) {
-            by_room.remove(tail.room());
+    /// Drops a tail that nobody watches.
+    fn forget(&self, by_room: &mut ByRoom, tail: &Arc<Tail>) {
+        if by_room.tails.get(tail.room()).is_some_and(|kept| Arc::ptr_eq(kept, tail)) {
+            by_room.tails.remove(tail.room());
+            by_room.unwatched -= 1;
             // Under the lock, so that whoever comes next joins after this.
             self.0.bus.leave(tail.room());
         }
@@ -181,7 +165,7 @@ impl Tails {
         self.0.joined_bytes.load(Ordering::Relaxed)
     }
 
-    fn by_room(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<Tail>>> {
+    fn by_room(&self) -> MutexGuard<'_, ByRoom> {
         self.0.by_room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -213,6 +197,14 @@ impl Held {
     }
 }
 
+fn evict(runs: &[HeldRun]) {
+    for run in runs {
+        if let Some(tail) = run.tail.upgrade() {
+            tail.evict(run.last);
+        }
+    }
+}
+
 impl Watch {
     pub(crate) fn tail(&self) -> &Arc<Tail> {
         &self.tail
@@ -225,8 +217,13 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.tail.unwatch(&self.watcher);
-        self.tails.forget_idle(&self.tail);
+        let mut by_room = self.tails.by_room();
+        if self.tail.unwatch(&self.watcher) {
+            by_room.unwatched += 1;
+            if by_room.unwatched > TAILS_UNWATCHED_MAX {
+                self.tails.forget(&mut by_room, &self.tail);
+            }
+        }
     }
 }
 

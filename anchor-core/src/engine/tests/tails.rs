@@ -14,7 +14,7 @@ use crate::engine::tails::Tails;
 use crate::environment::Monotonic;
 use crate::event::{Body, EventKind};
 use crate::id::{ClientTag, Nonce, RoomId, Seq, UserId};
-use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX, TAIL_AGE_MAX, TAIL_BYTES_MAX};
+use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX, TAIL_AGE_MAX, TAIL_BYTES_MAX, TAILS_UNWATCHED_MAX};
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::{Run, RunBuilder};
 use crate::store::{EpochStart, RoomState};
@@ -299,15 +299,6 @@ fn shared_runs_are_few_and_counted() {
 }
 
 #[test]
-fn the_last_reader_takes_along_a_tail_without_runs() {
-    let watched = watched();
-    let tails = watched.tails.clone();
-    assert!(tails.get(&lobby()).is_some());
-    drop(watched);
-    assert!(tails.get(&lobby()).is_none());
-}
-
-#[test]
 fn a_reader_that_comes_back_finds_what_was_committed_meanwhile() {
     let watched = watched();
     watched.learn(None);
@@ -325,29 +316,41 @@ fn a_reader_that_comes_back_finds_what_was_committed_meanwhile() {
 }
 
 #[test]
-fn a_tail_that_nobody_comes_back_to_leaves_with_its_runs_or_by_its_age() {
-    let tails = |age: u64| {
-        let watched = watched();
-        watched.learn(None);
-        watched.push(&run(EPOCH, Mark::START, 2, "a"));
-        let tails = watched.tails.clone();
-        drop(watched);
-        tails.age(Monotonic(Duration::from_secs(1)));
-        let talks_on = run(EPOCH, tails.get(&lobby()).unwrap().head().unwrap(), 1, "a");
-        tails.push(&talks_on, Monotonic(Duration::from_secs(age)));
-        tails.age(Monotonic(Duration::from_secs(age)));
-        tails.get(&lobby()).is_some()
-    };
-    assert!(tails(50));
-    assert!(!tails(62), "what is said in it keeps it no longer");
+fn a_tail_that_nobody_comes_back_to_leaves_by_its_age() {
+    let seconds = |seconds| Monotonic(Duration::from_secs(seconds));
     let watched = watched();
     watched.learn(None);
-    let first = run(EPOCH, Mark::START, 2, "a");
-    watched.push(&first);
-    let tails = watched.tails.clone();
-    drop(watched);
-    assert_eq!(tails.push(&run(OTHER, first.tip(), 1, "a"), Monotonic::default()), Pushed::Dropped);
-    assert!(tails.get(&lobby()).is_none(), "nothing is left in it");
+    let Watched { tails, watch, mailbox } = watched;
+    drop(watch);
+    tails.age(seconds(1));
+    assert_eq!(tails.push(&run(EPOCH, Mark::START, 2, "a"), seconds(50)), Pushed::Held);
+    tails.age(seconds(61));
+    let watch = tails.watch(&lobby(), Watcher::new(mailbox, Slot(1), None));
+    tails.age(seconds(62));
+    assert!(tails.get(&lobby()).is_some(), "it is read again");
+    drop(watch);
+    tails.age(seconds(63));
+    tails.age(seconds(123));
+    assert!(tails.get(&lobby()).is_some());
+    tails.age(seconds(124));
+    assert!(tails.get(&lobby()).is_none(), "what is said in it keeps it no longer");
+}
+
+#[test]
+fn tails_that_nobody_reads_are_bounded_in_number() {
+    let (tails, mailbox) = (Tails::new(LocalBus.into()), Mailbox::new());
+    let watch = |room: &RoomId| tails.watch(room, Watcher::new(mailbox.clone(), Slot(0), None));
+    let last = RoomId::new("last").unwrap();
+    for n in 0..TAILS_UNWATCHED_MAX {
+        drop(watch(&RoomId::new(n.to_string()).unwrap()));
+    }
+    drop(watch(&last));
+    assert!(tails.get(&last).is_none());
+    let back = watch(&RoomId::new("0").unwrap());
+    drop(watch(&last));
+    assert!(tails.get(&last).is_some(), "there is room for one more");
+    drop(back);
+    assert_eq!(tails.all().len(), TAILS_UNWATCHED_MAX);
 }
 
 #[test]
