@@ -1,6 +1,7 @@
 //! The store as others hold it: the trait's methods, the threads that drive the steps, and the end.
 
 use std::fmt;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, ThreadId};
@@ -19,8 +20,11 @@ use futures::future::BoxFuture;
 use redb::StorageBackend;
 
 use crate::error::OpenError;
-use crate::options::{DISK_COMMIT_BYTES, DISK_RETRY, FREE_BYTES_HOLD, IDLE, Options, REWRITTEN_BYTES};
+use crate::options::{
+    DISK_COMMIT_BYTES, DISK_RETRY, FREE_BYTES_HOLD, IDLE, Options, READER_THREADS_MAX, REWRITTEN_BYTES,
+};
 use crate::queue::{Reply, Request};
+use crate::reader::{Look, Reach};
 use crate::shared::{BACKEND, Databases, Shared};
 use crate::writer::Step;
 use crate::{directory, disk, pager, replay};
@@ -28,8 +32,8 @@ use crate::{directory, disk, pager, replay};
 /// The embedded store: two redb databases in one directory. Clones are the same store.
 ///
 /// A writer's thread makes one durable commit after another, each of everything that waits; a pager's thread moves what
-/// was committed into pages. Reads are done on the thread that polls them: some 10 µs where the pages are cached, a disk
-/// access each where they are not. Dropping the last clone closes the store, as [`RedbStore::close`] does.
+/// was committed into pages. Reads of what is in memory are answered by the thread that polls them; others by one of a few
+/// threads, in turn. Dropping the last clone closes the store, as [`RedbStore::close`] does.
 ///
 /// A write or sync that fails is final, and so is a panic in a step or in the observer that it tells: from then on
 /// everything is answered [`StoreError::Failed`], and the directory must be opened anew, by another process if possible.
@@ -42,6 +46,7 @@ struct Handle {
     shared: Arc<Shared>,
     /// Held by whoever closes the store.
     threads: Mutex<Option<Threads>>,
+    drive: Drive,
     /// The threads' ids, also while they are being waited for.
     ids: Vec<ThreadId>,
 }
@@ -49,6 +54,7 @@ struct Handle {
 struct Threads {
     writer: JoinHandle<()>,
     pager: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 /// Who drives the writer and the pager.
@@ -126,6 +132,31 @@ impl RedbStore {
         !shared.cuts.is_empty() || shared.writer().has_uncut() || pager::has_trimmed(shared).unwrap_or(true)
     }
 
+    /// Looks in memory, and where that does not do has a reader's thread look. Without threads it looks everywhere.
+    async fn looked<T: Send + 'static>(
+        &self,
+        look: impl Fn(Look<'_>) -> Result<T, BoxError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = &self.handle.shared;
+        let everywhere = move |shared: &Shared, look: &dyn Fn(Look<'_>) -> Result<T, BoxError>| {
+            let found = shared.guard_read(Reach::Disk, look)?;
+            Ok(found.expect("a look that reaches the disk does not end before it"))
+        };
+        if self.handle.drive == Drive::Steps {
+            return everywhere(shared, &look);
+        }
+        if let Some(found) = shared.guard_read(Reach::Memory, &look)? {
+            return Ok(found);
+        }
+        let (reply, answer) = oneshot::channel();
+        shared.readers.push(Box::new(move |shared| {
+            if !reply.is_canceled() {
+                drop(reply.send(everywhere(shared, &look)));
+            }
+        }));
+        answer.await.unwrap_or_else(|_| Err(shared.failure().cloned().unwrap_or(StoreError::Closed)))
+    }
+
     /// Finishes what waits, moves it into the pages, and closes both databases and the directory. Blocks until that is
     /// done; then everything is answered [`StoreError::Closed`]. A second call changes nothing.
     pub fn close(&self) {
@@ -151,10 +182,12 @@ impl Handle {
                 drop(thread.join());
             }
         };
-        if let Some(Threads { writer, pager }) = threads.take() {
+        if let Some(Threads { writer, pager, readers }) = threads.take() {
             join(writer);
             shared.cuts.end();
             join(pager);
+            shared.readers.close();
+            readers.into_iter().for_each(join);
         }
         if shared.databases().is_ok() && shared.writer.try_lock().is_ok() {
             drop(shared.guard(|| finish(shared)));
@@ -215,7 +248,8 @@ fn start(
     drive: Drive,
 ) -> Result<RedbStore, OpenError> {
     let shared = replay::open(databases, env, options)?;
-    let mut handle = Handle { shared: Arc::clone(&shared), threads: Mutex::default(), ids: Vec::new() };
+    let mut handle =
+        Handle { shared: Arc::clone(&shared), threads: Mutex::default(), drive, ids: Vec::new() };
     if drive == Drive::Threads {
         let spawn = |name: &str, run: fn(&Shared)| {
             let shared = Arc::clone(&shared);
@@ -224,8 +258,12 @@ fn start(
                 .spawn(move || run(&shared))
                 .map_err(|error| OpenError::Io { during: "starting a thread", source: error.into() })
         };
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let readers = (0..(processors / 2).clamp(1, READER_THREADS_MAX))
+            .map(|_| spawn("anchor-reader", |shared| shared.readers.run(shared)))
+            .collect::<Result<_, _>>()?;
         let pager = spawn("anchor-pager", run_pager)?;
-        let threads = Threads { writer: spawn("anchor-writer", run_writer)?, pager };
+        let threads = Threads { writer: spawn("anchor-writer", run_writer)?, pager, readers };
         handle.ids = [&threads.writer, &threads.pager].map(|thread| thread.thread().id()).to_vec();
         handle.threads = Mutex::new(Some(threads));
     }
@@ -347,23 +385,22 @@ impl Store for RedbStore {
     }
 
     async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
-        let shared = &self.handle.shared;
-        shared.guard_read(|| shared.room_state(room))
+        let room = room.clone();
+        self.looked(move |look| look.room_state(&room)).await
     }
 
     async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
-        let shared = &self.handle.shared;
-        shared.guard_read(|| shared.locate(room, place))
+        let room = room.clone();
+        self.looked(move |look| look.locate(&room, place)).await
     }
 
     async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
-        let shared = &self.handle.shared;
-        shared.guard_read(|| shared.read(&read))
+        self.looked(move |look| look.read(&read)).await
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
-        let shared = &self.handle.shared;
-        shared.guard_read(|| rooms.iter().map(|room| shared.head(room)).collect())
+        let rooms = rooms.to_vec();
+        self.looked(move |look| rooms.iter().map(|room| look.head(room)).collect()).await
     }
 
     async fn rooms(
@@ -371,8 +408,8 @@ impl Store for RedbStore {
         after: Option<&RoomId>,
         limit: usize,
     ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
-        let shared = &self.handle.shared;
-        shared.guard_read(|| shared.room_list(after, limit))
+        let after = after.cloned();
+        self.looked(move |look| look.room_list(after.as_ref(), limit)).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

@@ -18,12 +18,13 @@
 //!   nothing else. Whatever waits when a commit begins goes into it.
 //! - **The pages** have many consecutive events of a room in one value, ready to be sent. They are filled behind the
 //!   writer's back, and trimming the journal comes after.
-//! - **Memory** has what is journalled and not yet paged, within a bound, and caches of the rest.
+//! - **Memory** has what is journalled and not yet paged, within a bound, and caches of the rest. What it has is read at
+//!   once; what it has not, by a few threads.
 //!
 //! `docs/format.md` describes both files. From the line of requests to the files:
 //!
-//! `queue` → `writer` (with `sessions`, `cache`) → `journal` → `visible` ← `reader`; `writer` → `pager` → `pages`,
-//! `windows`. `directory`, `disk` and `replay` open; `tables` names what is in the files.
+//! `queue` → `writer` (with `sessions`, `cache`) → `journal` → `visible` ← `reader` (with `snapshot`, `runs`, `readers`);
+//! `writer` → `pager` → `pages`, `windows`. `directory`, `disk` and `replay` open; `tables` names what is in the files.
 
 mod cache;
 mod check;
@@ -43,10 +44,13 @@ mod pager;
 mod pages;
 mod queue;
 mod reader;
+mod readers;
 mod replay;
 mod restore;
+mod runs;
 mod sessions;
 mod shared;
+mod snapshot;
 mod tables;
 mod visible;
 mod windows;

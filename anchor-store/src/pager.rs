@@ -21,7 +21,13 @@ use crate::tables::{APPLIED, CLIENTS, META, PAGES, ROOM_NUMBERS, ROOMS, TRIMMING
 use crate::windows;
 use crate::writer::Step;
 
-type PagesTable<'t> = Table<'t, (u64, u64), &'static [u8]>;
+/// The table of pages while it is written.
+struct Pages<'t> {
+    table: Table<'t, (u64, u64), &'static [u8]>,
+    out: Encoder,
+    /// The keys that were written.
+    written: &'t mut Vec<(u64, u64)>,
+}
 
 /// A room that a cut changes.
 struct Changed<'c> {
@@ -42,13 +48,16 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     let Some(cut) = cut else {
         return Ok(if remove_trimmed(shared)? { Step::Worked } else { Step::Idle });
     };
+    shared.snapshots.forget();
     let mut transaction = databases.pages.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(true);
-    let changed = write_rooms(&transaction, &cut)?;
+    let mut written = Vec::new();
+    let changed = write_rooms(&transaction, &cut, &mut written)?;
     write_windows(&transaction, &cut)?;
     transaction.open_table(META)?.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
     transaction.commit()?;
+    shared.forget_pages(&written);
     shared.paged(&cut, changed);
     shared.cuts.done(&cut);
     shared.queue.nudge();
@@ -56,7 +65,11 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     Ok(Step::Worked)
 }
 
-fn write_rooms(transaction: &WriteTransaction, cut: &Cut) -> Result<Vec<(RoomId, Row)>, BoxError> {
+fn write_rooms(
+    transaction: &WriteTransaction,
+    cut: &Cut,
+    written: &mut Vec<(u64, u64)>,
+) -> Result<Vec<(RoomId, Row)>, BoxError> {
     let mut runs: Vec<&Stored> = cut.runs.iter().collect();
     // Stable: the runs of a room keep their order.
     runs.sort_by(|a, b| a.run.room().cmp(b.run.room()));
@@ -103,15 +116,16 @@ fn write_rooms(transaction: &WriteTransaction, cut: &Cut) -> Result<Vec<(RoomId,
         meta.insert(ROOM_NUMBERS, numbers.to_be_bytes().as_slice())?;
     }
 
-    let mut out = Encoder::with_capacity(PAGE_BYTES);
     {
-        let mut pages = transaction.open_table(PAGES)?;
+        let mut pages =
+            Pages { table: transaction.open_table(PAGES)?, out: Encoder::with_capacity(PAGE_BYTES), written };
         changed.sort_by_key(|change| change.row.number);
         for change in &mut changed {
-            write_pages(&mut pages, change, &mut out)?;
+            pages.write(change)?;
         }
     }
     changed.sort_by(|a, b| a.room.cmp(&b.room));
+    let mut out = Encoder::default();
     for change in &changed {
         change.row.encode(out.clear());
         rooms.insert(change.room.as_str(), out.as_bytes())?;
@@ -146,54 +160,50 @@ fn advance(row: &mut Row, runs: &[&Stored]) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Fills the open page of a room and those behind it.
-fn write_pages(
-    pages: &mut PagesTable<'_>,
-    change: &mut Changed<'_>,
-    out: &mut Encoder,
-) -> Result<(), BoxError> {
-    let row = &mut change.row;
-    let kept = match row.open_page {
-        Some(first) if !change.runs.is_empty() => {
-            let value = pages.get((row.number, first.0))?.ok_or("the newest page of a room is missing")?;
-            Some(value.value().to_vec())
-        }
-        _ => None,
-    };
-    let mut filling = kept.as_deref().map(Page::decode).transpose()?.map(Filling::open);
-    // An open page that takes nothing more need not be written again.
-    let mut grew = false;
-    for stored in &change.runs {
-        match &mut filling {
-            Some(page) if page.takes(stored) => page.push(stored),
-            _ => {
-                if let Some(page) = filling.replace(Filling::begin(stored)).filter(|_| grew) {
-                    insert_page(pages, row.number, &page, out)?;
+impl Pages<'_> {
+    /// Fills the open page of a room and those behind it.
+    fn write(&mut self, change: &mut Changed<'_>) -> Result<(), BoxError> {
+        let row = &mut change.row;
+        let kept = match row.open_page {
+            Some(first) if !change.runs.is_empty() => {
+                let value =
+                    self.table.get((row.number, first.0))?.ok_or("the newest page of a room is missing")?;
+                Some(value.value().to_vec())
+            }
+            _ => None,
+        };
+        let mut filling = kept.as_deref().map(Page::decode).transpose()?.map(Filling::open);
+        // An open page that takes nothing more need not be written again.
+        let mut grew = false;
+        for stored in &change.runs {
+            match &mut filling {
+                Some(page) if page.takes(stored) => page.push(stored),
+                _ => {
+                    if let Some(page) = filling.replace(Filling::begin(stored)).filter(|_| grew) {
+                        self.insert(row.number, &page)?;
+                    }
                 }
             }
+            grew = true;
         }
-        grew = true;
+        if let Some(page) = filling.filter(|_| grew) {
+            self.insert(row.number, &page)?;
+            row.open_page = Some(page.first());
+        }
+        // What is below the horizon may be removed, even the newest page: then the next event begins another.
+        if row.state.horizon > row.state.head.offset {
+            row.open_page = None;
+        }
+        Ok(())
     }
-    if let Some(page) = filling.filter(|_| grew) {
-        insert_page(pages, row.number, &page, out)?;
-        row.open_page = Some(page.first());
-    }
-    // What is below the horizon may be removed, even the newest page: then the next event begins another.
-    if row.state.horizon > row.state.head.offset {
-        row.open_page = None;
-    }
-    Ok(())
-}
 
-fn insert_page(
-    pages: &mut PagesTable<'_>,
-    number: u64,
-    page: &Filling<'_>,
-    out: &mut Encoder,
-) -> Result<(), BoxError> {
-    page.encode(out.clear());
-    pages.insert((number, page.first().0), out.as_bytes())?;
-    Ok(())
+    fn insert(&mut self, number: u64, page: &Filling<'_>) -> Result<(), BoxError> {
+        page.encode(self.out.clear());
+        let key = (number, page.first().0);
+        self.table.insert(key, self.out.as_bytes())?;
+        self.written.push(key);
+        Ok(())
+    }
 }
 
 fn write_windows(transaction: &WriteTransaction, cut: &Cut) -> Result<(), BoxError> {
@@ -219,6 +229,7 @@ fn remove_trimmed(shared: &Shared) -> Result<bool, BoxError> {
     if !has_trimmed(shared)? {
         return Ok(false);
     }
+    shared.snapshots.forget();
     let databases = shared.databases()?;
     let mut transaction = databases.pages.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
@@ -250,6 +261,7 @@ fn remove_trimmed(shared: &Shared) -> Result<bool, BoxError> {
         }
     }
     transaction.commit()?;
+    shared.snapshots.forget();
     Ok(true)
 }
 

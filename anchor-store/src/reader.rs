@@ -1,33 +1,84 @@
 //! Reads: what is in memory and what is in the pages, as one log.
 //!
-//! Memory is looked at first, the pages afterwards, in one read transaction that ends with the call. What left memory in
-//! between is in the pages then; what is in both is recognised by its offsets, for runs and pages have the same
-//! boundaries. Reads are done in place, on the thread that polls: a page from the cache costs about 10 µs (measured
-//! with the layout), less than handing the call to another thread.
+//! Memory is looked at first, the pages afterwards, in a snapshot that is as new as what left memory until then. What left
+//! memory in between is in the pages, too; what is in both is recognised by its offsets, for runs and pages have the same
+//! boundaries. Pages that were read stay for others; so do runs that were joined.
+//!
+//! A look that must not wait for the disk ends with [`Elsewhere`] where memory does not do; then a thread of
+//! [`crate::readers`] looks again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
+use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use anchor_core::position::{Epoch, Mark, Offset, Ordinal};
-use anchor_core::run::Run;
+use anchor_core::run::{Run, RunParts};
 use anchor_core::store::{Direction, Place, Read, RoomState, StoreError};
-use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
+use bytes::Bytes;
+use thiserror::Error;
 
 use crate::database::{contained, is_final};
-use crate::pages::{Page, Row};
+use crate::pages::Page;
 use crate::shared::Shared;
-use crate::tables::{PAGES, ROOMS};
+use crate::snapshot::Snapshot;
+use crate::visible::LiveRoom;
+
+/// Looks at the logs of a store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'s> {
+    shared: &'s Shared,
+    reach: Reach,
+}
+
+/// How far a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// What is in memory.
+    Memory,
+    /// The pages, too.
+    Disk,
+    /// The pages as they are, not as others read them.
+    DiskAlone,
+}
+
+/// Memory does not have it: to be asked of the disk.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("memory does not have it")]
+pub(crate) struct Elsewhere;
+
+/// A room as a read begins with it, and what of it is only in memory.
+struct Seen {
+    state: RoomState,
+    /// Its number in the pages, if they know it.
+    number: Option<u64>,
+    /// What of it is not in the pages and was asked for.
+    unpaged: Vec<Run>,
+}
 
 impl Shared {
-    /// Runs a read. An error or a panic in it is an error of this read alone, unless the disk failed.
-    pub(crate) fn guard_read<T>(&self, read: impl FnOnce() -> Result<T, BoxError>) -> Result<T, StoreError> {
+    /// Looks as far as it takes.
+    pub(crate) const fn look(&self) -> Look<'_> {
+        Look { shared: self, reach: Reach::Disk }
+    }
+
+    /// Runs a read; `None` if memory does not do and `reach` goes no further. An error or a panic in it is an error of
+    /// this read alone, unless the disk failed.
+    pub(crate) fn guard_read<T>(
+        &self,
+        reach: Reach,
+        read: impl FnOnce(Look<'_>) -> Result<T, BoxError>,
+    ) -> Result<Option<T>, StoreError> {
         // Also what memory alone could answer: a closed store answers nothing.
-        self.databases()?;
-        let error = match contained(read) {
-            Ok(value) => return Ok(value),
+        self.is_open()?;
+        let error = match contained(|| read(Look { shared: self, reach })) {
+            Ok(value) => return Ok(Some(value)),
             Err(error) => error,
         };
         match error.downcast::<StoreError>() {
             Ok(error) => Err(*error),
+            Err(error) if error.is::<Elsewhere>() => Ok(None),
             Err(error) if is_final(&error) => Err(self.fail(error)),
             Err(error) => {
                 tracing::error!(%error, "a read of the store failed");
@@ -35,16 +86,18 @@ impl Shared {
             }
         }
     }
+}
 
+impl Look<'_> {
     pub(crate) fn room_state(&self, room: &RoomId) -> Result<Option<RoomState>, BoxError> {
-        if let Some(live) = self.visible().get(room) {
+        if let Some(live) = self.shared.visible().get(room) {
             return Ok(Some(live.state.clone()));
         }
-        Ok(self.row(room)?.map(|row| row.state.clone()))
+        Ok(self.shared.row(room, self.reach)?.map(|row| row.state.clone()))
     }
 
     pub(crate) fn head(&self, room: &RoomId) -> Result<Option<(Epoch, Mark)>, BoxError> {
-        Ok(self.tip(room)?.map(|tip| (tip.epoch, tip.head)))
+        Ok(self.shared.tip(room, self.reach)?.map(|tip| (tip.epoch, tip.head)))
     }
 
     pub(crate) fn room_list(
@@ -53,12 +106,12 @@ impl Shared {
         limit: usize,
     ) -> Result<Vec<(RoomId, RoomState)>, BoxError> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let mut names: Vec<RoomId> = self.visible().unknown_to_pages(after).take(limit).cloned().collect();
+        let mut names: Vec<RoomId> =
+            self.shared.visible().unknown_to_pages(after).take(limit).cloned().collect();
         {
-            let databases = self.databases()?;
-            let rooms = databases.pages.begin_read()?.open_table(ROOMS)?;
+            let snapshot = self.snapshot()?;
             let from = after.map_or(Unbounded, |room| Excluded(room.as_str()));
-            for entry in rooms.range::<&str>((from, Unbounded))?.take(limit) {
+            for entry in snapshot.rooms.range::<&str>((from, Unbounded))?.take(limit) {
                 let (name, _) = entry?;
                 names.push(RoomId::new(name.value())?);
             }
@@ -117,202 +170,244 @@ impl Shared {
 
     /// The run that holds `offset`, from memory or the pages; `None` if neither does.
     fn run_at(&self, room: &RoomId, offset: Offset) -> Result<Option<Run>, BoxError> {
-        if let Some(live) = self.visible().get(room)
-            && let Some((_, run)) = live.unpaged.get(live.run_behind(offset.previous()))
-            && run.first() <= offset
-        {
-            return Ok(Some(run.clone()));
-        }
-        let Some(pages) = RoomPages::open(self, room)? else { return Ok(None) };
-        let mut found = Vec::new();
-        pages.backward(offset, |run| {
-            found.extend((run.last() >= offset).then_some(run));
-            false
+        let held = |run: &Run| run.first() <= offset;
+        let seen = self.seen(room, |live| {
+            let at = live.run_behind(offset.previous());
+            live.unpaged.get(at).map(|(_, run)| run).filter(|run| held(run)).cloned().into_iter().collect()
         })?;
-        Ok(found.pop())
+        let Some(Seen { number, mut unpaged, .. }) = seen else { return Ok(None) };
+        match (unpaged.pop(), number) {
+            (Some(run), _) => Ok(Some(run)),
+            (None, Some(number)) => self.page(room, number, offset),
+            (None, None) => Ok(None),
+        }
     }
 
     pub(crate) fn read(&self, read: &Read) -> Result<Vec<Run>, BoxError> {
+        let mut look = *self;
         for _ in 0..READ_ATTEMPTS {
             let runs = match read.from {
-                Direction::After(offset) => self.read_after(read, offset)?,
-                Direction::Before(offset) => self.read_before(read, offset)?,
+                Direction::After(offset) => look.read_after(read, offset)?,
+                Direction::Before(offset) => look.read_before(read, offset)?,
             };
             if let Some(runs) = runs {
                 return Ok(runs);
             }
+            self.reach_disk()?;
+            look.reach = Reach::DiskAlone;
         }
         Err(StoreError::Corrupt(format!("{}: events are missing from the log", read.room)).into())
     }
 
-    /// `None` if the log was trimmed while it was read.
+    /// `None` if the log was changed while it was read.
     fn read_after(&self, read: &Read, offset: Offset) -> Result<Option<Vec<Run>>, BoxError> {
-        let Some(state) = self.room_state(&read.room)? else { return Ok(Some(Vec::new())) };
+        let seen = self.seen(&read.room, |live| {
+            if offset >= live.state.head.offset {
+                return Vec::new();
+            }
+            let mut taken = Taken::new(read);
+            // What a group holds before is given, too, and does not count.
+            live.behind(offset).take_while(|run| run.last() <= offset || taken.takes(run)).cloned().collect()
+        })?;
+        let Some(Seen { state, number, unpaged }) = seen else { return Ok(Some(Vec::new())) };
         if offset < state.before_horizon.offset || offset >= state.head.offset {
             return Ok(Some(Vec::new()));
         }
-        let mut memory = Taken::new(read);
-        if let Some(live) = self.visible().get(&read.room) {
-            for (_, run) in live.unpaged.range(live.run_behind(offset)..) {
-                if memory.is_full() {
-                    break;
-                }
-                memory.push(run.clone());
-            }
-        }
         let mut taken = Taken::new(read);
-        if memory.runs.first().is_none_or(|run| run.before().offset > offset) {
-            let Some(pages) = RoomPages::open(self, &read.room)? else { return Ok(None) };
-            pages.forward(offset.next(), |run| {
-                taken.push(run);
-                !taken.is_full()
-            })?;
+        let paged = unpaged.first().map_or(state.head, Run::before).offset;
+        let mut next = offset.next();
+        while next <= paged && !taken.is_full() {
+            let Some(number) = number else { return Ok(None) };
+            let Some(run) = self.page(&read.room, number, next)? else { return Ok(None) };
+            next = run.last().next();
+            taken.push(run);
         }
-        for run in memory.runs {
-            if !taken.is_full() && taken.runs.last().is_none_or(|last| last.last() < run.last()) {
+        for run in unpaged {
+            let is_new = taken.runs.back().is_none_or(|last| last.last() < run.last());
+            if run.last() <= offset {
+                taken.runs.push_back(run);
+            } else if is_new && !taken.is_full() {
                 taken.push(run);
             }
         }
-        taken.finish(&state, |first, _| first.before().offset <= offset)
+        self.finish(taken, &state, |first, _| first.before().offset <= offset)
     }
 
-    /// `None` if the log was trimmed while it was read.
+    /// `None` if the log was changed while it was read.
     fn read_before(&self, read: &Read, offset: Offset) -> Result<Option<Vec<Run>>, BoxError> {
-        let Some(state) = self.room_state(&read.room)? else { return Ok(Some(Vec::new())) };
+        let seen = self.seen(&read.room, |live| {
+            let newest = offset.previous().min(live.state.head.offset);
+            let until = live.unpaged.len().min(live.run_behind(newest.previous()) + 1);
+            let mut taken = Taken::new(read);
+            let before = live.unpaged.range(..until).rev().map(|(_, run)| run);
+            before.filter(|run| run.first() <= newest).take_while(|run| taken.takes(run)).cloned().collect()
+        })?;
+        let Some(Seen { state, number, unpaged }) = seen else { return Ok(Some(Vec::new())) };
         let newest = offset.previous().min(state.head.offset);
         if newest <= state.before_horizon.offset {
             return Ok(Some(Vec::new()));
         }
-        let mut memory = Taken::new(read);
-        if let Some(live) = self.visible().get(&read.room) {
-            let until = live.run_behind(newest.previous());
-            let before = live.unpaged.range(..live.unpaged.len().min(until + 1)).rev();
-            for (_, run) in before.filter(|(_, run)| run.first() <= newest) {
-                if memory.is_full() {
-                    break;
-                }
-                memory.push(run.clone());
+        let mut taken = Taken::new(read);
+        unpaged.into_iter().for_each(|run| taken.push_front(run));
+        let mut oldest = taken.runs.front().map_or(newest, |run| run.before().offset);
+        while oldest > state.before_horizon.offset && !taken.is_full() {
+            let Some(number) = number else { return Ok(None) };
+            let Some(run) = self.page(&read.room, number, oldest)? else { return Ok(None) };
+            while taken.runs.front().is_some_and(|later| later.last() <= run.last()) {
+                taken.runs.pop_front();
             }
+            oldest = run.before().offset;
+            taken.push_front(run);
         }
-        let oldest = memory.runs.last().map_or(newest, |run| run.before().offset);
-        let mut taken = memory;
-        if !taken.is_full() && oldest > state.before_horizon.offset {
-            let Some(pages) = RoomPages::open(self, &read.room)? else { return Ok(None) };
-            pages.backward(oldest, |run| {
-                while taken.runs.last().is_some_and(|later| later.last() <= run.last()) {
-                    taken.runs.pop();
-                }
-                let goes_on = run.before().offset > state.before_horizon.offset;
-                taken.push(run);
-                goes_on && !taken.is_full()
-            })?;
+        self.finish(taken, &state, |_, last| last.last() >= newest)
+    }
+
+    /// What is known of a room, with some of its unpaged runs, all of one moment.
+    fn seen(
+        &self,
+        room: &RoomId,
+        unpaged: impl FnOnce(&LiveRoom) -> Vec<Run>,
+    ) -> Result<Option<Seen>, BoxError> {
+        if let Some(live) = self.shared.visible().get(room) {
+            return Ok(Some(Seen { state: live.state.clone(), number: live.number, unpaged: unpaged(live) }));
         }
-        taken.runs.reverse();
-        taken.finish(&state, |_, last| last.last() >= newest)
-    }
-}
-
-/// Runs that a read has taken, against its limits.
-struct Taken<'r> {
-    read: &'r Read,
-    runs: Vec<Run>,
-    events: usize,
-    bytes: usize,
-}
-
-impl<'r> Taken<'r> {
-    const fn new(read: &'r Read) -> Self {
-        Self { read, runs: Vec::new(), events: 0, bytes: 0 }
+        let Some(row) = self.shared.row(room, self.reach)? else { return Ok(None) };
+        Ok(Some(Seen { state: row.state.clone(), number: Some(row.number), unpaged: Vec::new() }))
     }
 
-    fn push(&mut self, run: Run) {
-        self.events += run.len();
-        self.bytes += run.encoded().len();
-        self.runs.push(run);
-    }
-
-    /// True once a limit is reached; never before the first run.
-    fn is_full(&self) -> bool {
-        self.events > 0 && (self.events >= self.read.events_max || self.bytes >= self.read.bytes_max)
+    /// The page of room `number` that holds `offset`; `None` if there is none.
+    fn page(&self, room: &RoomId, number: u64, offset: Offset) -> Result<Option<Run>, BoxError> {
+        let known = || self.shared.paged_run(number, offset);
+        if self.reach != Reach::DiskAlone
+            && let Some(run) = known()
+        {
+            return Ok(Some(run));
+        }
+        self.reach_disk()?;
+        // Whoever wants a page that another is reading waits for that one.
+        let _turn = self.shared.turn_to_read(number);
+        if self.reach != Reach::DiskAlone
+            && let Some(run) = known()
+        {
+            return Ok(Some(run));
+        }
+        let generation = self.shared.pages_generation();
+        let snapshot = self.snapshot()?;
+        let newest = snapshot.pages.range((number, 0)..=(number, offset.0))?.next_back().transpose()?;
+        let Some((key, value)) = newest else { return Ok(None) };
+        let run = Page::decode(value.value())?.run(room);
+        let (_, first) = key.value();
+        if run.first().0 != first {
+            return Err(format!("{room}: the page at {first} holds other events").into());
+        }
+        if run.last() < offset {
+            return Ok(None);
+        }
+        self.shared.keep_paged_run(generation, number, &run);
+        Ok(Some(run))
     }
 
     /// The runs in rising order, without what lies below the horizon, small ones joined; `None` if they have a hole or
     /// do not hold what they must.
     fn finish(
-        mut self,
+        &self,
+        taken: Taken<'_>,
         state: &RoomState,
         holds: impl FnOnce(&Run, &Run) -> bool,
     ) -> Result<Option<Vec<Run>>, BoxError> {
-        self.runs.retain(|run| run.last() >= state.horizon);
-        let contiguous = self.runs.windows(2).all(|pair| pair[0].tip() == pair[1].before());
-        let (Some(first), Some(last)) = (self.runs.first(), self.runs.last()) else { return Ok(None) };
+        let mut runs: Vec<Run> = taken.runs.into_iter().filter(|run| run.last() >= state.horizon).collect();
+        let contiguous = runs.windows(2).all(|pair| pair[0].tip() == pair[1].before());
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(None) };
         if !contiguous || !holds(first, last) {
             return Ok(None);
         }
         if first.before().offset < state.before_horizon.offset
             && let Some(rest) = first.from_offset(state.horizon)?
         {
-            self.runs[0] = rest;
+            runs[0] = rest;
         }
-        let mut joined: Vec<Run> = Vec::with_capacity(self.runs.len());
-        for run in self.runs {
-            match joined.last_mut() {
-                Some(last) if let Some(both) = last.joined(&run) => *last = both,
-                _ => joined.push(run),
-            }
+        let mut joined = Vec::new();
+        let mut rest = &runs[..];
+        while !rest.is_empty() {
+            let (group, others) = rest.split_at(joinable(rest));
+            joined.push(if let [single] = group { single.clone() } else { self.shared.joined(group) });
+            rest = others;
         }
         Ok(Some(joined))
     }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, BoxError> {
+        self.reach_disk()?;
+        self.shared.snapshot()
+    }
+
+    const fn reach_disk(&self) -> Result<(), Elsewhere> {
+        match self.reach {
+            Reach::Memory => Err(Elsewhere),
+            Reach::Disk | Reach::DiskAlone => Ok(()),
+        }
+    }
 }
 
-/// The pages of one room, in one read transaction.
-struct RoomPages<'r> {
-    room: &'r RoomId,
-    number: u64,
-    pages: ReadOnlyTable<(u64, u64), &'static [u8]>,
+/// How many of `runs`, from the first on, one run can hold.
+fn joinable(runs: &[Run]) -> usize {
+    let (mut events, mut bytes) = (0, 0);
+    let fits = |run: &&Run| {
+        events += run.len();
+        bytes += run.encoded().len();
+        run.epoch() == runs[0].epoch() && events <= RUN_EVENTS_MAX && bytes <= RUN_BYTES_MAX
+    };
+    runs.iter().take_while(fits).count().max(1)
 }
 
-impl<'r> RoomPages<'r> {
-    /// `None` if the pages do not know the room.
-    fn open(shared: &Shared, room: &'r RoomId) -> Result<Option<Self>, BoxError> {
-        let databases = shared.databases()?;
-        let transaction: ReadTransaction = databases.pages.begin_read()?;
-        let Some(row) = transaction.open_table(ROOMS)?.get(room.as_str())? else { return Ok(None) };
-        let number = Row::decode(row.value())?.number;
-        Ok(Some(Self { room, number, pages: transaction.open_table(PAGES)? }))
+/// Runs that follow each other as one.
+pub(crate) fn join(runs: &[Run]) -> Run {
+    let (first, last) = (&runs[0], &runs[runs.len() - 1]);
+    let mut events = Vec::with_capacity(runs.iter().map(|run| run.encoded().len()).sum());
+    runs.iter().for_each(|run| events.extend_from_slice(run.encoded()));
+    Run::from_parts(RunParts { tip: last.tip(), events: Bytes::from(events), ..first.parts().clone() })
+}
+
+/// Runs that a read has taken, in rising order, against its limits.
+struct Taken<'r> {
+    read: &'r Read,
+    runs: VecDeque<Run>,
+    events: usize,
+    bytes: usize,
+}
+
+impl<'r> Taken<'r> {
+    const fn new(read: &'r Read) -> Self {
+        Self { read, runs: VecDeque::new(), events: 0, bytes: 0 }
     }
 
-    /// Gives the page that holds `offset`, or else the newest before it, and those behind it, as long as `take` wants.
-    fn forward(&self, offset: Offset, mut take: impl FnMut(Run) -> bool) -> Result<(), BoxError> {
-        let holding =
-            self.pages.range((self.number, 0)..=(self.number, offset.0))?.next_back().transpose()?;
-        let from = holding.map_or(offset.0, |(key, _)| key.value().1);
-        for entry in self.pages.range((self.number, from)..=(self.number, u64::MAX))? {
-            let (key, value) = entry?;
-            if !take(self.run(key.value(), value.value())?) {
-                break;
-            }
-        }
-        Ok(())
+    fn push(&mut self, run: Run) {
+        self.count(&run);
+        self.runs.push_back(run);
     }
 
-    /// Gives the page that holds `offset`, or else the newest before it, and those before it, as long as `take` wants.
-    fn backward(&self, offset: Offset, mut take: impl FnMut(Run) -> bool) -> Result<(), BoxError> {
-        for entry in self.pages.range((self.number, 0)..=(self.number, offset.0))?.rev() {
-            let (key, value) = entry?;
-            if !take(self.run(key.value(), value.value())?) {
-                break;
-            }
-        }
-        Ok(())
+    fn push_front(&mut self, run: Run) {
+        self.count(&run);
+        self.runs.push_front(run);
     }
 
-    fn run(&self, (_, first): (u64, u64), value: &[u8]) -> Result<Run, BoxError> {
-        let run = Page::decode(value)?.run(self.room);
-        match run.first().0 == first {
-            true => Ok(run),
-            false => Err(format!("{}: the page at {first} holds other events", self.room).into()),
+    /// Counts a run, unless a limit was reached before it.
+    fn takes(&mut self, run: &Run) -> bool {
+        let takes = !self.is_full();
+        if takes {
+            self.count(run);
         }
+        takes
+    }
+
+    fn count(&mut self, run: &Run) {
+        self.events += run.len();
+        self.bytes += run.encoded().len();
+    }
+
+    /// True once a limit is reached; never before the first run.
+    const fn is_full(&self) -> bool {
+        self.events > 0 && (self.events >= self.read.events_max || self.bytes >= self.read.bytes_max)
     }
 }
 

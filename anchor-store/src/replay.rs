@@ -97,7 +97,7 @@ fn follows(shared: &Shared, commit: &Commit) -> Result<(), BoxError> {
     for Stored { run, .. } in &commit.runs {
         let head = match tip.replace(run).filter(|tip| tip.room() == run.room()) {
             Some(tip) => tip.tip(),
-            None => match shared.room_state(run.room())? {
+            None => match shared.look().room_state(run.room())? {
                 Some(state) => {
                     let is_past =
                         |start: &EpochStart| start.epoch == run.epoch() && start.epoch != state.epoch();

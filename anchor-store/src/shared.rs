@@ -11,9 +11,10 @@ use std::time::Duration;
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, RoomId};
+use anchor_core::position::Offset;
+use anchor_core::run::Run;
 use anchor_core::store::{CommitObserver, StoreError};
 use anchor_core::window::Window;
-use redb::ReadableDatabase;
 
 use crate::cache::Cache;
 use crate::database::{OpenDatabase, contained};
@@ -23,7 +24,10 @@ use crate::journal::{Stored, Trimmed};
 use crate::options::{IDLE, Options};
 use crate::pages::Row;
 use crate::queue::Queue;
-use crate::tables::{CLIENTS, ROOMS};
+use crate::reader::{Elsewhere, Reach, join};
+use crate::readers::Readers;
+use crate::runs::Runs;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::visible::{Tip, Visible};
 use crate::windows;
 use crate::writer::Writer;
@@ -40,6 +44,13 @@ pub(crate) struct Shared {
     pub(crate) writer: Mutex<Writer>,
     /// Held by whoever takes a step of the pager. The writer's lock comes before it.
     pub(crate) pager: Mutex<()>,
+    pub(crate) readers: Readers,
+    pub(crate) snapshots: Snapshots,
+    paged_runs: Mutex<PagedRuns>,
+    /// Runs that were joined for readers, by room and the offset before them.
+    joined: Mutex<Runs<(RoomId, Offset)>>,
+    /// Held while a page of some rooms is read.
+    turns: [Mutex<()>; READ_TURNS],
     observer: Mutex<Option<Arc<dyn CommitObserver>>>,
     failed: OnceLock<StoreError>,
     /// The newest commit that the pages hold.
@@ -88,6 +99,14 @@ struct Rows {
     applied: u64,
 }
 
+/// Pages that were read, by room number and first offset.
+#[derive(Debug)]
+struct PagedRuns {
+    runs: Runs<(u64, u64)>,
+    /// How many page steps have changed pages.
+    generation: u64,
+}
+
 impl Shared {
     pub(crate) fn new(
         env: Arc<dyn Environment>,
@@ -102,6 +121,14 @@ impl Shared {
             databases: RwLock::new(Some(Arc::new(databases))),
             visible: RwLock::new(Visible::new(seed.clone())),
             rows: Mutex::new(Rows { cache: Cache::new(options.rooms_cached, seed), applied }),
+            readers: Readers::default(),
+            snapshots: Snapshots::default(),
+            paged_runs: Mutex::new(PagedRuns {
+                runs: Runs::new(options.runs_cache_bytes / 4 * 3),
+                generation: 0,
+            }),
+            joined: Mutex::new(Runs::new(options.runs_cache_bytes / 4)),
+            turns: [const { Mutex::new(()) }; READ_TURNS],
             options,
             queue: Queue::default(),
             cuts: Cuts::default(),
@@ -122,10 +149,21 @@ impl Shared {
         databases.clone().ok_or(StoreError::Closed)
     }
 
+    /// An error if the store is closed or has failed.
+    pub(crate) fn is_open(&self) -> Result<(), StoreError> {
+        self.databases().map(drop)
+    }
+
     /// Lets go of the databases: they are closed once the last read has ended.
     pub(crate) fn release(&self) {
         let databases = self.databases.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(databases);
+        self.snapshots.forget();
+    }
+
+    /// What the pages hold now.
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, BoxError> {
+        self.snapshots.newest(self.databases()?)
     }
 
     pub(crate) fn visible(&self) -> RwLockReadGuard<'_, Visible> {
@@ -191,7 +229,7 @@ impl Shared {
     }
 
     /// The state of a room with the `ts` of its newest event, from memory or the pages.
-    pub(crate) fn row(&self, room: &RoomId) -> Result<Option<Arc<Row>>, BoxError> {
+    pub(crate) fn row(&self, room: &RoomId, reach: Reach) -> Result<Option<Arc<Row>>, BoxError> {
         let applied = {
             let mut rows = self.rows();
             if let Some(row) = rows.cache.get_mut(room) {
@@ -199,9 +237,11 @@ impl Shared {
             }
             rows.applied
         };
-        let databases = self.databases()?;
-        let transaction = databases.pages.begin_read()?;
-        let Some(value) = transaction.open_table(ROOMS)?.get(room.as_str())? else { return Ok(None) };
+        if reach == Reach::Memory {
+            return Err(Elsewhere.into());
+        }
+        let snapshot = self.snapshot()?;
+        let Some(value) = snapshot.rooms.get(room.as_str())? else { return Ok(None) };
         let row = Arc::new(Row::decode(value.value())?);
         let mut rows = self.rows();
         if rows.applied == applied {
@@ -212,20 +252,69 @@ impl Shared {
     }
 
     /// What the writer needs to know of a room; `None` if it has no events.
-    pub(crate) fn tip(&self, room: &RoomId) -> Result<Option<Tip>, BoxError> {
+    pub(crate) fn tip(&self, room: &RoomId, reach: Reach) -> Result<Option<Tip>, BoxError> {
         if let Some(live) = self.visible().get(room) {
             return Ok(Some(live.tip()));
         }
-        let row = self.row(room)?;
+        let row = self.row(room, reach)?;
         Ok(row.map(|row| Tip { epoch: row.state.epoch(), head: row.state.head, ts: row.ts }))
     }
 
     /// A client's window as the pages have it; `None` if they do not know the client.
     pub(crate) fn window(&self, client: &ClientKey) -> Result<Option<Window>, BoxError> {
-        let databases = self.databases()?;
-        let transaction = databases.pages.begin_read()?;
-        let value = transaction.open_table(CLIENTS)?.get(windows::key(client).as_slice())?;
+        let snapshot = self.snapshot()?;
+        let value = snapshot.clients.get(windows::key(client).as_slice())?;
         Ok(value.map(|value| windows::decode(value.value())).transpose()?)
+    }
+
+    /// The page of room `number` that holds `offset`, if it was read lately.
+    pub(crate) fn paged_run(&self, number: u64, offset: Offset) -> Option<Run> {
+        let run = self.paged_runs().runs.newest((number, 0), (number, offset.0))?;
+        (run.last() >= offset).then_some(run)
+    }
+
+    /// To be asked before a page is read that is to be kept.
+    pub(crate) fn pages_generation(&self) -> u64 {
+        self.paged_runs().generation
+    }
+
+    /// Keeps a page that was read, unless pages were changed since `generation`.
+    pub(crate) fn keep_paged_run(&self, generation: u64, number: u64, run: &Run) {
+        let mut paged = self.paged_runs();
+        if paged.generation == generation {
+            paged.runs.insert((number, run.first().0), run.clone());
+        }
+    }
+
+    /// Forgets pages that were written again. To be called between the commit that did and [`Shared::paged`].
+    pub(crate) fn forget_pages(&self, keys: &[(u64, u64)]) {
+        self.snapshots.forget();
+        let mut paged = self.paged_runs();
+        paged.generation += 1;
+        keys.iter().for_each(|key| paged.runs.remove(key));
+    }
+
+    /// Holds others back who read pages of room `number`.
+    pub(crate) fn turn_to_read(&self, number: u64) -> MutexGuard<'_, ()> {
+        let at = usize::try_from(number % READ_TURNS as u64).expect("it is less than an array is long");
+        self.turns[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs that follow each other as one: joined once for all who read them.
+    pub(crate) fn joined(&self, runs: &[Run]) -> Run {
+        let (first, last) = (&runs[0], &runs[runs.len() - 1]);
+        let key = (first.room().clone(), first.before().offset);
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = joined.newest(key.clone(), key.clone())
+            && run.before() == first.before()
+            && run.tip() == last.tip()
+            && run.epoch() == first.epoch()
+        {
+            return run;
+        }
+        let run = join(runs);
+        joined.insert(key, run.clone());
+        run
     }
 
     /// Lets readers see that the pages hold everything up to `applied`, of the given rooms.
@@ -233,7 +322,7 @@ impl Shared {
         let mut visible = self.visible_mut();
         let mut rows = self.rows();
         rows.applied = cut.upto;
-        visible.paged(cut.upto, changed.iter().map(|(room, _)| room));
+        visible.paged(cut.upto, changed.iter().map(|(room, row)| (room, row.number)));
         visible.uncount(cut.events, cut.bytes);
         for (room, row) in changed {
             match visible.get(&room) {
@@ -243,6 +332,10 @@ impl Shared {
         }
         rows.cache.sweep(|_| true);
         self.applied.store(cut.upto, Ordering::Release);
+    }
+
+    fn paged_runs(&self) -> MutexGuard<'_, PagedRuns> {
+        self.paged_runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -315,6 +408,9 @@ impl fmt::Debug for Shared {
             .finish_non_exhaustive()
     }
 }
+
+/// Pages that are read at once at most, but for those of rooms that share a turn. Source: chosen; more than there are threads.
+const READ_TURNS: usize = 16;
 
 /// The name in this crate's errors.
 pub(crate) const BACKEND: &str = "redb";

@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, VecDeque};
 
 use anchor_core::id::RoomId;
+use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::run::Run;
 use anchor_core::store::{EpochStart, RoomState};
@@ -30,8 +31,13 @@ pub(crate) struct LiveRoom {
     pub(crate) state: RoomState,
     /// The `ts` of its newest event.
     pub(crate) ts: u64,
+    /// Its number in the pages, if they know it.
+    pub(crate) number: Option<u64>,
     /// Runs with the numbers of their commits.
     pub(crate) unpaged: VecDeque<(u64, Run)>,
+    /// Where readers begin to join unpaged runs: each begins a group that one run could hold. So those who ask from different
+    /// places are given the same.
+    groups: VecDeque<Group>,
     /// The newest commit that changed it.
     changed: u64,
     /// The newest commit that added events to it.
@@ -46,6 +52,18 @@ pub(crate) struct Tip {
     pub(crate) ts: u64,
 }
 
+/// Some consecutive unpaged runs of a room.
+#[derive(Debug)]
+struct Group {
+    epoch: Epoch,
+    before: Offset,
+    events: usize,
+    bytes: usize,
+}
+
+/// What the pages say of a room: its state, the `ts` of its newest event, and its number.
+pub(crate) type Known = (RoomState, u64, u64);
+
 impl Visible {
     pub(crate) fn new(seed: Seed) -> Self {
         Self { rooms: Map::with_hasher(seed), unknown_to_pages: BTreeSet::new(), events: 0, bytes: 0 }
@@ -58,7 +76,7 @@ impl Visible {
         number: u64,
         commit: &Commit,
         since: u64,
-        mut known: impl FnMut(&RoomId) -> Result<Option<(RoomState, u64)>, E>,
+        mut known: impl FnMut(&RoomId) -> Result<Option<Known>, E>,
     ) -> Result<usize, E> {
         let mut grown = 0;
         for stored in &commit.runs {
@@ -76,7 +94,7 @@ impl Visible {
             }
             room.state.head = run.tip();
             room.ts = *ts;
-            room.unpaged.push_back((number, run.clone()));
+            room.push(number, run);
             room.changed = number;
             grown += usize::from(room.grown <= since);
             room.grown = number;
@@ -98,36 +116,42 @@ impl Visible {
         &mut self,
         id: &RoomId,
         start: impl FnOnce() -> EpochStart,
-        known: impl FnOnce(&RoomId) -> Result<Option<(RoomState, u64)>, E>,
+        known: impl FnOnce(&RoomId) -> Result<Option<Known>, E>,
     ) -> Result<&mut LiveRoom, E> {
         let free = match self.rooms.entry(id.clone()) {
             Entry::Occupied(room) => return Ok(room.into_mut()),
             Entry::Vacant(free) => free,
         };
-        let (state, ts) = known(id)?.unwrap_or_else(|| {
-            self.unknown_to_pages.insert(id.clone());
-            let state = RoomState {
-                epochs: vec![start()],
-                head: Mark::START,
-                horizon: Offset(1),
-                before_horizon: Mark::START,
-            };
-            (state, 0)
-        });
-        Ok(free.insert(LiveRoom { state, ts, unpaged: VecDeque::new(), changed: 0, grown: 0 }))
+        let (state, ts, number) = match known(id)? {
+            Some((state, ts, number)) => (state, ts, Some(number)),
+            None => {
+                self.unknown_to_pages.insert(id.clone());
+                let state = RoomState {
+                    epochs: vec![start()],
+                    head: Mark::START,
+                    horizon: Offset(1),
+                    before_horizon: Mark::START,
+                };
+                (state, 0, None)
+            }
+        };
+        let (unpaged, groups) = Default::default();
+        Ok(free.insert(LiveRoom { state, ts, number, unpaged, groups, changed: 0, grown: 0 }))
     }
 
     /// Lets go of what the pages hold up to commit `applied` of the given rooms.
-    pub(crate) fn paged<'a>(&mut self, applied: u64, rooms: impl Iterator<Item = &'a RoomId>) {
-        for id in rooms {
+    pub(crate) fn paged<'a>(&mut self, applied: u64, rooms: impl Iterator<Item = (&'a RoomId, u64)>) {
+        for (id, number) in rooms {
             self.unknown_to_pages.remove(id);
             let Some(room) = self.rooms.get_mut(id) else { continue };
-            while room.unpaged.front().is_some_and(|(commit, _)| *commit <= applied) {
-                room.unpaged.pop_front();
-            }
             if room.changed <= applied {
                 self.rooms.remove(id);
+                continue;
             }
+            room.number = Some(number);
+            let paged = room.unpaged.iter().take_while(|(commit, _)| *commit <= applied).count();
+            room.unpaged.drain(..paged);
+            room.regroup();
         }
     }
 
@@ -158,8 +182,41 @@ impl LiveRoom {
         Tip { epoch: self.state.epoch(), head: self.state.head, ts: self.ts }
     }
 
+    fn push(&mut self, number: u64, run: &Run) {
+        group(&mut self.groups, run);
+        self.unpaged.push_back((number, run.clone()));
+    }
+
+    fn regroup(&mut self) {
+        self.groups.clear();
+        self.unpaged.iter().for_each(|(_, run)| group(&mut self.groups, run));
+    }
+
+    /// The unpaged runs that hold what follows `offset`, from the beginning of a group on.
+    pub(crate) fn behind(&self, offset: Offset) -> impl Iterator<Item = &Run> {
+        let next = self.groups.partition_point(|group| group.before <= offset);
+        let begin = next.checked_sub(1).map_or(offset, |at| self.groups[at].before);
+        self.unpaged.range(self.run_behind(begin)..).map(|(_, run)| run)
+    }
+
     /// The index of the first unpaged run that ends behind `offset`.
     pub(crate) fn run_behind(&self, offset: Offset) -> usize {
         self.unpaged.partition_point(|(_, run)| run.last() <= offset)
+    }
+}
+
+/// Adds a run to the last group, or to a new one.
+fn group(groups: &mut VecDeque<Group>, run: &Run) {
+    let (events, bytes) = (run.len(), run.encoded().len());
+    match groups.back_mut() {
+        Some(last)
+            if last.epoch == run.epoch()
+                && last.events + events <= RUN_EVENTS_MAX
+                && last.bytes + bytes <= RUN_BYTES_MAX =>
+        {
+            last.events += events;
+            last.bytes += bytes;
+        }
+        _ => groups.push_back(Group { epoch: run.epoch(), before: run.before().offset, events, bytes }),
     }
 }

@@ -35,6 +35,7 @@ use crate::hash::{Map, Seed};
 use crate::journal::{Commit, Stored, Trimmed};
 use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, TRIMMED_COMMITS, VALUE_BYTES_KEPT};
 use crate::queue::Request;
+use crate::reader::Reach;
 use crate::sessions::{Sessions, Standing};
 use crate::shared::{Cut, Shared};
 use crate::tables::COMMITS;
@@ -368,13 +369,13 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
     let mut rows = Map::with_capacity_and_hasher(paged.len(), seed);
     for room in paged {
         if !rows.contains_key(room) {
-            rows.insert(room, shared.row(room)?);
+            rows.insert(room, shared.row(room, Reach::Disk)?);
         }
     }
     let known = |room: &RoomId| -> Result<_, BoxError> {
         // A room that the pager has just finished is not among them.
-        let row = rows.remove(room).map_or_else(|| shared.row(room), Ok)?;
-        Ok(row.map(|row| (row.state.clone(), row.ts)))
+        let row = rows.remove(room).map_or_else(|| shared.row(room, Reach::Disk), Ok)?;
+        Ok(row.map(|row| (row.state.clone(), row.ts, row.number)))
     };
     let grown = shared.visible_mut().add(number, commit, since, known)?;
     if let Some(observer) = shared.observer()
@@ -401,12 +402,12 @@ fn client<'a>(
 
 /// The horizon that a room gets, if it rises.
 fn trimmed(shared: &Shared, room: RoomId, horizon: Offset) -> Result<Option<Trimmed>, BoxError> {
-    let Some(state) = shared.room_state(&room)? else { return Ok(None) };
+    let Some(state) = shared.look().room_state(&room)? else { return Ok(None) };
     let horizon = horizon.min(state.head.offset.next());
     if horizon <= state.horizon {
         return Ok(None);
     }
-    let before = shared.mark_at(&room, horizon.previous())?.ok_or("an event of the log is missing")?;
+    let before = shared.look().mark_at(&room, horizon.previous())?.ok_or("an event of the log is missing")?;
     Ok(Some(Trimmed { room, horizon, before }))
 }
 

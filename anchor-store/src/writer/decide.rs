@@ -16,6 +16,7 @@ use anchor_core::window::{Decision, Entry, Verdict as Known};
 use super::{Writer, client};
 use crate::hash::{Map, Seed};
 use crate::journal::{Commit, Recorded, RecordedOutcome, SIDE_BYTES, Stored, Trimmed};
+use crate::reader::Reach;
 use crate::sessions::Standing;
 use crate::shared::Shared;
 use crate::visible::Tip;
@@ -153,7 +154,7 @@ impl<'a> Deciding<'a> {
         if let Some(index) = self.room_indexes.get(room) {
             return Ok(Some(*index));
         }
-        let tip = match (self.shared.tip(room)?, missing) {
+        let tip = match (self.shared.tip(room, Reach::Disk)?, missing) {
             (Some(tip), _) => tip,
             (None, MissingRoom::Refuse) => return Ok(None),
             (None, MissingRoom::Create) => {

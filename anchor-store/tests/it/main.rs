@@ -13,6 +13,7 @@ mod disk_full;
 mod failing;
 mod faults;
 mod paging;
+mod reading;
 mod regressions;
 #[cfg(feature = "sabotage")]
 mod sabotage;
