@@ -69,7 +69,7 @@ fn check_databases(
         move_everything(&shared)?;
         look(&shared)
     });
-    shared.release();
+    drop(shared.release());
     report.map_err(|error| OpenError::Io { during: "checking", source: error.into() })
 }
 

@@ -3,7 +3,7 @@
 //! redb trusts its files: on one that something else has changed it may panic, in any call and also when it is closed.
 //! [`contained`] makes an error of that; [`OpenDatabase`] closes without letting a panic out.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anchor_core::error::BoxError;
@@ -24,6 +24,12 @@ impl Deref for OpenDatabase {
 
     fn deref(&self) -> &Database {
         self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl DerefMut for OpenDatabase {
+    fn deref_mut(&mut self) -> &mut Database {
+        self.0.as_mut().expect("it is there until it is dropped")
     }
 }
 

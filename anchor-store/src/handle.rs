@@ -193,7 +193,7 @@ impl Handle {
             drop(shared.guard(|| finish(shared)));
         }
         shared.queue.fail(&shared.failure().cloned().unwrap_or(StoreError::Closed));
-        shared.release();
+        drop(shared.release());
     }
 }
 

@@ -29,6 +29,7 @@
 mod cache;
 mod check;
 mod codec;
+mod compact;
 mod database;
 mod directory;
 mod disk;
@@ -57,6 +58,7 @@ mod windows;
 mod writer;
 
 pub use check::{Report, check, check_backends};
+pub use compact::{Compacted, compact, compact_backends};
 pub use error::OpenError;
 pub use handle::RedbStore;
 pub use options::Options;

@@ -60,7 +60,8 @@ fn journal_ends(databases: &Databases) -> Result<Option<(u64, u64)>, BoxError> {
     Ok(ends.map(|((first, _), (last, _))| (first.value(), last.value())))
 }
 
-fn clear(databases: &Databases) -> Result<(), BoxError> {
+/// Takes everything out of the journal, of which the pages hold all.
+pub(crate) fn clear(databases: &Databases) -> Result<(), BoxError> {
     let transaction = databases.journal.begin_write()?;
     transaction.delete_table(COMMITS)?;
     transaction.open_table(COMMITS)?;

@@ -66,7 +66,7 @@ fn restore_databases(
         move_everything(&shared)?;
         begin_epochs(&shared)
     });
-    shared.release();
+    drop(shared.release());
     restored.map_err(|error| OpenError::Io { during: "beginning new epochs", source: error.into() })
 }
 

@@ -154,11 +154,12 @@ impl Shared {
         self.databases().map(drop)
     }
 
-    /// Lets go of the databases: they are closed once the last read has ended.
-    pub(crate) fn release(&self) {
+    /// Lets go of the databases, unless that was done before: they are closed once the last read has ended and nobody has
+    /// them.
+    pub(crate) fn release(&self) -> Option<Arc<Databases>> {
         let databases = self.databases.write().unwrap_or_else(PoisonError::into_inner).take();
-        drop(databases);
         self.snapshots.forget();
+        databases
     }
 
     /// What the pages hold now.
