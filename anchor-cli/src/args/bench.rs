@@ -226,9 +226,9 @@ pub(crate) struct History {
 
 /// Readers that read a long log from its start: events a second
 ///
-/// Writes the log first. Then all readers connect at once, and each reads to the end. With --probe a further connection
-/// publishes into a room of its own, at first alone for --seconds, then for --seconds beside the readers, which read the log
-/// again and again: how much longer its acks take.
+/// Writes the log first. Then all readers, which are connected, subscribe at once, and each reads to the end. With --probe a
+/// further connection publishes into a room of its own, by a thread of its own: for --seconds alone, then for --seconds beside
+/// the readers, which read the log again and again. Told is how much longer its acks take.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CatchUp {
     /// Messages in the log
@@ -239,7 +239,7 @@ pub(crate) struct CatchUp {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
     pub(crate) readers: u32,
 
-    /// Messages a second of the connection that publishes beside them
+    /// Messages a second of one that publishes beside them
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) probe: Option<f64>,
 }
@@ -303,8 +303,8 @@ processors, as here by default. Compare figures of one machine, taken one after 
 
 Exit codes: see `anchor-cli --help`";
 
-/// Most connections of one run. Source: chosen; beyond it one address has no ports left.
-const CONNECTIONS_MAX: i64 = 50_000;
+/// Most connections of one run. Source: one address has 28,232 ports for connections to one server, by the default of Linux.
+const CONNECTIONS_MAX: i64 = 25_000;
 
 /// Bytes of a body. Source: what a message of a run says about itself, and the protocol.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 36..=65_536;

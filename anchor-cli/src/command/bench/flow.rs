@@ -104,7 +104,8 @@ impl Flow {
         open::all(net, &mut self.crowd, clients, |crowd, who| crowd.hello(hellos, who))
     }
 
-    /// Sends messages for as long as `span` says, then waits until all of them are done.
+    /// Sends messages for as long as `span` says, then waits until all of them are done. Shows how far it is, unless it
+    /// has no name.
     ///
     /// # Errors
     /// What ended it early. What was found wrong is no error: see [`Flow::finish`].
@@ -113,7 +114,7 @@ impl Flow {
         net: &mut Net,
         pace: Pace,
         span: Span,
-        what: &str,
+        what: Option<&str>,
     ) -> Result<Measured, Failure> {
         let began = net.now();
         let (from, to) = (began.plus(span.warm_up), began.plus(span.warm_up + span.measured));
@@ -136,11 +137,13 @@ impl Flow {
             if now >= to {
                 break;
             }
-            progress.show(|| {
-                let Total { acks, deliveries } = self.crowd.total();
-                let part = now.since(began).as_secs_f64() / to.since(began).as_secs_f64();
-                format!("{what} {} {acks} acked, {deliveries} delivered", say::bar(part))
-            });
+            if let Some(what) = what {
+                progress.show(|| {
+                    let Total { acks, deliveries } = self.crowd.total();
+                    let part = now.since(began).as_secs_f64() / to.since(began).as_secs_f64();
+                    format!("{what} {} {acks} acked, {deliveries} delivered", say::bar(part))
+                });
+            }
             let mut until = if started.is_none() { from } else { to };
             if let Some(ticks) = &mut ticks {
                 while let Some((who, due)) = ticks.due(now) {

@@ -78,5 +78,5 @@ fn directory(
         .map_err(|error| Failure::new(Exit::Failure, format!("cannot make a temporary directory: {error}")))
 }
 
-/// Source: chosen; what one process may have open on common systems, and more than any scenario.
+/// Source: chosen; more than any scenario opens.
 const CONNECTIONS_MAX: &str = "50000";

@@ -13,6 +13,7 @@ mod said;
 mod timer;
 mod websocket;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,6 +77,14 @@ pub(super) trait Handler {
     }
 }
 
+/// A connection that may have more to read.
+#[derive(Clone, Copy, Debug)]
+struct Unread {
+    who: usize,
+    /// Its end was told: it is read up to that.
+    is_ending: bool,
+}
+
 /// The connections, and the loop that drives them.
 #[derive(Debug)]
 pub(super) struct Net {
@@ -86,6 +95,8 @@ pub(super) struct Net {
     armed: Nanos,
     /// What is being read, of whichever connection.
     buffer: Vec<u8>,
+    /// Connections that may have more to read, which nobody tells of again.
+    unread: VecDeque<Unread>,
     pub(super) links: Links,
     base: Instant,
     stop: Arc<AtomicBool>,
@@ -111,10 +122,20 @@ impl Net {
             timer,
             armed: Nanos(0),
             buffer: vec![0; BUFFER_BYTES],
+            unread: VecDeque::new(),
             links,
             base: Instant::now(),
             stop,
         })
+    }
+
+    /// As this one, for another thread: without a connection yet, and with the same clock.
+    ///
+    /// # Errors
+    /// See [`Net::new`].
+    pub(super) fn another(&self) -> Result<Self, Failure> {
+        let another = Self::new(self.links.target().clone(), self.stop.clone())?;
+        Ok(Self { base: self.base, ..another })
     }
 
     /// The time.
@@ -137,11 +158,23 @@ impl Net {
         let ready = std::mem::replace(&mut self.ready, Events::with_capacity(0));
         let taken = ready.iter().try_for_each(|event| self.take(handler, event));
         self.ready = ready;
-        taken
+        taken?;
+        // What came just now goes first: who reads a lot does not hold up who waits for a little.
+        for _ in 0..self.unread.len().min(UNREAD_PER_TURN) {
+            if let Some(Unread { who, is_ending }) = self.unread.pop_front() {
+                self.links.taken_up(who);
+                self.read(handler, who, is_ending)?;
+                self.write(handler)?;
+            }
+        }
+        Ok(())
     }
 
     fn wait(&mut self, until: Nanos) -> io::Result<()> {
-        let left = until.since(self.now()).min(TURN_MAX);
+        let left = match self.unread.is_empty() {
+            true => until.since(self.now()).min(TURN_MAX),
+            false => Duration::ZERO,
+        };
         let timeout = match left < PRECISE_BELOW && !left.is_zero() {
             false => left,
             true if self.armed == until => TURN_MAX,
@@ -178,60 +211,58 @@ impl Net {
         self.write(handler)
     }
 
-    /// Reads what there is. A read that did not fill the buffer has emptied the socket: `epoll(7)`, question 9.
+    /// Reads once. A read that did not fill the buffer has emptied the socket: `epoll(7)`, question 9.
     fn read(&mut self, handler: &mut impl Handler, who: usize, is_ending: bool) -> Result<(), Failure> {
-        let buffer = &mut self.buffer[..];
-        loop {
-            let (kept, read) = match self.links.read(who, buffer) {
-                Ok(Some((kept, read))) => (kept, read),
-                Ok(None) => return Ok(()),
+        let (kept, read) = match self.links.read(who, &mut self.buffer) {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(()),
+            Err(why) => {
+                self.links.close(who);
+                return handler.lost(&mut self.links, who, &why);
+            }
+        };
+        let buffer = &self.buffer[..kept + read];
+        let at = now(self.base);
+        let mut start = 0;
+        while let Some(stage) = self.links.stage(who) {
+            let heard = match stage {
+                Stage::Upgrading => self.links.upgraded(who, &buffer[start..]),
+                _ => websocket::first(&buffer[start..]),
+            };
+            let heard = heard.and_then(|first| match first {
+                None => Ok(None),
+                Some((frame, end)) => match frame.opcode {
+                    websocket::BINARY => Said::read(frame.payload).map(|said| Some((Some(said), end))),
+                    websocket::CLOSE => Err("the server closed it".to_owned()),
+                    opcode => {
+                        self.links.answer(who, opcode, frame.payload);
+                        Ok(Some((None, end)))
+                    }
+                },
+            });
+            match heard {
+                Ok(None) => break,
+                Ok(Some((said, end))) => {
+                    start += end;
+                    if stage == Stage::Upgrading {
+                        handler.upgraded(who, at);
+                    }
+                    if let Some(said) = said {
+                        self.links.note(who, &said);
+                        handler.said(&mut self.links, who, said, at)?;
+                    }
+                }
                 Err(why) => {
                     self.links.close(who);
                     return handler.lost(&mut self.links, who, &why);
                 }
-            };
-            let filled = kept + read;
-            let at = now(self.base);
-            let mut start = 0;
-            while let Some(stage) = self.links.stage(who) {
-                let heard = match stage {
-                    Stage::Upgrading => self.links.upgraded(who, &buffer[start..filled]),
-                    _ => websocket::first(&buffer[start..filled]),
-                };
-                let heard = heard.and_then(|first| match first {
-                    None => Ok(None),
-                    Some((frame, end)) => match frame.opcode {
-                        websocket::BINARY => Said::read(frame.payload).map(|said| Some((Some(said), end))),
-                        websocket::CLOSE => Err("the server closed it".to_owned()),
-                        opcode => {
-                            self.links.answer(who, opcode, frame.payload);
-                            Ok(Some((None, end)))
-                        }
-                    },
-                });
-                match heard {
-                    Ok(None) => break,
-                    Ok(Some((said, end))) => {
-                        start += end;
-                        if stage == Stage::Upgrading {
-                            handler.upgraded(who, at);
-                        }
-                        if let Some(said) = said {
-                            self.links.note(who, &said);
-                            handler.said(&mut self.links, who, said, at)?;
-                        }
-                    }
-                    Err(why) => {
-                        self.links.close(who);
-                        return handler.lost(&mut self.links, who, &why);
-                    }
-                }
-            }
-            self.links.keep(who, &buffer[start..filled]);
-            if filled < buffer.len() && !is_ending {
-                return Ok(());
             }
         }
+        self.links.keep(who, &buffer[start..]);
+        if (read == READ_BYTES || is_ending) && self.links.put_off(who) {
+            self.unread.push_back(Unread { who, is_ending });
+        }
+        Ok(())
     }
 
     /// Gives sockets what waits for them.
@@ -256,8 +287,14 @@ const TIMER: Token = Token(usize::MAX - 1);
 /// Sockets that are told of at once. Source: chosen; all subscribers of a fan-out.
 const READY_MAX: usize = 1024;
 
-/// What is read at once, at most; the longest frame fits, whatever came before it. Source: the protocol.
-const BUFFER_BYTES: usize = 2 * websocket::FRAME_BYTES_MAX;
+/// What is read at once, at most. Source: chosen; it stays in the cache of a processor.
+const READ_BYTES: usize = 128 * 1024;
+
+/// A read and what came before of the same frame: the longest of the protocol, and its header.
+const BUFFER_BYTES: usize = READ_BYTES + websocket::FRAME_BYTES_MAX + 10;
+
+/// Connections with more to read that are read before what came meanwhile is looked at. Source: chosen; some milliseconds.
+const UNREAD_PER_TURN: usize = 32;
 
 /// The longest wait, after which beats and Ctrl-C are looked after. Source: chosen.
 const TURN_MAX: Duration = Duration::from_millis(50);

@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::websocket::{self, Frame};
-use super::{Nanos, Said, Target};
+use super::{Nanos, READ_BYTES, Said, Target};
 
 /// All connections, by their number.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ struct Link {
     /// What the socket has not taken.
     out: Vec<u8>,
     is_dirty: bool,
+    /// It is to be read again.
+    is_put_off: bool,
 }
 
 /// How far a connection has come.
@@ -76,6 +78,11 @@ impl Links {
         }
     }
 
+    /// Where all of them lead.
+    pub(super) const fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Connects as number `who`, which has no connection, and says `hello`.
     ///
     /// # Errors
@@ -88,7 +95,15 @@ impl Links {
         let mask = self.mask();
         websocket::push(&mut out, websocket::BINARY, &Encoding::MessagePack.encode_client(hello), mask);
         let stage = Stage::Dialling;
-        let link = Link { stream, stage, hello: out, rest: Vec::new(), out: Vec::new(), is_dirty: false };
+        let link = Link {
+            stream,
+            stage,
+            hello: out,
+            rest: Vec::new(),
+            out: Vec::new(),
+            is_dirty: false,
+            is_put_off: false,
+        };
         if self.list.len() <= who {
             self.list.resize_with(who + 1, || None);
         }
@@ -184,7 +199,7 @@ impl Links {
         }
         let kept = link.rest.len();
         loop {
-            match link.stream.read(&mut buffer[kept..]) {
+            match link.stream.read(&mut buffer[kept..kept + READ_BYTES]) {
                 Ok(0) => return Err("the server closed it".to_owned()),
                 Ok(read) => {
                     buffer[..kept].copy_from_slice(&link.rest);
@@ -195,6 +210,19 @@ impl Links {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.to_string()),
             }
+        }
+    }
+
+    /// A connection is to be read again; false if that is known, or it has ended.
+    pub(super) fn put_off(&mut self, who: usize) -> bool {
+        let link = self.list.get_mut(who).and_then(Option::as_mut);
+        link.is_some_and(|link| !std::mem::replace(&mut link.is_put_off, true))
+    }
+
+    /// A connection that was put off is read.
+    pub(super) fn taken_up(&mut self, who: usize) {
+        if let Some(Some(link)) = self.list.get_mut(who) {
+            link.is_put_off = false;
         }
     }
 

@@ -27,11 +27,11 @@ pub(super) fn run(bench: &mut Bench, fanout: &Fanout) -> Result<Report, Failure>
         None => (closed, None),
         Some(FanoutRate::PerSecond(per_second)) => (Pace::Open { per_second }, None),
         Some(FanoutRate::Half) => {
-            let most = flow.run(&mut bench.net, closed, span, "fanout, as much as it takes")?;
+            let most = flow.run(&mut bench.net, closed, span, Some("fanout, as much as it takes"))?;
             (Pace::Open { per_second: most.per_second(most.acks) / 2.0 }, Some(most))
         }
     };
-    let measured = flow.run(&mut bench.net, pace, span, "fanout")?;
+    let measured = flow.run(&mut bench.net, pace, span, Some("fanout"))?;
 
     let mut report = bench.report("fanout", flow);
     report.setting("subscribers", fanout.subscribers).setting("stalled", stalled);

@@ -21,7 +21,7 @@ pub(super) fn run(bench: &mut Bench, publish: &Publish) -> Result<Report, Failur
     let span = bench.span();
     let mut flow = Flow::open(&mut bench.net, plan, &bench.hellos, bench.pid)?;
     let pace = pace(publish.in_flight, publish.rate);
-    let measured = flow.run(&mut bench.net, pace, span, "publish")?;
+    let measured = flow.run(&mut bench.net, pace, span, Some("publish"))?;
 
     let mut report = bench.report("publish", flow);
     report.setting("connections", connections);

@@ -23,7 +23,7 @@ pub(super) fn run(bench: &mut Bench, rooms: &Rooms) -> Result<Report, Failure> {
     let span = bench.span();
     let mut flow = Flow::open(&mut bench.net, plan, &bench.hellos, bench.pid)?;
     let pace = pace(rooms.in_flight, rooms.rate);
-    let measured = flow.run(&mut bench.net, pace, span, "rooms")?;
+    let measured = flow.run(&mut bench.net, pace, span, Some("rooms"))?;
 
     let mut report = bench.report("rooms", flow);
     report.setting("connections", rooms.connections).setting("rooms", count);
