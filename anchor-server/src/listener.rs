@@ -132,8 +132,9 @@ async fn http(
 /// Source: chosen; two of the largest runs (`RUN_BYTES_MAX`), 1.2 MB/s to a client at 100 ms.
 const SOCKET_BUFFER_BYTES: u32 = 128 * 1024;
 
-/// Connections that wait to be taken. Source: chosen; what Linux cuts to `somaxconn`, 4096 by default.
-const BACKLOG: u32 = 1024;
+/// Connections that wait to be taken; beyond it a client tries again after a second. Source: what Linux cuts it to
+/// (`somaxconn`) by default; a storm of 5,000 clients overflows 1,024.
+const BACKLOG: u32 = 4096;
 
 /// Connections that are no sessions (yet): requests, probes, handshakes. Beyond it connections wait to be taken.
 /// Source: chosen; a storm of reconnects passes in a few turns.
