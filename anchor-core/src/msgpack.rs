@@ -84,6 +84,21 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed`] if something else comes.
     pub fn uint(&mut self) -> Result<u64, Malformed> {
+        // As they are written; what is written wider than it needs to be is none the less a number.
+        let (taken, number) = match *self.rest {
+            [byte @ 0..=0x7f, ..] => (1, u64::from(byte)),
+            [U8, byte, ..] => (2, u64::from(byte)),
+            [U16, a, b, ..] => (3, u16::from_be_bytes([a, b]).into()),
+            [U32, a, b, c, d, ..] => (5, u32::from_be_bytes([a, b, c, d]).into()),
+            [U64, a, b, c, d, e, f, g, h, ..] => (9, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            _ => return self.uint_of_another_kind(),
+        };
+        self.rest = &self.rest[taken..];
+        Ok(number)
+    }
+
+    #[cold]
+    fn uint_of_another_kind(&mut self) -> Result<u64, Malformed> {
         decode::read_int(&mut self.rest)
             .map_err(|_: NumValueReadError<std::io::Error>| Malformed("expected an unsigned integer"))
     }
@@ -144,6 +159,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed`] if it is cut short, no MessagePack, or nested deeper than [`DEPTH_MAX`].
     pub fn skip(&mut self) -> Result<(), Malformed> {
+        // Nearly everything that is passed over is a short scalar.
+        let bytes = self.rest.first().map_or(0, |marker| usize::from(SCALAR_BYTES[usize::from(*marker)]));
+        if bytes > 0 {
+            return self.raw(bytes).map(drop);
+        }
         self.skip_nested(0)
     }
 
@@ -187,6 +207,36 @@ impl<'a> Reader<'a> {
         Ok(self.raw(width)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
     }
 }
+
+/// Markers of unsigned integers. Source: the MessagePack specification.
+const U8: u8 = 0xcc;
+const U16: u8 = 0xcd;
+const U32: u8 = 0xce;
+const U64: u8 = 0xcf;
+
+/// Bytes of a value by its marker, that included, where the marker tells; else zero. Source: the MessagePack
+/// specification.
+const SCALAR_BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut marker: u8 = 0;
+    loop {
+        bytes[marker as usize] = match marker {
+            // Small integers; nil, false, true.
+            0..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => 1,
+            // Short strings.
+            0xa0..=0xbf => 1 + (marker & 0x1f),
+            U8 | 0xd0 => 2,
+            U16 | 0xd1 => 3,
+            U32 | 0xd2 | 0xca => 5,
+            U64 | 0xd3 | 0xcb => 9,
+            _ => 0,
+        };
+        if marker == u8::MAX {
+            break bytes;
+        }
+        marker += 1;
+    }
+};
 
 /// Bytes are not what they should be; says in what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -187,20 +187,45 @@ impl Run {
     /// # Errors
     /// [`Malformed`] if what was stored is no event, or out of its place.
     pub fn from_offset(&self, first: Offset) -> Result<Option<Self>, Malformed> {
+        if first <= self.first() {
+            return Ok(Some(self.clone()));
+        }
         if first > self.last() {
             return Ok(None);
         }
-        let mut before = self.before();
+        let (before, at) = self.pass(Offset(first.0 - 1))?;
+        let events = self.encoded().slice(at..);
+        Ok(Some(Self::from_parts(RunParts { before, events, ..self.parts().clone() })))
+    }
+
+    /// What this run holds up to the event at `last`: all of it if `last` lies behind it, `None` if before.
+    ///
+    /// # Errors
+    /// [`Malformed`] if what was stored is no event, or out of its place.
+    pub fn up_to(&self, last: Offset) -> Result<Option<Self>, Malformed> {
+        if last >= self.last() {
+            return Ok(Some(self.clone()));
+        }
+        if last < self.first() {
+            return Ok(None);
+        }
+        let (tip, at) = self.pass(last)?;
+        let events = self.encoded().slice(..at);
+        Ok(Some(Self::from_parts(RunParts { tip, events, ..self.parts().clone() })))
+    }
+
+    /// The point of the log after the event at `last`, which this run holds, and where its encoding ends.
+    fn pass(&self, last: Offset) -> Result<(Mark, usize), Malformed> {
+        let mut mark = self.before();
         let mut reader = Reader::new(self.encoded());
-        while before.offset.next() < first {
-            let event = encoding::read(&mut reader)?;
-            if event.offset != before.offset.next() {
+        while mark.offset < last {
+            let expected = mark.offset.next();
+            mark = encoding::skip(&mut reader)?;
+            if mark.offset != expected {
                 return Err(OUT_OF_PLACE);
             }
-            before = event.mark();
         }
-        let events = self.encoded().slice_ref(reader.rest());
-        Ok(Some(Self::from_parts(RunParts { before, events, ..self.parts().clone() })))
+        Ok((mark, self.encoded().len() - reader.rest().len()))
     }
 
     /// The frame that carries this run in the encoding numbered `slot`: made by `encode` once, then shared.

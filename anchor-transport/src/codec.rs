@@ -16,13 +16,13 @@ mod value;
 use anchor_core::code::Code;
 use anchor_core::error::ErrorKind;
 use anchor_core::run::Run;
-use anchor_core::session::frame::{ClientFrame, RequestId, ServerFrame};
+use anchor_core::session::frame::{ClientFrame, RequestId, ServerFrame, StoredPage};
 use bytes::Bytes;
 use thiserror::Error;
 
 pub use self::kind::FrameKind;
 use self::layout::Fault;
-use self::value::{Reader, Writer as _};
+use self::value::Reader;
 use crate::websocket;
 
 /// How frames are written on a connection, chosen by its WebSocket subprotocol.
@@ -169,26 +169,36 @@ impl Encoding {
         })
     }
 
-    fn write_run(self, run: &Run, output: &mut Vec<u8>) {
-        match self {
+    /// Appends the WebSocket message of a page to `output`, header and all. MessagePack copies the encoded events as they
+    /// are; those that do not decode are treated as in [`Encoding::encode_run`].
+    pub fn write_page_message(self, page: &StoredPage, output: &mut Vec<u8>) {
+        let events = page.events.iter().map(|run| run.encoded().len()).sum::<usize>();
+        let bytes = PAGE_HEADER_BYTES + events;
+        output.reserve(bytes);
+        websocket::write_message(output, self.is_text(), bytes, |output| match self {
             Self::MessagePack => {
                 let mut writer = msgpack::FrameWriter::new(std::mem::take(output));
-                layout::write_events_header(&mut writer, run.room(), run.epoch(), run.first());
-                writer.encoded_events(run.len(), run.encoded());
-                writer.close();
+                layout::write_page(&mut writer, page);
                 *output = writer.finish();
             }
             Self::Json => {
                 let mut writer = json::FrameWriter::new(std::mem::take(output));
-                layout::write_events_header(&mut writer, run.room(), run.epoch(), run.first());
-                writer.events(run.events().map_while(|event| {
-                    event
-                        .inspect_err(
-                            |error| tracing::error!(room = %run.room(), %error, "a stored event is damaged"),
-                        )
-                        .ok()
-                }));
-                writer.close();
+                layout::write_page(&mut writer, page);
+                *output = writer.finish();
+            }
+        });
+    }
+
+    fn write_run(self, run: &Run, output: &mut Vec<u8>) {
+        match self {
+            Self::MessagePack => {
+                let mut writer = msgpack::FrameWriter::new(std::mem::take(output));
+                layout::write_run(&mut writer, run);
+                *output = writer.finish();
+            }
+            Self::Json => {
+                let mut writer = json::FrameWriter::new(std::mem::take(output));
+                layout::write_run(&mut writer, run);
                 *output = writer.finish();
             }
         }
@@ -280,3 +290,6 @@ const SLOT_JSON: usize = 1;
 
 /// Bytes of an `events` message before its events, about. Source: a room id of 64 bytes, the fixed fields, and the header.
 const RUN_HEADER_BYTES: usize = 128;
+
+/// Bytes of a `page` message beside its events, about. Source: as for a run, and two positions.
+const PAGE_HEADER_BYTES: usize = 192;

@@ -120,6 +120,12 @@ impl Connection {
                 self.written.answers += 1;
                 black_box(self.encoding.encode_server(&frame));
             }
+            Action::SendPage(page) => {
+                self.written.answers += 1;
+                let mut message = Vec::new();
+                self.encoding.write_page_message(&page, &mut message);
+                black_box(message);
+            }
             Action::Deliver(run) => {
                 self.written.runs += 1;
                 self.written.events += run.len();

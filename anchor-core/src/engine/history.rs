@@ -1,13 +1,13 @@
 //! Paging through a room's log, in both directions.
 
 use super::{Anchor, open};
-use crate::event::Event;
 use crate::id::RoomId;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, RUN_EVENTS_MAX};
-use crate::position::{Epoch, Offset, Position};
+use crate::msgpack::Malformed;
+use crate::position::{Offset, Position};
 use crate::resume::{self, Resume};
 use crate::run::Run;
-use crate::session::frame::{HistoryRange, Page, RequestId, RoomEntry};
+use crate::session::frame::{HistoryRange, Page, RequestId, RoomEntry, StoredPage};
 use crate::store::{Direction, Place, Read, RoomState, StoreError};
 
 impl Anchor {
@@ -25,6 +25,21 @@ impl Anchor {
         range: HistoryRange,
         limit: usize,
     ) -> Result<Page, StoreError> {
+        let page = self.stored_history(id, room, range, limit).await?;
+        page.decode().map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+
+    /// As [`Anchor::history`], with the events as they are stored: what a server sends on, it need not look at.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stored_history(
+        &self,
+        id: RequestId,
+        room: &RoomId,
+        range: HistoryRange,
+        limit: usize,
+    ) -> Result<StoredPage, StoreError> {
         let limit = limit.clamp(1, HISTORY_EVENTS_MAX);
         let mut seen = None;
         for _ in 0..LOOKS_MAX {
@@ -49,7 +64,7 @@ impl Anchor {
         range: HistoryRange,
         limit: usize,
         state: Option<&RoomState>,
-    ) -> Result<Option<Page>, StoreError> {
+    ) -> Result<Option<StoredPage>, StoreError> {
         let RoomEntry { head, horizon, .. } = open::entry(room.clone(), state);
         let bare = Page {
             id,
@@ -92,15 +107,18 @@ impl Anchor {
         if is_set_back {
             return Ok(None);
         }
-        let (epoch, events) = cut(&runs, from, limit)?;
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(None) };
+        let events = cut(&runs, from, limit).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let (Some(oldest), Some(newest)) = (events.first(), events.last()) else { return Ok(None) };
+        let (epoch, first) = (oldest.epoch(), oldest.first());
         let next = match from {
-            Direction::Before(_) if first.offset > horizon => Some(first),
-            Direction::After(_) if last.offset < head => Some(last),
+            Direction::Before(_) if first > horizon => {
+                oldest.mark_at(first).map_err(|error| StoreError::Corrupt(error.to_string()))?
+            }
+            Direction::After(_) if newest.last() < head => Some(newest.tip()),
             _ => None,
         };
-        let next = next.map(|event| Position::at(epoch, event.mark()));
-        Ok(Some(Page { epoch: Some(epoch), first: first.offset, events, next, ..bare }))
+        let next = next.map(|mark| Position::at(epoch, mark));
+        Ok(Some(Page { epoch: Some(epoch), first, events, next, ..bare }))
     }
 
     /// Where the position of a range stands in the log; `None` if that was trimmed since `state` was read.
@@ -125,30 +143,32 @@ impl Anchor {
 }
 
 /// Cuts runs to the events of one epoch on the asked side of the offset, at most `limit`, those nearest to it.
-fn cut(runs: &[Run], from: Direction, limit: usize) -> Result<(Epoch, Vec<Event>), StoreError> {
+fn cut(runs: &[Run], from: Direction, limit: usize) -> Result<Vec<Run>, Malformed> {
     let nearest = match from {
         Direction::After(_) => runs.first(),
         Direction::Before(_) => runs.last(),
     };
-    let epoch = nearest.map_or(Epoch::from_bytes([0; 8]), Run::epoch);
-    let mut events = Vec::new();
-    for run in runs.iter().filter(|run| run.epoch() == epoch) {
-        for event in run.events() {
-            let event = event.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            let wanted = match from {
-                Direction::After(offset) => event.offset > offset,
-                Direction::Before(offset) => event.offset < offset,
-            };
-            if wanted {
-                events.push(event);
-            }
+    let Some(nearest) = nearest else { return Ok(Vec::new()) };
+    let limit = limit as u64;
+    let (first, last) = match from {
+        Direction::After(offset) => {
+            let first = offset.next().max(nearest.first());
+            (first, Offset(first.0.saturating_add(limit - 1)))
+        }
+        Direction::Before(offset) => {
+            let last = Offset(offset.0.saturating_sub(1)).min(nearest.last());
+            (Offset((last.0 + 1).saturating_sub(limit)), last)
+        }
+    };
+    let mut cut = Vec::with_capacity(runs.len());
+    for run in runs.iter().filter(|run| run.epoch() == nearest.epoch()) {
+        if let Some(run) = run.from_offset(first)?
+            && let Some(run) = run.up_to(last)?
+        {
+            cut.push(run);
         }
     }
-    match from {
-        Direction::After(_) => events.truncate(limit),
-        Direction::Before(_) => drop(events.drain(..events.len().saturating_sub(limit))),
-    }
-    Ok((epoch, events))
+    Ok(cut)
 }
 
 /// How often a page is looked for whose room changes under it. Source: chosen; each takes another trim or restore.

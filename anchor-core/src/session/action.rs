@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::frame::{From, HistoryRange, Page, RequestId, RoomEntry, ServerFrame};
+use super::frame::{From, HistoryRange, RequestId, RoomEntry, ServerFrame, StoredPage};
 use super::identify::{Credentials, Denied, Identity};
 use crate::code::Code;
 use crate::engine::{Opened, Slot, Verified};
@@ -21,6 +21,8 @@ pub struct BatchId(pub u64);
 pub enum Action {
     /// Encode and send.
     Send(ServerFrame),
+    /// Encode and send, after what is more urgent: a page is large, and in nobody's way.
+    SendPage(StoredPage),
     /// Send the run's `events` frame.
     Deliver(Run),
     /// Have [`super::Desk`] answer, and hand the answer to [`super::Session::handle_reply`].
@@ -89,7 +91,7 @@ pub enum Reply {
     /// To `Read`.
     Read(Slot, Result<Vec<Run>, StoreError>),
     /// To `History`.
-    Page(RequestId, Result<Page, StoreError>),
+    Page(RequestId, Result<StoredPage, StoreError>),
     /// To `Rooms`.
     Rooms(RequestId, usize, Result<Vec<RoomEntry>, StoreError>),
     /// To `Who`.

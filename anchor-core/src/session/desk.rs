@@ -77,7 +77,7 @@ impl Desk {
                 async move { Reply::Read(slot, anchor.store().read(read).await) }.boxed()
             }
             Ask::History { id, room, range, limit } => {
-                async move { Reply::Page(id, anchor.history(id, &room, range, limit).await) }.boxed()
+                async move { Reply::Page(id, anchor.stored_history(id, &room, range, limit).await) }.boxed()
             }
             Ask::Rooms { id, after, limit } => {
                 async move { Reply::Rooms(id, limit, anchor.rooms(after.as_ref(), limit).await) }.boxed()

@@ -3,9 +3,11 @@
 use crate::code::Code;
 use crate::event::{Draft, Event};
 use crate::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
+use crate::msgpack::Malformed;
 use crate::position::{Epoch, Offset, Position};
 use crate::publish::Ack;
 use crate::resume::Gap;
+use crate::run::Run;
 
 /// A number that a client gives to a request, repeated in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -317,9 +319,9 @@ pub struct Events {
     pub events: Vec<Event>,
 }
 
-/// The answer to `history`.
+/// The answer to `history`, with its events decoded, or as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct Page<E = Vec<Event>> {
     /// That of `history`.
     pub id: RequestId,
     /// Which room.
@@ -329,7 +331,7 @@ pub struct Page {
     /// The offset of the first event; zero if there are none.
     pub first: Offset,
     /// Contiguous events, in rising order.
-    pub events: Vec<Event>,
+    pub events: E,
     /// The newest offset; zero without events.
     pub head: Offset,
     /// The oldest offset that can still be read.
@@ -338,4 +340,25 @@ pub struct Page {
     pub gap: Option<Gap>,
     /// Where the next page in the same direction begins; none at the end.
     pub next: Option<Position>,
+}
+
+/// A page as a server has it: runs that follow each other, in one epoch.
+pub type StoredPage = Page<Vec<Run>>;
+
+impl StoredPage {
+    /// Number of events.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.events.iter().map(Run::len).sum()
+    }
+
+    /// The page with its events decoded.
+    ///
+    /// # Errors
+    /// [`Malformed`] if what was stored is no event.
+    pub fn decode(self) -> Result<Page, Malformed> {
+        let events = self.events.iter().flat_map(Run::events).collect::<Result<_, _>>()?;
+        let Self { id, room, epoch, first, events: _, head, horizon, gap, next } = self;
+        Ok(Page { id, room, epoch, first, events, head, horizon, gap, next })
+    }
 }

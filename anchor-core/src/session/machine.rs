@@ -193,7 +193,7 @@ impl Session {
             }
             return None;
         };
-        if matches!(action, Action::Send(_)) {
+        if matches!(action, Action::Send(_) | Action::SendPage(_)) {
             self.sent_at = now;
         }
         Some(action)

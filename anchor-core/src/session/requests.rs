@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Ask};
-use super::frame::{HistoryRange, Page, RequestId, RoomEntry, ServerFrame};
+use super::frame::{HistoryRange, RequestId, RoomEntry, ServerFrame, StoredPage};
 use super::machine::error_frame;
 use crate::code::Code;
 use crate::id::{RoomId, UserId};
@@ -45,8 +45,13 @@ impl Requests {
         self.ask(id, Ask::Who { id, room }, out);
     }
 
-    pub(super) fn page(&mut self, id: RequestId, page: Result<Page, StoreError>, out: &mut VecDeque<Action>) {
-        self.answer(id, page.map(ServerFrame::Page), out);
+    pub(super) fn page(
+        &mut self,
+        id: RequestId,
+        page: Result<StoredPage, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) {
+        self.answer(id, page.map(Action::SendPage), out);
     }
 
     pub(super) fn rooms(
@@ -60,7 +65,7 @@ impl Requests {
             let next = if rooms.len() < limit { None } else { rooms.last().map(|entry| entry.room.clone()) };
             ServerFrame::RoomList { id, rooms, next }
         };
-        self.answer(id, rooms.map(list), out);
+        self.answer(id, rooms.map(list).map(Action::Send), out);
     }
 
     pub(super) fn who(
@@ -72,7 +77,7 @@ impl Requests {
     ) {
         let total = users.len() as u64;
         users.truncate(WHO_USERS_MAX);
-        self.answer(id, Ok(ServerFrame::Present { id, room, users, total }), out);
+        self.answer(id, Ok(Action::Send(ServerFrame::Present { id, room, users, total })), out);
     }
 
     fn ask(&mut self, id: RequestId, ask: Ask, out: &mut VecDeque<Action>) {
@@ -84,15 +89,12 @@ impl Requests {
         out.push_back(Action::Ask(ask));
     }
 
-    fn answer(&mut self, id: RequestId, answer: Result<ServerFrame, StoreError>, out: &mut VecDeque<Action>) {
+    fn answer(&mut self, id: RequestId, answer: Result<Action, StoreError>, out: &mut VecDeque<Action>) {
         self.open -= 1;
-        let frame = answer.unwrap_or_else(|_| {
-            error_frame(
-                Some(id),
-                Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again"),
-            )
-        });
-        out.push_back(Action::Send(frame));
+        out.push_back(answer.unwrap_or_else(|_| {
+            let refusal = Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again");
+            Action::Send(error_frame(Some(id), refusal))
+        }));
     }
 }
 

@@ -10,7 +10,7 @@ use anchor_core::code::Code;
 use anchor_core::msgpack::Malformed;
 
 pub(super) use self::client::{client_size_hint, read_client, write_client};
-pub(super) use self::server::{read_server, server_size_hint, write_events_header, write_server};
+pub(super) use self::server::{read_server, server_size_hint, write_page, write_run, write_server};
 use super::value::Reader;
 
 /// What is wrong with a frame.

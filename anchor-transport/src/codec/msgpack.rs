@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use anchor_core::event::{Body, Event, encoding};
 use anchor_core::id::NUMBER_MAX;
 use anchor_core::msgpack::{self, Malformed};
+use anchor_core::run::Run;
 use bytes::Bytes;
 use rmp::{Marker, encode};
 
@@ -24,13 +25,6 @@ impl FrameWriter {
 
     pub(super) fn finish(self) -> Vec<u8> {
         self.0
-    }
-
-    /// An array of `count` events that are encoded already.
-    pub(super) fn encoded_events(&mut self, count: usize, events: &[u8]) {
-        self.open(count);
-        self.0.extend_from_slice(events);
-        self.close();
     }
 }
 
@@ -72,6 +66,12 @@ impl Writer for FrameWriter {
 
     fn event(&mut self, event: &Event) {
         encoding::write_event(&mut self.0, event);
+    }
+
+    fn runs(&mut self, runs: &[Run]) {
+        self.open(runs.iter().map(Run::len).sum());
+        runs.iter().for_each(|run| self.0.extend_from_slice(run.encoded()));
+        self.close();
     }
 }
 

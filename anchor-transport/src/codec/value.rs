@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use anchor_core::event::{Body, Event};
 use anchor_core::msgpack::Malformed;
+use anchor_core::run::Run;
 use bytes::Bytes;
 
 use super::kind::FrameKind;
@@ -42,6 +43,12 @@ pub(super) trait Writer: Sized {
 
     /// An event, as an array.
     fn event(&mut self, event: &Event);
+
+    /// The events of runs, as one array.
+    ///
+    /// Events that do not decode (a damaged store) are logged, and they and all behind them in their run are missing in
+    /// JSON: what follows does not fit then, and no reader takes it. MessagePack takes them as they are.
+    fn runs(&mut self, runs: &[Run]);
 
     /// A value that may be absent.
     fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {

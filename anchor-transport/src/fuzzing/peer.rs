@@ -24,6 +24,7 @@ use futures::stream::FuturesUnordered;
 use super::reader::Readers;
 use super::session::{House, at_once};
 use crate::codec::Encoding;
+use crate::websocket;
 
 pub(super) struct Peer {
     desk: Desk,
@@ -261,6 +262,15 @@ impl Peer {
             Action::Send(frame) => {
                 let bytes = self.encoding.encode_server(&frame);
                 assert!(bytes.len() <= FRAME_OUT_BYTES_MAX, "a frame of {} bytes", bytes.len());
+                assert_eq!(self.encoding.decode_server(&bytes).as_ref(), Ok(&frame));
+                self.take(frame);
+            }
+            Action::SendPage(page) => {
+                let mut message = Vec::new();
+                self.encoding.write_page_message(&page, &mut message);
+                let bytes = websocket::payload(&message.into());
+                assert!(bytes.len() <= FRAME_OUT_BYTES_MAX, "a page of {} bytes", bytes.len());
+                let frame = ServerFrame::Page(page.decode().expect("the store is whole"));
                 assert_eq!(self.encoding.decode_server(&bytes).as_ref(), Ok(&frame));
                 self.take(frame);
             }

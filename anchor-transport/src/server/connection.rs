@@ -10,7 +10,6 @@ use anchor_core::code::Code;
 use anchor_core::engine::Anchor;
 use anchor_core::environment::Monotonic;
 use anchor_core::limits::{RUN_BYTES_MAX, WRITE_BUFFER_BYTES};
-use anchor_core::session::frame::ServerFrame;
 use anchor_core::session::{Action, Desk, Fault, Goodbye, Identify, Reply, Session};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -200,11 +199,11 @@ impl Connection {
 
     fn perform(&mut self, action: Action, output: &mut Vec<u8>) {
         match action {
-            Action::Send(frame @ ServerFrame::Page(_)) => {
-                let mut page = Vec::new();
-                self.encoding.write_server_message(&frame, &mut page);
-                self.pages_bytes += page.len();
-                self.pages.push_back(page.into());
+            Action::SendPage(page) => {
+                let mut message = Vec::new();
+                self.encoding.write_page_message(&page, &mut message);
+                self.pages_bytes += message.len();
+                self.pages.push_back(message.into());
             }
             Action::Send(frame) => self.encoding.write_server_message(&frame, output),
             Action::Deliver(run) => output.extend_from_slice(&self.encoding.encode_run_message(&run)),

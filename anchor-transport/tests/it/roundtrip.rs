@@ -13,6 +13,7 @@ use anchor_core::session::frame::{
     SessionLimits, Welcome,
 };
 use anchor_transport::codec::Encoding;
+use anchor_transport::websocket::payload;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::option;
@@ -54,6 +55,29 @@ proptest! {
             prop_assert_eq!(encoding.decode_server(&bytes), Ok(frame.clone()));
             prop_assert_eq!(bytes.as_ptr(), encoding.encode_run(&run).as_ptr(), "made once, then shared");
         }
+    }
+
+    #[test]
+    fn a_page_is_framed_as_its_events_are(
+        drafts in vec((draft(), user(), number()), 1..70), first in 42..112_u64, last in 42..112_u64
+    ) {
+        let run = run(&drafts);
+        let before = run.up_to(Offset(last)).expect("events").into_iter();
+        let after = run.from_offset(Offset(last + 1)).expect("events");
+        let events: Vec<_> = before.chain(after).filter_map(|run| run.from_offset(Offset(first)).expect("events")).collect();
+        let page = Page {
+            id: RequestId(7), room: run.room().clone(), epoch: Some(run.epoch()),
+            first: events.first().map_or(Offset::ZERO, Run::first), events,
+            head: run.last(), horizon: Offset(1), gap: None, next: None,
+        };
+        for encoding in Encoding::ALL {
+            let mut message = vec![1, 2, 3];
+            encoding.write_page_message(&page, &mut message);
+            let bytes = payload(&Bytes::from(message).slice(3..));
+            prop_assert_eq!(bytes, encoding.encode_server(&ServerFrame::Page(page.clone().decode().expect("events"))));
+        }
+        let kept = drafts.len().saturating_sub(usize::try_from(first - 42).expect("small"));
+        prop_assert_eq!(page.count(), kept);
     }
 }
 

@@ -223,6 +223,9 @@ impl Peer {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Send(frame) => self.sent.push(Sent::Frame(frame)),
+            Action::SendPage(page) => {
+                self.sent.push(Sent::Frame(ServerFrame::Page(page.decode().expect("the store is whole"))));
+            }
             Action::Deliver(run) => self.sent.push(Sent::Run(run)),
             Action::Close(goodbye) => self.goodbye = Some(goodbye),
             Action::Ask(ask) => {

@@ -1,6 +1,8 @@
 //! The writer of JSON.
 
 use anchor_core::event::{Body, Event};
+use anchor_core::msgpack::Malformed;
+use anchor_core::run::Run;
 use data_encoding::{BASE64, HEXLOWER};
 
 use super::super::kind::FrameKind;
@@ -22,13 +24,6 @@ impl FrameWriter {
 
     pub(in super::super) fn finish(self) -> Vec<u8> {
         self.output
-    }
-
-    /// An array of events.
-    pub(in super::super) fn events(&mut self, events: impl Iterator<Item = Event>) {
-        self.open(0);
-        events.for_each(|event| self.event(&event));
-        self.close();
     }
 
     fn separate(&mut self) {
@@ -98,6 +93,18 @@ impl Writer for FrameWriter {
         self.output.resize(start + BASE64.encode_len(body.bytes().len()), 0);
         BASE64.encode_mut(body.bytes(), &mut self.output[start..]);
         self.output.extend_from_slice(b"\"}");
+    }
+
+    fn runs(&mut self, runs: &[Run]) {
+        self.open(0);
+        for run in runs {
+            let damaged = |error: &Malformed| {
+                tracing::error!(room = %run.room(), %error, "a stored event is damaged");
+            };
+            let events = run.events().map_while(|event| event.inspect_err(damaged).ok());
+            events.for_each(|event| self.event(&event));
+        }
+        self.close();
     }
 
     fn event(&mut self, event: &Event) {

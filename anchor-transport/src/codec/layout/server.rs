@@ -5,7 +5,8 @@ use anchor_core::event::Event;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Ack, Durability};
-use anchor_core::session::frame::{Events, Page, RequestId, ServerFrame, SessionLimits, Welcome};
+use anchor_core::run::Run;
+use anchor_core::session::frame::{Events, Page, RequestId, ServerFrame, SessionLimits, StoredPage, Welcome};
 
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
@@ -123,7 +124,7 @@ pub(in super::super) fn write_server<W: Writer>(w: &mut W, frame: &ServerFrame) 
             w.text(room.as_str());
             write_gap(w, gap);
         }
-        ServerFrame::Page(page) => write_page(w, page),
+        ServerFrame::Page(page) => write_page_with(w, page, |w, events| w.list(events, W::event)),
         ServerFrame::RoomList { id, rooms, next } => {
             w.open(4);
             w.kind(FrameKind::RoomList);
@@ -167,13 +168,20 @@ pub(in super::super) fn write_server<W: Writer>(w: &mut W, frame: &ServerFrame) 
     w.close();
 }
 
-/// Writes an `events` frame up to its last field, the list of events; the frame stays open.
-pub(in super::super) fn write_events_header<W: Writer>(
-    w: &mut W,
-    room: &RoomId,
-    epoch: Epoch,
-    first: Offset,
-) {
+/// Writes the whole `events` frame of a run.
+pub(in super::super) fn write_run<W: Writer>(w: &mut W, run: &Run) {
+    write_events_header(w, run.room(), run.epoch(), run.first());
+    w.runs(std::slice::from_ref(run));
+    w.close();
+}
+
+/// Writes a whole page whose events are as they are stored.
+pub(in super::super) fn write_page<W: Writer>(w: &mut W, page: &StoredPage) {
+    write_page_with(w, page, |w, events| w.runs(events));
+    w.close();
+}
+
+fn write_events_header<W: Writer>(w: &mut W, room: &RoomId, epoch: Epoch, first: Offset) {
     w.open(5);
     w.kind(FrameKind::Events);
     w.text(room.as_str());
@@ -305,14 +313,14 @@ fn page<'a, R: Reader<'a>>(r: &mut R, seen: &mut Option<RequestId>) -> Result<Pa
     })
 }
 
-fn write_page<W: Writer>(w: &mut W, page: &Page) {
+fn write_page_with<W: Writer, E>(w: &mut W, page: &Page<E>, write: impl FnOnce(&mut W, &E)) {
     w.open(10);
     w.kind(FrameKind::Page);
     w.number(page.id.0);
     w.text(page.room.as_str());
     w.option(page.epoch.as_ref(), |w, epoch| w.fixed(epoch.as_bytes()));
     w.number(page.first.0);
-    w.list(&page.events, W::event);
+    write(w, &page.events);
     w.number(page.head.0);
     w.number(page.horizon.0);
     w.option(page.gap.as_ref(), |w, gap| {
