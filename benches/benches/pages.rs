@@ -16,17 +16,15 @@ use anchor_core::engine::Anchor;
 use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
 use anchor_core::session::frame::{HistoryRange, RequestId};
-use anchor_store::RedbStore;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::executor::block_on;
 
 fn pages(criterion: &mut Criterion) {
     let events = if is_smoke() { 100 } else { 2_000 };
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on a real disk");
-    let store = RedbStore::open(dir.path(), System).expect("the store opens");
     let rooms: Vec<RoomId> = (0..ROOMS).map(sample::room).collect();
     let mut writer = log::Writer::new(0, ROOMS, rooms.clone());
-    log::fill(&store, &mut writer, ROOMS * events);
+    let store = log::restarted(dir.path(), System, |store| log::fill(store, &mut writer, ROOMS * events));
     let mut reader = Reader {
         anchor: Anchor::builder(store.clone(), System).build(),
         rooms,

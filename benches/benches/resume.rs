@@ -2,7 +2,7 @@
 //!
 //! Time per client: from the accepted connection, over `hello` and `welcome`, until the last missed event is encoded; and
 //! until the connection is gone again. One after another, each a client of its own, to one room that nobody else reads, so
-//! that all of it comes from the store on disk. Its writer's thread takes part: it opens the client. Left out: sockets,
+//! that all of it comes from the store, opened anew. Its writer's thread takes part: it opens the client. Left out: sockets,
 //! WebSocket frames.
 
 use std::time::Instant;
@@ -11,7 +11,6 @@ use anchor::System;
 use anchor_benches::connection::Connection;
 use anchor_benches::{is_smoke, log, sample};
 use anchor_core::engine::Anchor;
-use anchor_store::RedbStore;
 use anchor_transport::codec::Encoding;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -19,10 +18,10 @@ fn resume(criterion: &mut Criterion) {
     let logs: &[u64] = if is_smoke() { &[1_000, 20_000] } else { &[1_000, 100_000, 1_000_000] };
     for events in logs {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on a real disk");
-        let store = RedbStore::open(dir.path(), System).expect("the store opens");
         let room = sample::room(0);
         let mut writer = log::Writer::new(WRITERS, 100, vec![room.clone()]);
-        log::fill(&store, &mut writer, usize::try_from(*events).expect("fewer events than 2^32"));
+        let messages = usize::try_from(*events).expect("fewer events than 2^32");
+        let store = log::restarted(dir.path(), System, |store| log::fill(store, &mut writer, messages));
         let anchor = Anchor::builder(store.clone(), System).build();
         let mut clients = 0..;
 

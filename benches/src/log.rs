@@ -1,5 +1,7 @@
 //! Stores with something in them.
 
+use std::path::Path;
+
 use anchor_core::environment::Environment;
 use anchor_core::id::{ClientKey, RoomId};
 use anchor_core::position::{Offset, Position};
@@ -59,6 +61,18 @@ pub fn fill(store: &impl Store, writer: &mut Writer, messages: usize) {
         let batch = writer.batch(BATCH.min(messages - at));
         check(&block_on(store.append(batch)).expect("the append goes through"));
     }
+}
+
+/// A store in `dir` that `fill` has filled, opened anew: everything is read from its pages, as after a restart.
+///
+/// # Panics
+/// If it cannot be opened.
+#[must_use]
+pub fn restarted(dir: &Path, env: impl Environment + Clone, fill: impl FnOnce(&RedbStore)) -> RedbStore {
+    let store = RedbStore::open(dir, env.clone()).expect("the store opens");
+    fill(&store);
+    store.close();
+    RedbStore::open(dir, env).expect("the store opens again")
 }
 
 /// A redb store in memory that nothing drives but [`commit`] and [`move_to_pages`].
