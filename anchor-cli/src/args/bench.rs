@@ -38,8 +38,9 @@ pub(crate) enum What {
 
 /// What all scenarios take.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = SCENARIOS)]
 pub(crate) struct Common {
-    /// How long to measure
+    /// How long to measure, where the scenario does not end by itself
     #[arg(long, global = true, value_name = "TIME", default_value = "10", value_parser = duration)]
     pub(crate) seconds: Duration,
 
@@ -99,7 +100,7 @@ pub(crate) struct Fanout {
     pub(crate) rate: Option<FanoutRate>,
 
     /// Percent of the subscribers that never read once they are subscribed; "every subscriber" leaves them out
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
     pub(crate) stalled: f64,
 }
 
@@ -288,6 +289,14 @@ impl FromStr for FanoutRate {
     }
 }
 
+/// Takes a part of a hundred, which leaves somebody.
+fn percent(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| (0.0..=99.0).contains(number))
+        .ok_or_else(|| "give a number from 0 to 99".to_owned())
+}
+
 /// Takes a number above zero of things in a second.
 fn rate(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
@@ -298,10 +307,16 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// What stands at the end of the long help.
 const AFTER: &str = "\
-The generator itself takes `bench cpu` of the same machine: figures of a server are lower where it has to share its
-processors, as here by default. Compare figures of one machine, taken one after the other.
+The generator shares the machine with the server: `bench cpu` is what it takes itself. Compare
+figures of one machine, taken one after the other.
+
+A run ends in time: beyond what it measures, connecting and the last answers may take a minute
+each, and what does not come for 10 s is lost, which is a broken promise.
 
 Exit codes: see `anchor-cli --help`";
+
+/// Above the options that all scenarios have.
+const SCENARIOS: &str = "Options of every scenario";
 
 /// Most connections of one run. Source: one address has 28,232 ports for connections to one server, by the default of Linux.
 const CONNECTIONS_MAX: i64 = 25_000;

@@ -24,6 +24,7 @@ mod open;
 mod publish;
 mod report;
 mod scenario;
+mod ticks;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -10,11 +10,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::check::Faults;
-use super::crowd::{Crowd, Noted, Plan, Refill, Ticks, Total};
+use super::crowd::{Crowd, Noted, Plan, Refill, Total};
 use super::gauge::{Sample, Times};
 use super::hello::Hellos;
 use super::net::Net;
 use super::open;
+use super::ticks::Ticks;
 use crate::exit::{Exit, Failure};
 use crate::say::{self, Progress};
 

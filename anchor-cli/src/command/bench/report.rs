@@ -216,3 +216,6 @@ fn rounded(number: f64) -> f64 {
 fn whole(number: f64) -> u64 {
     number.round() as u64
 }
+
+#[cfg(test)]
+mod tests;

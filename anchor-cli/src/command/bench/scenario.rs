@@ -67,12 +67,15 @@ impl Bench {
     /// A report with what is true of all scenarios.
     fn plain_report(&self, scenario: &'static str, faults: Faults) -> Report {
         let mut report = Report::new(scenario, faults);
+        report.setting("server", self.server.as_str()).setting("body_bytes", self.common.body_bytes);
         report
-            .setting("server", self.server.as_str())
+    }
+
+    /// Says how long was measured.
+    fn tell_span(&self, report: &mut Report) {
+        report
             .setting("seconds", self.common.seconds.as_secs_f64())
-            .setting("warm_up_seconds", self.common.warm_up.as_secs_f64())
-            .setting("body_bytes", self.common.body_bytes);
-        report
+            .setting("warm_up_seconds", self.common.warm_up.as_secs_f64());
     }
 }
 

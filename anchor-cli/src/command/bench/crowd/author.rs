@@ -90,3 +90,6 @@ impl Author {
         self.number + 1 - self.sent.len() as u64
     }
 }
+
+#[cfg(test)]
+mod tests;

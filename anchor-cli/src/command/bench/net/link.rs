@@ -78,6 +78,13 @@ impl Links {
         }
     }
 
+    /// For tests of what is heard: nothing can be opened.
+    #[cfg(test)]
+    pub(crate) fn unconnected(target: Target) -> Self {
+        let poll = mio::Poll::new().expect("a system that can wait for sockets");
+        Self::new(target, poll.registry().try_clone().expect("a poll is there"))
+    }
+
     /// Where all of them lead.
     pub(super) const fn target(&self) -> &Target {
         &self.target

@@ -45,7 +45,7 @@ pub(crate) struct EventSeen<'a> {
     /// The public name of the client that published it.
     pub(crate) client: [u8; 8],
     pub(crate) seq: u64,
-    /// Empty where it is no text.
+    /// Of a message that is plain text, else empty.
     pub(crate) body: &'a str,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Said<'a> {
     ///
     /// # Errors
     /// A sentence where it is none.
-    pub(super) fn read(frame: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn read(frame: &'a [u8]) -> Result<Self, String> {
         let mut reader = Reader::from_slice(frame);
         let said = |error: Malformed| error.to_string();
         let kind = reader.array().and_then(|_| reader.uint()).map_err(said)?;
@@ -118,16 +118,15 @@ impl<'a> EventsSeen<'a> {
         let is_message = reader.uint()? == u64::from(EventKind::MESSAGE.0);
         reader.skip()?;
         let is_plain = reader.nil()?;
-        let body = match is_message && is_plain {
-            true => reader.str()?,
-            false => {
-                if !is_plain {
-                    reader.skip()?;
-                }
-                reader.skip()?;
-                ""
-            }
-        };
+        let mut body = "";
+        if !is_plain {
+            reader.skip()?;
+            reader.skip()?;
+        } else if !is_message {
+            reader.skip()?;
+        } else if !reader.nil()? {
+            body = reader.str()?;
+        }
         (0..further).try_for_each(|_| reader.skip())?;
         Ok(Some(EventSeen { offset, chain, client, seq, body }))
     }
@@ -157,3 +156,6 @@ const ELEMENTS: usize = 12;
 
 /// Source: the MessagePack specification.
 const MSGPACK_TRUE: u8 = 0xc3;
+
+#[cfg(test)]
+mod tests;

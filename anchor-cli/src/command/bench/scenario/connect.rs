@@ -93,6 +93,7 @@ pub(super) fn run(bench: &mut Bench, connect: &Connect) -> Result<Report, Failur
     }
 
     let mut report = bench.plain_report("connect", Faults::default());
+    bench.tell_span(&mut report);
     report
         .setting("connections_per_second", connect.rate)
         .setting("rooms", connect.rooms)

@@ -35,6 +35,7 @@ pub(super) fn run(bench: &mut Bench, fanout: &Fanout) -> Result<Report, Failure>
 
     let mut report = bench.report("fanout", flow);
     report.setting("subscribers", fanout.subscribers).setting("stalled", stalled);
+    bench.tell_span(&mut report);
     tell_pace(&mut report, pace);
     if let Some(most) = &most {
         report.number("most_deliveries_per_second", most.per_second(most.deliveries));

@@ -1,5 +1,7 @@
 //! Pages of a long log, at random.
 
+use std::time::Duration;
+
 use anchor_core::id::RoomId;
 use anchor_core::limits::READS_OPEN_MAX;
 use anchor_core::session::frame::{ClientFrame, HistoryRange, RequestId, ServerFrame};
@@ -7,13 +9,14 @@ use anchor_core::session::frame::{ClientFrame, HistoryRange, RequestId, ServerFr
 use super::Bench;
 use crate::args::bench::History;
 use crate::command::bench::check::Faults;
-use crate::command::bench::crowd::{Ticks, unasked};
+use crate::command::bench::crowd::unasked;
 use crate::command::bench::flow::{Flow, Span};
 use crate::command::bench::gauge::{Sample, Times};
 use crate::command::bench::log::{Beside, Log};
 use crate::command::bench::net::{Handler, Links, Nanos, PageSeen, Said};
 use crate::command::bench::open;
 use crate::command::bench::report::{Report, millis};
+use crate::command::bench::ticks::Ticks;
 use crate::dice::Dice;
 use crate::exit::{Exit, Failure};
 use crate::say::{self, Progress};
@@ -121,13 +124,16 @@ pub(super) fn run(bench: &mut Bench, history: &History) -> Result<Report, Failur
     flow.crowd.faults().add(other.faults);
 
     let mut report = bench.report("history", flow);
+    bench.tell_span(&mut report);
+    if let Some(rate) = history.publishes_per_s {
+        report.setting("publishes_per_second", rate);
+    }
     let seconds = to.at.since(from.at).as_secs_f64();
     report
         .setting("connections", count)
         .setting("open_requests_each", READS_OPEN_MAX)
         .setting("events", other.log.head())
         .setting("page_events", PAGE_EVENTS)
-        .setting("publishes_per_second", history.publishes_per_s)
         .number("pages_per_second", count_pages as f64 / seconds)
         .number("events_per_page", count_events as f64 / count_pages as f64)
         .costs(&from, &to, "page", count_pages)
@@ -213,7 +219,7 @@ impl Handler for Pages {
     }
 }
 
-/// Events of a page. Source: the issue of a page of chat on a screen.
+/// Events of a page. Source: chosen; what a chat shows on a screen, and a bit.
 const PAGE_EVENTS: usize = 50;
 
 /// Connections that publish beside the readers. Source: chosen; as many as `publish` has.
@@ -223,4 +229,4 @@ const AUTHORS: usize = 64;
 const SEED: u64 = 4;
 
 /// How long the last pages may take. Source: chosen.
-const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);

@@ -25,6 +25,7 @@ pub(super) fn run(bench: &mut Bench, publish: &Publish) -> Result<Report, Failur
 
     let mut report = bench.report("publish", flow);
     report.setting("connections", connections);
+    bench.tell_span(&mut report);
     tell_pace(&mut report, pace);
     let Measured { from, to, acks, .. } = &measured;
     report

@@ -27,6 +27,7 @@ pub(super) fn run(bench: &mut Bench, rooms: &Rooms) -> Result<Report, Failure> {
 
     let mut report = bench.report("rooms", flow);
     report.setting("connections", rooms.connections).setting("rooms", count);
+    bench.tell_span(&mut report);
     tell_pace(&mut report, pace);
     fanout::tell(&mut report, &measured);
     let Measured { from, to, deliveries, acks, .. } = &measured;
