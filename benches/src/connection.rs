@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use anchor_core::engine::Anchor;
 use anchor_core::environment::Monotonic;
-use anchor_core::session::frame::ClientFrame;
+use anchor_core::session::frame::{ClientFrame, ServerFrame};
 use anchor_core::session::{Action, Desk, OpenIdentify, Reply, Session};
 use anchor_transport::codec::Encoding;
 use bytes::Bytes;
@@ -116,6 +116,9 @@ impl Connection {
 
     fn perform(&mut self, action: Action, cx: &mut Context<'_>) {
         match action {
+            Action::Send(frame @ (ServerFrame::Refused { .. } | ServerFrame::Error { .. })) => {
+                panic!("a sample was turned down: {frame:?}")
+            }
             Action::Send(frame) => {
                 self.written.answers += 1;
                 black_box(self.encoding.encode_server(&frame));

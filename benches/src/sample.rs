@@ -6,7 +6,7 @@ use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal, Position};
 use anchor_core::publish::{Ack, Durability, MissingRoom, Publish, Verdict};
 use anchor_core::run::{Run, RunBuilder};
-use anchor_core::session::frame::{ClientFrame, Hello, PublishFrame};
+use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId};
 
 /// Bytes of a message's body. Source: the size at which Anchor is compared with others.
 pub const BODY_BYTES: usize = 128;
@@ -63,6 +63,13 @@ pub fn publish_frame(number: u64, waits: u64, room: &RoomId) -> ClientFrame {
         draft: Draft::message(body()),
         client_id: None,
     })
+}
+
+/// Asks for so many of the newest messages before an offset.
+#[must_use]
+pub fn history_frame(room: &RoomId, before: u64, limit: u64) -> ClientFrame {
+    let range = HistoryRange::BeforeOffset(Offset(before));
+    ClientFrame::History { id: RequestId(1), room: room.clone(), range, limit }
 }
 
 /// A publish as a store takes it, of a client that waits for nothing else.

@@ -1,19 +1,16 @@
 //! Appending, paging, and reading pages in the store on disk, over storage in memory.
 
-use std::hint::black_box;
-
+use anchor_benches::connection::Connection;
 use anchor_benches::{log, sample};
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::engine::Anchor;
-use anchor_core::position::Offset;
 use anchor_core::publish::Publish;
-use anchor_core::session::frame::{HistoryRange, RequestId};
-use futures::executor::block_on;
+use bytes::Bytes;
 
 use crate::Path;
-use crate::session::env;
+use crate::session::{ENCODING, env};
 
-/// The store without its threads: the writer's commits, the pager's steps, a page of history.
+/// The store without its threads: the writer's commits, the pager's steps, a page of history over a session.
 pub(crate) const PATHS: &[Path] = &[
     Path { name: "append", per: "message, 64 in a commit to 64 rooms", operations: 6_400, prepare: append },
     Path { name: "page", per: "message, 8,192 in a page step to 64 rooms", operations: 8_192, prepare: page },
@@ -45,7 +42,7 @@ fn page(messages: usize) -> Box<dyn FnMut()> {
     Box::new(move || log::move_to_pages(&store))
 }
 
-/// From the request to the decoded events, with everything in the cache of pages.
+/// From the bytes of the request to those of the page, with every stored page in its cache.
 fn history(pages: usize) -> Box<dyn FnMut()> {
     let store = log::stepped(env());
     let anchor = Anchor::builder(store.clone(), env()).build();
@@ -53,12 +50,21 @@ fn history(pages: usize) -> Box<dyn FnMut()> {
     let mut writer = log::Writer::new(0, 10, vec![room.clone()]);
     log::commit(&store, (0..LOG / 1_024).map(|_| writer.batch(1_024)));
     log::move_to_pages(&store);
+    let mut connection = Connection::accept(&anchor, ENCODING);
+    connection.receive(&ENCODING.encode_client(&sample::hello(&sample::client(1_000), Vec::new())));
+    while connection.turn() {
+        store.step_writer().expect("the writer works");
+    }
+    connection.take_written();
     let mut dice = SplitMix64::new(7);
+    let mut page =
+        || ENCODING.encode_client(&sample::history_frame(&room, 51 + dice.below(LOG as u64 - 50), 50));
+    let mut requests = (0..WARM + pages).map(|_| page()).collect::<Vec<Bytes>>().into_iter();
     let mut read = move |pages| {
-        for _ in 0..pages {
-            let before = HistoryRange::BeforeOffset(Offset(51 + dice.below(LOG as u64 - 50)));
-            let page = block_on(anchor.history(RequestId(1), &room, before, 50)).expect("the log is there");
-            assert_eq!(black_box(page).events.len(), 50, "the page is full");
+        for request in requests.by_ref().take(pages) {
+            connection.receive(&request);
+            assert!(!connection.turn(), "the pages are read at once");
+            assert_eq!(connection.take_written().answers, 1, "every request is answered");
         }
     };
     read(WARM);
