@@ -7,6 +7,7 @@
 //!
 //! Who was heard from is listened to before those that are due are written to: a publish does not wait until everybody
 //! has been sent the one before. What comes of it is written when its turn comes, with what others have said meanwhile.
+//! Who catches up comes last, with a part of what is left: a thousand who read old logs keep nobody waiting who is current.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -28,6 +29,9 @@ pub(crate) trait Driven: Send + 'static {
 
     /// Takes what its peer sent, and leaves to `poll` what comes of it.
     fn listen(&mut self, cx: &mut Context<'_>, reading: &mut Context<'_>) -> Poll<()>;
+
+    /// True while it catches up with what was there before.
+    fn is_behind(&self) -> bool;
 }
 
 /// Connections, spread over shards. The shards end once this is dropped and the last of their connections has ended, or
@@ -115,12 +119,7 @@ impl<T: Driven> Shard<T> {
     fn start(admission: Admission) -> Arc<Self> {
         let inbox = Inbox { arriving: Vec::new(), heard: Vec::new(), due: Vec::new(), is_closed: false };
         let shard = Arc::new(Self { inbox: Mutex::new(inbox), rung: AtomicWaker::new() });
-        let driver = Driver {
-            shard: shard.clone(),
-            connections: Slab::new(),
-            heard: VecDeque::new(),
-            due: VecDeque::new(),
-        };
+        let driver = Driver::new(shard.clone());
         // The budget that tokio gives a task is meant for one connection; here each has bounds of its own.
         let driver = tokio::task::coop::unconstrained(driver);
         tokio::spawn(async move {
@@ -158,6 +157,10 @@ struct Driver<T> {
     connections: Slab<Box<Entry<T>>>,
     heard: VecDeque<usize>,
     due: VecDeque<usize>,
+    /// Those that were due and catch up.
+    behind: VecDeque<usize>,
+    /// Polls of others until one of those has its turn.
+    until_behind: usize,
 }
 
 /// A connection and what wakes it.
@@ -168,6 +171,17 @@ struct Entry<T> {
 }
 
 impl<T: Driven> Driver<T> {
+    fn new(shard: Arc<Shard<T>>) -> Self {
+        Self {
+            shard,
+            connections: Slab::new(),
+            heard: VecDeque::new(),
+            due: VecDeque::new(),
+            behind: VecDeque::new(),
+            until_behind: 0,
+        }
+    }
+
     /// Takes what has come; false once nothing will come any more and nobody is left.
     fn take_inbox(&mut self) -> bool {
         let mut inbox = self.shard.inbox();
@@ -194,6 +208,27 @@ impl<T: Driven> Driver<T> {
         let (heard, due) = (bell(Reason::Heard), bell(Reason::Due));
         entry.insert(Box::new(Entry { connection, heard, due }));
         self.due.push_back(index);
+    }
+
+    /// Whose turn it is.
+    fn next(&mut self) -> Option<(usize, Reason)> {
+        if let Some(index) = self.heard.pop_front() {
+            return Some((index, Reason::Heard));
+        }
+        while self.until_behind > 0
+            && let Some(index) = self.due.pop_front()
+        {
+            if !self.connections.get(index).is_some_and(|entry| entry.connection.is_behind()) {
+                self.until_behind -= 1;
+                return Some((index, Reason::Due));
+            }
+            self.behind.push_back(index);
+        }
+        self.until_behind = DUE_BEFORE_BEHIND;
+        if let Some(index) = self.behind.pop_front() {
+            return Some((index, Reason::Due));
+        }
+        self.due.pop_front().map(|index| (index, Reason::Due))
     }
 
     /// Polls a connection for `reason`, unless that was seen to since it was listed. A bell of one that has ended may call
@@ -233,12 +268,9 @@ impl<T: Driven> Future for Driver<T> {
             if !driver.take_inbox() {
                 return Poll::Ready(());
             }
-            if let Some(index) = driver.heard.pop_front() {
-                driver.poll_one(index, Reason::Heard);
-            } else if let Some(index) = driver.due.pop_front() {
-                driver.poll_one(index, Reason::Due);
-            } else {
-                return Poll::Pending;
+            match driver.next() {
+                Some((index, reason)) => driver.poll_one(index, reason),
+                None => return Poll::Pending,
             }
         }
         // There may be more; the runtime looks at its sockets first.
@@ -252,3 +284,10 @@ impl<T> Unpin for Driver<T> {}
 /// Connections that are polled before the runtime looks who else was heard from. Source: chosen; each is written to in
 /// some five microseconds.
 const POLLS_PER_TURN: usize = 32;
+
+/// Connections with what is new that are polled before one that catches up, while there are both. Source: chosen; one of
+/// those is written up to 128 KiB, in the time of ten of the others.
+const DUE_BEFORE_BEHIND: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -93,6 +93,12 @@ where
         self.poll_closing(cx)
     }
 
+    /// True while the session catches up: others, who have only what is new to be sent, may go first.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.0, Stage::Alive(connection, _) if connection.is_behind())
+    }
+
     fn close(&mut self, end: End) {
         if let Stage::Alive(connection, io) = std::mem::replace(&mut self.0, Stage::Ended) {
             self.0 = Stage::Closing(close::close(connection, io, end).boxed());

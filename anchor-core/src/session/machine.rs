@@ -223,6 +223,12 @@ impl Session {
         }
     }
 
+    /// True while it catches up: what it is sent next comes from the store. Who drives many sessions lets others go first.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.rooms.is_behind()
+    }
+
     /// When [`Session::handle_tick`] has something to do, unless something else happens first.
     #[must_use]
     pub fn poll_deadline(&self) -> Monotonic {

@@ -245,6 +245,11 @@ impl Rooms {
         }
     }
 
+    /// True while what is to be delivered comes from the store.
+    pub(super) fn is_behind(&self) -> bool {
+        self.reads > 0 || !self.backlog.is_empty() || !self.to_read.is_empty()
+    }
+
     /// The next delivery, or a read or verification for one.
     pub(super) fn poll_delivery(&mut self) -> Result<Option<Action>, Goodbye> {
         loop {

@@ -138,6 +138,10 @@ impl Driven for Connection {
         let polled = self.serving.poll_listening(cx, reading);
         polled.map(|ended| note(&ended, self.peer, &self.state))
     }
+
+    fn is_behind(&self) -> bool {
+        self.serving.is_behind()
+    }
 }
 
 /// Writes down how a connection ended.

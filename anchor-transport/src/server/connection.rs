@@ -76,6 +76,11 @@ impl Connection {
         }
     }
 
+    /// True while it catches up.
+    pub(super) fn is_behind(&self) -> bool {
+        self.session.is_behind()
+    }
+
     pub(super) fn anchor(&self) -> &Anchor {
         self.desk.anchor()
     }
@@ -167,15 +172,19 @@ impl Connection {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut writes_left = WRITES_PER_POLL;
         for _ in 0..TURNS_MAX {
             let now = self.anchor().now();
             self.act(now, output);
-            if self.goodbye.is_none() && self.write(now, io, cx, output).is_err() {
+            if self.goodbye.is_none() && self.write(now, io, cx, output, &mut writes_left).is_err() {
                 return Poll::Ready(End::Gone);
             }
             // A delivery may have ended the session, too.
             if let Some(goodbye) = self.goodbye.take() {
                 return Poll::Ready(End::Goodbye(goodbye));
+            }
+            if writes_left == 0 {
+                break;
             }
             self.set_alarm();
             let happened = self.take_post(cx) | self.take_replies(cx) | self.take_alarm(now, cx);
@@ -219,17 +228,19 @@ impl Connection {
         io: &mut IO,
         cx: &mut Context<'_>,
         output: &mut Vec<u8>,
+        writes_left: &mut usize,
     ) -> Result<(), End>
     where
         IO: AsyncWrite + Unpin,
     {
-        for _ in 0..WRITES_PER_TURN {
+        while *writes_left > 0 {
             while output.len() < RUN_BYTES_MAX && self.write_delivery(now, output) {}
             if output.is_empty() {
                 break;
             }
             let Poll::Ready(written) = Pin::new(&mut *io).poll_write(cx, output) else { break };
             let written = written.ok().filter(|bytes| *bytes > 0).ok_or(End::Gone)?;
+            *writes_left -= 1;
             if !self.is_read_from(output) {
                 // Slow, not silent: it takes what is written, and what it says meanwhile is not looked at.
                 self.session.handle_alive(now);
@@ -393,8 +404,9 @@ fn malformed(message: impl Into<String>) -> Fault {
 /// Turns that a connection takes before others have theirs: each is one read and what comes of it. Source: chosen.
 const TURNS_MAX: usize = 16;
 
-/// Writes in one turn, each of up to [`RUN_BYTES_MAX`] and a run. Source: chosen; two of them fill a socket's buffer.
-const WRITES_PER_TURN: usize = 4;
+/// Writes before others have their turn, each of up to [`RUN_BYTES_MAX`] and a run. Source: chosen; a reader who catches up
+/// fills every one of them, which takes some 50 µs.
+const WRITES_PER_POLL: usize = 2;
 
 /// Room for answers that are worked on which an idle connection keeps. Source: chosen; one batch of publishes, one read.
 const REPLIES_KEPT: usize = 4;

@@ -1,3 +1,5 @@
+//! What is framed is what tungstenite frames, and what it reads comes out whole.
+
 use proptest::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
