@@ -93,9 +93,13 @@ async fn measure(context: &Context, common: &Common, scenario: Scenario) -> Resu
     };
     let stopped = host.stop().await;
     say::clear();
-    let report =
-        report.unwrap_or_else(|_| Err(Failure::new(Exit::Failure, "this is a defect; report it")))?;
-    stopped.map(|()| report)
+    let report = report.unwrap_or_else(|_| Err(Failure::new(Exit::Failure, "this is a defect; report it")));
+    match (report, stopped) {
+        (Err(Failure::Interrupted), _) => Err(Failure::Interrupted),
+        // Its last words say more than what its clients met.
+        (_, Err(server)) => Err(server),
+        (report, Ok(())) => report,
+    }
 }
 
 /// The table of all scenarios.
