@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anchor::System;
+use anchor_store::OpenError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 
@@ -34,6 +35,7 @@ pub fn run() -> ExitCode {
     let lines = telemetry::install(&config);
     match command {
         Some(Command::Restore) => restore(&config),
+        Some(Command::Compact) => compact(&config),
         None => serve(&config, lines),
     }
 }
@@ -82,16 +84,34 @@ enum Failure {
 
 /// Gives every room a new epoch, and says what was done.
 fn restore(config: &Config) -> ExitCode {
+    maintain(config, "put the copy in place first", |data| {
+        let restored = anchor_store::restore(data, System)?;
+        Ok(format!("{} rooms begin a new epoch; start the server", restored.rooms))
+    })
+}
+
+/// Makes the data as small as it can be, and says how small that is.
+fn compact(config: &Config) -> ExitCode {
+    maintain(config, "there is nothing to make smaller", |data| {
+        let compacted = anchor_store::compact(data, System)?;
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let (before, after) = (megabytes(compacted.before_bytes), megabytes(compacted.after_bytes));
+        Ok(format!("{before:.1} MB before, {after:.1} MB now"))
+    })
+}
+
+/// Does something to the data directory, which is there, and says what was done.
+fn maintain(
+    config: &Config,
+    or_else: &'static str,
+    work: impl FnOnce(&Path) -> Result<String, OpenError>,
+) -> ExitCode {
     if !config.data.is_dir() {
-        return fail(&NothingToRestore(config.data.clone()), Exit::Data);
+        return fail(&NoData { directory: config.data.clone(), or_else }, Exit::Data);
     }
-    match anchor_store::restore(&config.data, System) {
-        Ok(restored) => {
-            say(&format!(
-                "{}: {} rooms begin a new epoch; start the server",
-                config.data.display(),
-                restored.rooms
-            ));
+    match work(&config.data) {
+        Ok(done) => {
+            say(&format!("{}: {done}", config.data.display()));
             Exit::Done.into()
         }
         Err(error) => fail(&error, exit_of_data(&error)),
@@ -100,8 +120,11 @@ fn restore(config: &Config) -> ExitCode {
 
 /// The data directory does not exist.
 #[derive(Debug, Error)]
-#[error("there is no directory {}: put the copy in place first, or name it with `--data`", .0.display())]
-struct NothingToRestore(PathBuf);
+#[error("there is no directory {}: {or_else}, or name it with `--data`", directory.display())]
+struct NoData {
+    directory: PathBuf,
+    or_else: &'static str,
+}
 
 /// Says that the server is ready: on stdout for programs, on stderr for people.
 fn announce(config: &Config, address: SocketAddr, lines: Lines) {

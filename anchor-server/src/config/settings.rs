@@ -39,6 +39,11 @@ pub(crate) enum Command {
     /// Without it, clients that saw later events than the copy holds could not tell them from those written after it.
     /// Run it once, after the copy was put in place and before the server is started.
     Restore,
+    /// Makes the data directory as small as it can be, while no server runs on it.
+    ///
+    /// Files grow by doubling, and what was trimmed leaves room in them that only later messages use. Takes some seconds
+    /// for each GB; nothing is lost if it is interrupted.
+    Compact,
 }
 
 impl CommandLine {
