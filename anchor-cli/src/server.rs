@@ -139,6 +139,13 @@ impl Server {
         Some(format!("the server ended by itself: {}", self.last_words()))
     }
 
+    /// As [`Server::has_failed`], where a connection to it has just ended: its keeper may take a moment to see why.
+    pub(crate) async fn has_failed_now(&mut self) -> Option<String> {
+        let running = self.running.as_mut()?;
+        let _ = timeout(SEEN_WITHIN, running.keeper.wait()).await;
+        self.has_failed()
+    }
+
     /// Tells the keeper to end it, and whether that ended well.
     async fn end(&mut self, order: &str) -> Result<bool, Failure> {
         if let Some(what) = self.has_failed() {
@@ -247,3 +254,6 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long an end may take. Source: chosen; the drain is a second.
 const END_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long a keeper may take to see that its server has ended. Source: chosen; it waits for nothing else.
+const SEEN_WITHIN: Duration = Duration::from_millis(500);

@@ -75,7 +75,7 @@ async fn measure(context: &Context, common: &Common, scenario: Scenario) -> Resu
     let mut interrupted = pin!(interrupted());
     // Heard from here on: a server that has been started is ended in good order.
     let _ = futures::poll!(interrupted.as_mut());
-    let host = Host::start(context, common).await?;
+    let mut host = Host::start(context, common).await?;
     let mut bench = scenario::Bench {
         net: Net::new(host.target.clone(), stop.clone())?,
         hellos: Hellos::new(),
@@ -91,15 +91,15 @@ async fn measure(context: &Context, common: &Common, scenario: Scenario) -> Resu
             running.await
         }
     };
-    let stopped = host.stop().await;
     say::clear();
     let report = report.unwrap_or_else(|_| Err(Failure::new(Exit::Failure, "this is a defect; report it")));
-    match (report, stopped) {
-        (Err(Failure::Interrupted), _) => Err(Failure::Interrupted),
-        // Its last words say more than what its clients met.
-        (_, Err(server)) => Err(server),
-        (report, Ok(())) => report,
+    if matches!(report, Err(Failure::Said { .. }))
+        && let Some(words) = host.last_words().await
+    {
+        // They say more than what its clients met.
+        return Err(Failure::new(Exit::Failure, words));
     }
+    host.stop().await.and(report)
 }
 
 /// The table of all scenarios.

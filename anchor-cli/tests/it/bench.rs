@@ -149,6 +149,27 @@ fn an_interrupt_leaves_nothing_behind() {
     assert_eq!((bench.wait().unwrap().code(), is_empty()), (Some(130), true));
 }
 
+/// A server that ends in the middle is told with its last words.
+#[cfg(unix)]
+#[test]
+fn a_server_that_ends_by_itself_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = TempDir::new().unwrap();
+    let frail = folder.path().join("frail");
+    let script = format!(
+        "#!/bin/sh\n(sleep 0.7; echo 'my last words' >&2; kill -9 $$) &\nexec {} \"$@\"\n",
+        binary().display()
+    );
+    fs::write(&frail, script).unwrap();
+    fs::set_permissions(&frail, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = cli();
+    let ran = Ran::of(
+        command.args(["bench", "idle", "--connections", "5", "--settle", "1m", "--server-bin"]).arg(frail),
+    );
+    ran.fail(1, "my last words");
+}
+
 #[test]
 fn nobody_there_is_said() {
     let mut command = cli();

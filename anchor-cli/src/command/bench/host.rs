@@ -59,10 +59,16 @@ impl Host {
         Ok(Self { target: Target { address, authority, path }, pid, name: url.to_owned(), own: None })
     }
 
+    /// What the server said last, if it is ours and ended though nobody told it to.
+    pub(super) async fn last_words(&mut self) -> Option<String> {
+        let (server, _) = self.own.as_mut()?;
+        server.has_failed_now().await
+    }
+
     /// Ends the server, if it is ours.
     ///
     /// # Errors
-    /// A sentence where it had ended by itself, or does not end well.
+    /// A sentence where it had ended by itself.
     pub(super) async fn stop(mut self) -> Result<(), Failure> {
         match &mut self.own {
             Some((server, _)) => server.kill().await,
