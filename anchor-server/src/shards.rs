@@ -7,7 +7,10 @@
 //!
 //! Who was heard from is listened to before those that are due are written to: a publish does not wait until everybody
 //! has been sent the one before. What comes of it is written when its turn comes, with what others have said meanwhile.
-//! Who catches up comes last, with a part of what is left: a thousand who read old logs keep nobody waiting who is current.
+//! Who catches up comes last, and with a part of the time ([`pace`]): a thousand who read old logs keep nobody waiting who
+//! is current.
+
+mod pace;
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -20,6 +23,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::task::AtomicWaker;
 use slab::Slab;
 
+use self::pace::{Heard, Pace};
 use crate::admission::{Admission, Phase};
 
 /// What a shard drives.
@@ -56,7 +60,7 @@ struct Inbox<T> {
     is_closed: bool,
 }
 
-/// Wakes one connection, for one of two reasons.
+/// Wakes one connection, for one of the first two reasons.
 struct Bell<T> {
     shard: Arc<Shard<T>>,
     index: usize,
@@ -64,12 +68,15 @@ struct Bell<T> {
     is_rung: AtomicBool,
 }
 
+/// Why a connection has its turn.
 #[derive(Clone, Copy)]
 enum Reason {
     /// Its peer has sent something.
     Heard,
     /// It has something to do or to write.
     Due,
+    /// The same, and it catches up.
+    Behind,
 }
 
 impl<T: Driven> Shards<T> {
@@ -80,7 +87,8 @@ impl<T: Driven> Shards<T> {
     pub(crate) fn drive(&self, admission: &Admission, connection: T) {
         let shards = self.shards.get_or_init(|| {
             let count = std::thread::available_parallelism().map_or(1, NonZero::get);
-            (0..count).map(|_| Shard::start(admission.clone())).collect()
+            let heard = Heard::new();
+            (0..count).map(|_| Shard::start(admission.clone(), heard.clone())).collect()
         });
         let shard = &shards[self.next.fetch_add(1, Ordering::Relaxed) % shards.len()];
         shard.inbox().arriving.push(connection);
@@ -116,10 +124,10 @@ impl<T> Shard<T> {
 }
 
 impl<T: Driven> Shard<T> {
-    fn start(admission: Admission) -> Arc<Self> {
+    fn start(admission: Admission, heard: Arc<Heard>) -> Arc<Self> {
         let inbox = Inbox { arriving: Vec::new(), heard: Vec::new(), due: Vec::new(), is_closed: false };
         let shard = Arc::new(Self { inbox: Mutex::new(inbox), rung: AtomicWaker::new() });
-        let driver = Driver::new(shard.clone());
+        let driver = Driver::new(shard.clone(), heard);
         // The budget that tokio gives a task is meant for one connection; here each has bounds of its own.
         let driver = tokio::task::coop::unconstrained(driver);
         tokio::spawn(async move {
@@ -144,7 +152,7 @@ impl<T: Driven> Wake for Bell<T> {
         let mut inbox = self.shard.inbox();
         match self.reason {
             Reason::Heard => inbox.heard.push(self.index),
-            Reason::Due => inbox.due.push(self.index),
+            Reason::Due | Reason::Behind => inbox.due.push(self.index),
         }
         drop(inbox);
         self.shard.rung.wake();
@@ -161,6 +169,7 @@ struct Driver<T> {
     behind: VecDeque<usize>,
     /// Polls of others until one of those has its turn.
     until_behind: usize,
+    pace: Pace,
 }
 
 /// A connection and what wakes it.
@@ -171,7 +180,7 @@ struct Entry<T> {
 }
 
 impl<T: Driven> Driver<T> {
-    fn new(shard: Arc<Shard<T>>) -> Self {
+    fn new(shard: Arc<Shard<T>>, heard: Arc<Heard>) -> Self {
         Self {
             shard,
             connections: Slab::new(),
@@ -179,6 +188,7 @@ impl<T: Driven> Driver<T> {
             due: VecDeque::new(),
             behind: VecDeque::new(),
             until_behind: 0,
+            pace: Pace::new(heard),
         }
     }
 
@@ -210,8 +220,8 @@ impl<T: Driven> Driver<T> {
         self.due.push_back(index);
     }
 
-    /// Whose turn it is.
-    fn next(&mut self) -> Option<(usize, Reason)> {
+    /// Whose turn it is, and why; `None` if nobody's, and `cx` is woken when that changes.
+    fn next(&mut self, cx: &mut Context<'_>) -> Option<(usize, Reason)> {
         if let Some(index) = self.heard.pop_front() {
             return Some((index, Reason::Heard));
         }
@@ -225,8 +235,8 @@ impl<T: Driven> Driver<T> {
             self.behind.push_back(index);
         }
         self.until_behind = DUE_BEFORE_BEHIND;
-        if let Some(index) = self.behind.pop_front() {
-            return Some((index, Reason::Due));
+        if !self.behind.is_empty() && self.pace.allows(cx) {
+            return self.behind.pop_front().map(|index| (index, Reason::Behind));
         }
         self.due.pop_front().map(|index| (index, Reason::Due))
     }
@@ -241,13 +251,21 @@ impl<T: Driven> Driver<T> {
         let silence = |bell: &Bell<T>| bell.is_rung.swap(false, Ordering::AcqRel);
         let polled = match reason {
             Reason::Heard if silence(&heard.0) => {
+                if !connection.is_behind() {
+                    self.pace.heard();
+                }
                 catch_unwind(AssertUnwindSafe(|| connection.listen(&mut cx, &mut reading)))
             }
             Reason::Due if silence(&due.0) => {
                 silence(&heard.0);
                 catch_unwind(AssertUnwindSafe(|| connection.poll(&mut cx, &mut reading)))
             }
-            Reason::Heard | Reason::Due => return,
+            Reason::Behind if silence(&due.0) => {
+                silence(&heard.0);
+                let turn = || catch_unwind(AssertUnwindSafe(|| connection.poll(&mut cx, &mut reading)));
+                self.pace.spend(turn)
+            }
+            Reason::Heard | Reason::Due | Reason::Behind => return,
         };
         if polled.is_err() {
             tracing::error!("a connection ended in a panic; the others go on");
@@ -268,7 +286,7 @@ impl<T: Driven> Future for Driver<T> {
             if !driver.take_inbox() {
                 return Poll::Ready(());
             }
-            match driver.next() {
+            match driver.next(cx) {
                 Some((index, reason)) => driver.poll_one(index, reason),
                 None => return Poll::Pending,
             }

@@ -1,5 +1,7 @@
 //! Who is polled when, and that a shard ends.
 
+use std::time::Duration;
+
 use super::*;
 
 /// What was done, in order.
@@ -51,7 +53,7 @@ impl Bench {
     fn with(connections: &[(&'static str, bool, usize)]) -> Self {
         let inbox = Inbox { arriving: Vec::new(), heard: Vec::new(), due: Vec::new(), is_closed: false };
         let shard = Arc::new(Shard { inbox: Mutex::new(inbox), rung: AtomicWaker::new() });
-        let driver = Driver::new(shard);
+        let driver = Driver::new(shard, Heard::new());
         let mut bench = Self { driver, log: Log::default(), wakers: Arc::default() };
         for (name, is_behind, ends_at) in connections.iter().copied() {
             let (log, wakers) = (bench.log.clone(), bench.wakers.clone());
@@ -101,7 +103,7 @@ fn who_is_polled_need_not_be_listened_to() {
     let mut bench = Bench::with(&[("ada", false, 0)]);
     bench.due("ada");
     bench.driver.take_inbox();
-    let (index, reason) = bench.driver.next().unwrap();
+    let (index, reason) = bench.driver.next(&mut Context::from_waker(Waker::noop())).unwrap();
     bench.heard("ada");
     bench.driver.poll_one(index, reason);
     assert!(bench.run().is_pending());
@@ -115,7 +117,7 @@ fn who_catches_up_has_turns_however_busy_the_others_are() {
     for _ in 0..=DUE_BEFORE_BEHIND {
         bench.due("ada");
         bench.driver.take_inbox();
-        let (index, reason) = bench.driver.next().unwrap();
+        let (index, reason) = bench.driver.next(&mut Context::from_waker(Waker::noop())).unwrap();
         bench.driver.poll_one(index, reason);
     }
     assert!(bench.log().contains(&"slow polled".to_owned()));
@@ -151,4 +153,33 @@ fn many_take_several_turns() {
     let mut bench = Bench::with(&connections);
     assert!(bench.run().is_pending());
     assert_eq!(bench.log(), ["ada polled"], "one was left for a second turn");
+}
+
+/// While somebody who is current is heard from, those who catch up have a share of each millisecond.
+#[tokio::test(start_paused = true)]
+async fn who_catches_up_has_a_share_of_the_time() {
+    let mut bench = Bench::with(&[("slow", true, 0), ("ada", false, 0)]);
+    let turns = async |bench: &mut Bench| {
+        let mut turns = 0;
+        for _ in 0..10 {
+            bench.due("slow");
+            bench.driver.take_inbox();
+            let mut cx = Context::from_waker(Waker::noop());
+            if let Some((index, reason)) = bench.driver.next(&mut cx) {
+                bench.driver.poll_one(index, reason);
+                bench.driver.pace.spend_for_test(Duration::from_micros(80));
+                turns += 1;
+            }
+        }
+        turns
+    };
+    assert_eq!(turns(&mut bench).await, 10, "nobody else was heard from");
+    bench.heard("ada");
+    assert!(bench.run().is_pending());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(turns(&mut bench).await, 2, "two of 80 µs are the share");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(turns(&mut bench).await, 2, "and so in the next millisecond");
+    tokio::time::advance(Duration::from_millis(30)).await;
+    assert_eq!(turns(&mut bench).await, 10, "nobody has been heard from for a while");
 }
