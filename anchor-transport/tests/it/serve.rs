@@ -1,12 +1,15 @@
 //! The server half over a pipe: real WebSocket frames, a real engine, the store in memory.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use anchor::System;
 use anchor_core::code::Code;
 use anchor_core::conformance::environment::TestEnvironment;
-use anchor_core::conformance::faults::FailingStore;
+use anchor_core::conformance::faults::{FailingStore, SlowStore};
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::event::Draft;
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
@@ -16,8 +19,9 @@ use anchor_core::position::Position;
 use anchor_core::session::OpenIdentify;
 use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ServerFrame};
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{Ended, serve};
+use anchor_transport::server::{Ended, Serving, serve};
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
@@ -353,4 +357,88 @@ async fn text_that_is_no_utf8_is_closed_as_such() {
         Some(Ok(Message::Close(Some(close)))) => assert_eq!(close.code, CloseCode::Invalid),
         other => panic!("not closed: {other:?}"),
     }
+}
+
+/// Drives a connection as a shard does: listens when it was heard from, and polls it when it is due.
+struct InTurns {
+    serving: Serving<DuplexStream>,
+    heard: Arc<Bell>,
+    due: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct Bell {
+    is_rung: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.is_rung.store(true, Ordering::SeqCst);
+        self.task.wake();
+    }
+}
+
+impl Future for InTurns {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let Self { serving, heard, due } = &mut *self;
+        heard.task.register(cx.waker());
+        due.task.register(cx.waker());
+        let (reading, working) = (Waker::from(heard.clone()), Waker::from(due.clone()));
+        let (mut reading, mut working) = (Context::from_waker(&reading), Context::from_waker(&working));
+        loop {
+            let polled = if heard.is_rung.swap(false, Ordering::SeqCst) {
+                serving.poll_listening(&mut working, &mut reading)
+            } else if due.is_rung.swap(false, Ordering::SeqCst) {
+                serving.poll_serving(&mut working, &mut reading)
+            } else {
+                return Poll::Pending;
+            };
+            if polled.is_ready() {
+                return polled;
+            }
+        }
+    }
+}
+
+/// What a client asks is begun while the answer to what it asked before is still to come.
+#[tokio::test]
+async fn who_waits_for_an_ack_is_listened_to() {
+    let store = SlowStore::new(MemoryStore::new(System));
+    // No beat is to wake it meanwhile.
+    let anchor = Anchor::builder(store.clone(), System).heartbeat(10 * DEADLINE).build();
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let encoding = Encoding::MessagePack;
+    let due = Arc::new(Bell { is_rung: AtomicBool::new(true), task: AtomicWaker::new() });
+    let serving = serve(theirs, &[], encoding, anchor, Arc::new(OpenIdentify));
+    let served = tokio::spawn(InTurns { serving, heard: Arc::default(), due });
+    let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
+    let mut ada = Connection { socket, encoding, served };
+    ada.send(ClientFrame::Hello(hello("ada", &[]))).await;
+    assert!(matches!(ada.receive().await, Some(ServerFrame::Welcome(_))));
+    store.hold();
+    for seq in 1..=3 {
+        ada.send(publish(seq, 1, "held")).await;
+        let held = async {
+            while (store.held() as u64) < seq {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, held).await.expect("the publish is handed over");
+        let id = RequestId(seq);
+        ada.send(ClientFrame::Who { id, room: RoomId::lobby() }).await;
+        match ada.receive().await {
+            Some(ServerFrame::Present { id: answered, .. }) => assert_eq!(answered, id),
+            other => panic!("not listened to: {other:?}"),
+        }
+    }
+    store.release_all();
+    for seq in 1..=3 {
+        let acked = ada.receive().await;
+        assert!(matches!(&acked, Some(ServerFrame::Ack(ack)) if ack.seq.get() == seq), "{acked:?}");
+    }
+    drop(ada.socket);
+    assert_eq!(ada.served.await.unwrap(), Ended::Gone);
 }
