@@ -36,6 +36,9 @@ pub(crate) trait Driven: Send + 'static {
 
     /// True while it catches up with what was there before.
     fn is_behind(&self) -> bool;
+
+    /// True while something that its peer asked for is worked on.
+    fn is_working(&self) -> bool;
 }
 
 /// Connections, spread over shards. The shards end once this is dropped and the last of their connections has ended, or
@@ -91,8 +94,23 @@ impl<T: Driven> Shards<T> {
             (0..count).map(|_| Shard::start(admission.clone(), heard.clone())).collect()
         });
         let shard = &shards[self.next.fetch_add(1, Ordering::Relaxed) % shards.len()];
-        shard.inbox().arriving.push(connection);
-        shard.rung.wake();
+        if let Err(connection) = shard.take_in(connection) {
+            // Its task has ended: with the server, or with the runtime on which it was begun.
+            tokio::spawn(alone(connection, admission.clone()));
+        }
+    }
+}
+
+/// Drives a connection without a shard.
+async fn alone<T: Driven>(mut connection: T, admission: Admission) {
+    let driven = std::future::poll_fn(|cx| {
+        let mut reading = Context::from_waker(cx.waker());
+        connection.poll(cx, &mut reading)
+    });
+    tokio::select! {
+        biased;
+        () = admission.reached(Phase::Aborting) => {}
+        () = driven => {}
     }
 }
 
@@ -120,6 +138,18 @@ impl<T> std::fmt::Debug for Shards<T> {
 impl<T> Shard<T> {
     fn inbox(&self) -> MutexGuard<'_, Inbox<T>> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the connection back where nobody would take it.
+    fn take_in(&self, connection: T) -> Result<(), T> {
+        let mut inbox = self.inbox();
+        if inbox.is_closed {
+            return Err(connection);
+        }
+        inbox.arriving.push(connection);
+        drop(inbox);
+        self.rung.wake();
+        Ok(())
     }
 }
 
@@ -167,7 +197,9 @@ struct Driver<T> {
     due: VecDeque<usize>,
     /// Those that were due and catch up.
     behind: VecDeque<usize>,
-    /// Polls of others until one of those has its turn.
+    /// Turns of listening until somebody who is due has his.
+    until_due: usize,
+    /// Polls of others until one who catches up has his turn.
     until_behind: usize,
     pace: Pace,
 }
@@ -187,6 +219,7 @@ impl<T: Driven> Driver<T> {
             heard: VecDeque::new(),
             due: VecDeque::new(),
             behind: VecDeque::new(),
+            until_due: 0,
             until_behind: 0,
             pace: Pace::new(heard),
         }
@@ -222,9 +255,13 @@ impl<T: Driven> Driver<T> {
 
     /// Whose turn it is, and why; `None` if nobody's, and `cx` is woken when that changes.
     fn next(&mut self, cx: &mut Context<'_>) -> Option<(usize, Reason)> {
-        if let Some(index) = self.heard.pop_front() {
+        if self.until_due > 0
+            && let Some(index) = self.heard.pop_front()
+        {
+            self.until_due -= 1;
             return Some((index, Reason::Heard));
         }
+        self.until_due = HEARD_BEFORE_DUE;
         while self.until_behind > 0
             && let Some(index) = self.due.pop_front()
         {
@@ -238,7 +275,10 @@ impl<T: Driven> Driver<T> {
         if !self.behind.is_empty() && self.pace.allows(cx) {
             return self.behind.pop_front().map(|index| (index, Reason::Behind));
         }
-        self.due.pop_front().map(|index| (index, Reason::Due))
+        if let Some(index) = self.due.pop_front() {
+            return Some((index, Reason::Due));
+        }
+        self.heard.pop_front().map(|index| (index, Reason::Heard))
     }
 
     /// Polls a connection for `reason`, unless that was seen to since it was listed. A bell of one that has ended may call
@@ -250,12 +290,13 @@ impl<T: Driven> Driver<T> {
         // Silenced before it looks: what comes afterwards rings again.
         let silence = |bell: &Bell<T>| bell.is_rung.swap(false, Ordering::AcqRel);
         let polled = match reason {
-            Reason::Heard if silence(&heard.0) => {
-                if !connection.is_behind() {
+            Reason::Heard if silence(&heard.0) => catch_unwind(AssertUnwindSafe(|| {
+                let listened = connection.listen(&mut cx, &mut reading);
+                if connection.is_working() && !connection.is_behind() {
                     self.pace.heard();
                 }
-                catch_unwind(AssertUnwindSafe(|| connection.listen(&mut cx, &mut reading)))
-            }
+                listened
+            })),
             Reason::Due if silence(&due.0) => {
                 silence(&heard.0);
                 catch_unwind(AssertUnwindSafe(|| connection.poll(&mut cx, &mut reading)))
@@ -271,7 +312,9 @@ impl<T: Driven> Driver<T> {
             tracing::error!("a connection ended in a panic; the others go on");
         }
         if !matches!(polled, Ok(Poll::Pending)) {
-            drop(self.connections.remove(index));
+            let ended = self.connections.remove(index);
+            // Whatever it does at its very end, the others go on.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(ended)));
         }
     }
 }
@@ -299,9 +342,24 @@ impl<T: Driven> Future for Driver<T> {
 
 impl<T> Unpin for Driver<T> {}
 
+impl<T> Drop for Driver<T> {
+    /// Whoever comes now is not taken in, and who has come goes: each holds a place that somebody waits for.
+    fn drop(&mut self) {
+        let mut inbox = self.shard.inbox();
+        inbox.is_closed = true;
+        let arriving = std::mem::take(&mut inbox.arriving);
+        drop(inbox);
+        drop(arriving);
+    }
+}
+
 /// Connections that are polled before the runtime looks who else was heard from. Source: chosen; each is written to in
 /// some five microseconds.
 const POLLS_PER_TURN: usize = 32;
+
+/// Connections that are listened to before one that is due is polled, while there are both. Source: chosen; whoever sends
+/// without end takes a part of the time, not all of it.
+const HEARD_BEFORE_DUE: usize = 64;
 
 /// Connections with what is new that are polled before one that catches up, while there are both. Source: chosen; one of
 /// those is written up to 128 KiB, in the time of ten of the others.

@@ -21,7 +21,8 @@ use redb::StorageBackend;
 
 use crate::error::OpenError;
 use crate::options::{
-    DISK_COMMIT_BYTES, DISK_RETRY, FREE_BYTES_HOLD, IDLE, Options, READER_THREADS_MAX, REWRITTEN_BYTES,
+    DISK_COMMIT_BYTES, DISK_RESERVE_BYTES, DISK_RETRY, FREE_BYTES_HOLD, IDLE, Options, READER_THREADS_MAX,
+    REWRITTEN_BYTES,
 };
 use crate::queue::{Reply, Request};
 use crate::reader::{Look, Reach};
@@ -189,6 +190,8 @@ impl Handle {
             shared.readers.close();
             readers.into_iter().for_each(join);
         }
+        // For those that were begun before one that could not be.
+        shared.readers.close();
         if shared.databases().is_ok() && shared.writer.try_lock().is_ok() {
             drop(shared.guard(|| finish(shared)));
         }
@@ -213,11 +216,13 @@ pub(crate) fn open_directory(
     if options.free_bytes.is_none() {
         let (dir, env) = (dir.to_owned(), Arc::clone(&env));
         let known = Mutex::new(None);
+        // What this store itself may write meanwhile does not bring it from there to the reserve.
+        let far = 2 * options.disk_reserve_bytes.max(DISK_RESERVE_BYTES);
         options.free_bytes = Some(Arc::new(move || {
             let now = env.now();
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             match *known {
-                Some((at, bytes)) if now.since(at) < FREE_BYTES_HOLD => Ok(bytes),
+                Some((at, bytes)) if bytes > far && now.since(at) < FREE_BYTES_HOLD => Ok(bytes),
                 _ => {
                     let bytes = disk::free_bytes(&dir)?;
                     *known = Some((now, bytes));
@@ -264,7 +269,8 @@ fn start(
             .collect::<Result<_, _>>()?;
         let pager = spawn("anchor-pager", run_pager)?;
         let threads = Threads { writer: spawn("anchor-writer", run_writer)?, pager, readers };
-        handle.ids = [&threads.writer, &threads.pager].map(|thread| thread.thread().id()).to_vec();
+        let all = [&threads.writer, &threads.pager].into_iter().chain(&threads.readers);
+        handle.ids = all.map(|thread| thread.thread().id()).collect();
         handle.threads = Mutex::new(Some(threads));
     }
     Ok(RedbStore { handle: Arc::new(handle) })

@@ -110,7 +110,7 @@ impl Writer {
             value: Encoder::default(),
             next,
             oldest,
-            cut: Collecting { number: 1, since: next - 1, ..Collecting::default() },
+            cut: Collecting { number: 1, ..Collecting::default() },
             steps: 0,
             random: Random::default(),
             disk_is_full: false,

@@ -15,6 +15,7 @@ mod value;
 
 use anchor_core::code::Code;
 use anchor_core::error::ErrorKind;
+use anchor_core::msgpack::Malformed;
 use anchor_core::run::Run;
 use anchor_core::session::frame::{ClientFrame, RequestId, ServerFrame, StoredPage};
 use bytes::Bytes;
@@ -170,23 +171,25 @@ impl Encoding {
     }
 
     /// Appends the WebSocket message of a page to `output`, header and all. MessagePack copies the encoded events as they
-    /// are; those that do not decode are treated as in [`Encoding::encode_run`].
-    pub fn write_page_message(self, page: &StoredPage, output: &mut Vec<u8>) {
+    /// are.
+    ///
+    /// # Errors
+    /// [`Malformed`] where an event does not decode, in JSON (a damaged store): a reader would go on behind what is missing.
+    /// Nothing was appended.
+    pub fn write_page_message(self, page: &StoredPage, output: &mut Vec<u8>) -> Result<(), Malformed> {
+        if self == Self::Json {
+            self.write_server_message(&ServerFrame::Page(page.clone().decode()?), output);
+            return Ok(());
+        }
         let events = page.events.iter().map(|run| run.encoded().len()).sum::<usize>();
         let bytes = PAGE_HEADER_BYTES + events;
         output.reserve(bytes);
-        websocket::write_message(output, self.is_text(), bytes, |output| match self {
-            Self::MessagePack => {
-                let mut writer = msgpack::FrameWriter::new(std::mem::take(output));
-                layout::write_page(&mut writer, page);
-                *output = writer.finish();
-            }
-            Self::Json => {
-                let mut writer = json::FrameWriter::new(std::mem::take(output));
-                layout::write_page(&mut writer, page);
-                *output = writer.finish();
-            }
+        websocket::write_message(output, self.is_text(), bytes, |output| {
+            let mut writer = msgpack::FrameWriter::new(std::mem::take(output));
+            layout::write_page(&mut writer, page);
+            *output = writer.finish();
         });
+        Ok(())
     }
 
     fn write_run(self, run: &Run, output: &mut Vec<u8>) {

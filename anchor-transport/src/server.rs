@@ -1,12 +1,14 @@
 //! The server half of a connection: drives a [`Session`](anchor_core::session::Session) over a WebSocket.
 //!
 //! A dull loop: read, hand to the session, do what its actions say, write, wait. It knows nothing of rooms, offsets or
-//! codes. What is written but not yet taken by the socket is bounded: [`limits::WRITE_BUFFER_BYTES`] and one run, from
-//! where on the peer is not read from either until it has taken its answers.
+//! codes. What is written but not yet taken by the socket is bounded: deliveries by [`limits::RUN_BYTES_MAX`] and one
+//! message; answers, pages among them, by [`limits::WRITE_BUFFER_BYTES`] and what one read asks for, from where on the peer
+//! is not read from until it has taken them.
 //!
 //! What many connections need only while they are driven, they share: a thread has one buffer to read into and one to
 //! write from ([`scratch`]). An idle connection owns neither.
 //!
+//! [`limits::RUN_BYTES_MAX`]: anchor_core::limits::RUN_BYTES_MAX
 //! [`limits::WRITE_BUFFER_BYTES`]: anchor_core::limits::WRITE_BUFFER_BYTES
 
 mod close;
@@ -97,6 +99,12 @@ where
     #[must_use]
     pub fn is_behind(&self) -> bool {
         matches!(&self.0, Stage::Alive(connection, _) if connection.is_behind())
+    }
+
+    /// True while something that the peer asked for is worked on.
+    #[must_use]
+    pub fn is_working(&self) -> bool {
+        matches!(&self.0, Stage::Alive(connection, _) if connection.is_working())
     }
 
     fn close(&mut self, end: End) {

@@ -169,9 +169,9 @@ const LENGTH_IN_8_BYTES: u8 = 127;
 const HEADER_BYTES_MIN: usize = 2;
 const HEADER_BYTES_MAX: usize = 10;
 
-/// What tungstenite keeps of a connection's input, in bytes: a frame that has not come whole, and the rest of what it was
-/// read with. Source: chosen; it reads from memory, so that a small buffer costs no system calls, and an idle connection
-/// keeps it.
+/// What tungstenite begins to keep of a connection's input with, in bytes: a frame that has not come whole, and the rest of
+/// what it was read with. It grows to the largest frame that came, and never shrinks. Source: chosen; it reads from memory,
+/// so that a small buffer costs no system calls, and an idle connection keeps it.
 const READ_BUFFER_BYTES: usize = 512;
 
 /// Bound of what tungstenite buffers to send: control frames alone. Source: RFC 6455 section 5.5, 125 bytes and a header,

@@ -126,7 +126,7 @@ impl Connection {
             Action::SendPage(page) => {
                 self.written.answers += 1;
                 let mut message = Vec::new();
-                self.encoding.write_page_message(&page, &mut message);
+                self.encoding.write_page_message(&page, &mut message).expect("the store is whole");
                 black_box(message);
             }
             Action::Deliver(run) => {

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
 use tokio::net::TcpStream;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use self::socket::Socket;
 use super::Refusal;
@@ -38,7 +38,8 @@ pub(super) async fn upgrade(
     let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
     let answer = socket::switching(opening.key, opening.encoding.subprotocol());
     let Opening { encoding, upgrade, admitted, .. } = opening;
-    tokio::spawn(connection(upgrade, encoding, admitted, state, peer).instrument(span));
+    let connection = connection(upgrade, encoding, admitted, state, peer, span.clone());
+    tokio::spawn(connection.instrument(span));
     Ok(answer)
 }
 
@@ -99,12 +100,13 @@ async fn connection(
     admitted: Admitted,
     state: State,
     peer: Option<Peer>,
+    span: Span,
 ) {
     let (anchor, identify) = (state.anchor().clone(), state.identify());
     match Socket::take(upgrade).await {
         Ok(Socket::Own(socket, early)) => {
             let serving = serve(socket, &early, encoding, anchor, identify);
-            let connection = Connection { serving, peer, state: state.clone(), _admitted: admitted };
+            let connection = Connection { serving, peer, state: state.clone(), span, _admitted: admitted };
             state.shards().drive(state.admission(), connection);
         }
         Ok(Socket::Hosted(socket)) => {
@@ -125,22 +127,30 @@ pub(crate) struct Connection {
     serving: Serving<TcpStream>,
     peer: Option<Peer>,
     state: State,
+    /// What is logged of it tells whose it is.
+    span: Span,
     _admitted: Admitted,
 }
 
 impl Driven for Connection {
     fn poll(&mut self, cx: &mut Context<'_>, reading: &mut Context<'_>) -> Poll<()> {
+        let _entered = self.span.enter();
         let polled = self.serving.poll_serving(cx, reading);
         polled.map(|ended| note(&ended, self.peer, &self.state))
     }
 
     fn listen(&mut self, cx: &mut Context<'_>, reading: &mut Context<'_>) -> Poll<()> {
+        let _entered = self.span.enter();
         let polled = self.serving.poll_listening(cx, reading);
         polled.map(|ended| note(&ended, self.peer, &self.state))
     }
 
     fn is_behind(&self) -> bool {
         self.serving.is_behind()
+    }
+
+    fn is_working(&self) -> bool {
+        self.serving.is_working()
     }
 }
 

@@ -32,13 +32,21 @@ impl Driven for Fake {
         if self.polls == self.ends_at { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn listen(&mut self, _cx: &mut Context<'_>, _reading: &mut Context<'_>) -> Poll<()> {
+    fn listen(&mut self, _cx: &mut Context<'_>, reading: &mut Context<'_>) -> Poll<()> {
         self.log.lock().unwrap().push(format!("{} listened", self.name));
+        if self.name == "talker" {
+            // There is always more of it.
+            reading.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
     fn is_behind(&self) -> bool {
         self.is_behind
+    }
+
+    fn is_working(&self) -> bool {
+        true
     }
 }
 
@@ -121,6 +129,37 @@ fn who_catches_up_has_turns_however_busy_the_others_are() {
         bench.driver.poll_one(index, reason);
     }
     assert!(bench.log().contains(&"slow polled".to_owned()));
+}
+
+#[test]
+fn who_sends_without_end_keeps_nobody_waiting() {
+    let mut bench = Bench::with(&[("talker", false, 0), ("ada", false, 0)]);
+    bench.heard("talker");
+    bench.due("ada");
+    while !bench.log().contains(&"ada polled".to_owned()) {
+        assert!(bench.run().is_pending());
+    }
+}
+
+/// Found by reading: a connection that came to a shard whose task had ended was never served, and never let go of its
+/// place, so that the server could not end.
+#[test]
+fn nobody_is_taken_in_by_a_shard_that_has_ended() {
+    let Bench { driver, log, wakers } = Bench::with(&[]);
+    let fake = || Fake {
+        name: "late",
+        is_behind: false,
+        ends_at: 0,
+        polls: 0,
+        log: log.clone(),
+        wakers: wakers.clone(),
+    };
+    let shard = driver.shard.clone();
+    assert!(shard.take_in(fake()).is_ok());
+    let held = Arc::strong_count(&log);
+    drop(driver);
+    assert_eq!(Arc::strong_count(&log), held - 1, "who had come is let go");
+    assert!(shard.take_in(fake()).is_err());
 }
 
 #[test]

@@ -267,7 +267,7 @@ impl Peer {
             }
             Action::SendPage(page) => {
                 let mut message = Vec::new();
-                self.encoding.write_page_message(&page, &mut message);
+                self.encoding.write_page_message(&page, &mut message).expect("the store is whole");
                 let bytes = websocket::payload(&message.into());
                 assert!(bytes.len() <= FRAME_OUT_BYTES_MAX, "a page of {} bytes", bytes.len());
                 let frame = ServerFrame::Page(page.decode().expect("the store is whole"));

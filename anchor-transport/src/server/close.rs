@@ -32,7 +32,6 @@ where
                 Goodbye::new(Code::Internal, "a defect of the server ended this session; come back");
             // What else was to be written may be what it panicked over.
             connection.unwritten.clear();
-            drop(connection.take_pages());
             let frame = ServerFrame::Goodbye {
                 code: goodbye.code,
                 message: goodbye.message.clone(),
@@ -64,9 +63,6 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let mut output = std::mem::take(&mut connection.unwritten);
-    for page in connection.take_pages() {
-        output.extend_from_slice(&page);
-    }
     let frame = CloseFrame {
         code: match connection.unreadable {
             Some(code) if goodbye.code == Code::Malformed => code,

@@ -10,6 +10,7 @@ use anchor_core::code::Code;
 use anchor_core::engine::Anchor;
 use anchor_core::environment::Monotonic;
 use anchor_core::limits::{RUN_BYTES_MAX, WRITE_BUFFER_BYTES};
+use anchor_core::session::frame::{ClientFrame, RequestId, ServerFrame};
 use anchor_core::session::{Action, Desk, Fault, Goodbye, Identify, Reply, Session};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -37,6 +38,8 @@ pub(super) struct Connection {
     page_is_next: bool,
     /// What was to be written and the socket did not take.
     pub(super) unwritten: Vec<u8>,
+    /// How much of what is to be written are deliveries and pages, about: the rest are answers.
+    delivered_bytes: usize,
     /// True if the socket has taken a part of the first message in `unwritten`.
     pub(super) is_mid_message: bool,
     unflushed: bool,
@@ -68,6 +71,7 @@ impl Connection {
             pages_bytes: 0,
             page_is_next: false,
             unwritten: Vec::new(),
+            delivered_bytes: 0,
             is_mid_message: false,
             unflushed: false,
             unreadable: None,
@@ -81,6 +85,11 @@ impl Connection {
         self.session.is_behind()
     }
 
+    /// True while something that the peer asked for is worked on.
+    pub(super) fn is_working(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
     pub(super) fn anchor(&self) -> &Anchor {
         self.desk.anchor()
     }
@@ -91,11 +100,6 @@ impl Connection {
         let received = self.receive(self.anchor().now(), early, &mut output);
         self.unwritten = output;
         received
-    }
-
-    /// Pages that were not sent, for a connection that ends.
-    pub(super) fn take_pages(&mut self) -> VecDeque<Bytes> {
-        std::mem::take(&mut self.pages)
     }
 
     /// Does what there is to do; ends when the connection does. A panic ends this connection and nothing else.
@@ -149,8 +153,8 @@ impl Connection {
                         return Ok(read > 0);
                     }
                 }
-                // There may be more; others are listened to first.
-                reading.waker().wake_by_ref();
+                // There may be more: it is read in this connection's turn.
+                cx.waker().wake_by_ref();
                 Ok(true)
             });
             self.act(now, &mut answers);
@@ -195,11 +199,18 @@ impl Connection {
                 break;
             }
             self.set_alarm();
+            let received = match self.read(now, io, reading, input, output) {
+                Ok(received) => received,
+                Err(end) => {
+                    // What it sent before it closed is begun.
+                    self.act(now, output);
+                    return Poll::Ready(end);
+                }
+            };
+            // The alarm last: who was silent for long may have been heard from just now.
             let happened = self.take_post(cx) | self.take_replies(cx) | self.take_alarm(now, cx);
-            match self.read(now, io, reading, input, output) {
-                Ok(received) if received || happened => {}
-                Ok(_) => return Poll::Pending,
-                Err(end) => return Poll::Ready(end),
+            if !(received || happened) {
+                return Poll::Pending;
             }
         }
         // There may be more; others have their turn first.
@@ -218,15 +229,23 @@ impl Connection {
         match action {
             Action::SendPage(page) => {
                 let mut message = Vec::new();
-                self.encoding.write_page_message(&page, &mut message);
+                if let Err(error) = self.encoding.write_page_message(&page, &mut message) {
+                    tracing::error!(room = %page.room, %error, "a stored event is damaged");
+                    self.encoding.write_server_message(&unread(page.id), &mut message);
+                }
                 self.pages_bytes += message.len();
                 self.pages.push_back(message.into());
             }
             Action::Send(frame) => self.encoding.write_server_message(&frame, output),
-            Action::Deliver(run) => output.extend_from_slice(&self.encoding.encode_run_message(&run)),
+            Action::Deliver(run) => self.deliver(&self.encoding.encode_run_message(&run), output),
             Action::Ask(ask) => self.replies.push(self.desk.answer(&self.session, ask)),
             Action::Close(goodbye) => self.goodbye = Some(goodbye),
         }
+    }
+
+    fn deliver(&mut self, message: &[u8], output: &mut Vec<u8>) {
+        self.delivered_bytes += message.len();
+        output.extend_from_slice(message);
     }
 
     /// Writes what is to be written, then deliveries, as long as the socket takes them: as much in one call as there is.
@@ -255,6 +274,7 @@ impl Connection {
             }
             self.is_mid_message = written < output.len();
             self.unflushed = true;
+            self.delivered_bytes = self.delivered_bytes.saturating_sub(written);
             output.drain(..written);
         }
         if self.unflushed
@@ -283,7 +303,7 @@ impl Connection {
         }
         let Some(page) = self.pages.pop_front() else { return false };
         self.pages_bytes -= page.len();
-        output.extend_from_slice(&page);
+        self.deliver(&page, output);
         true
     }
 
@@ -348,9 +368,9 @@ impl Connection {
         Ok(true)
     }
 
-    /// False while the peer has to take its answers first.
+    /// False while the peer has to take its answers first. Deliveries it may take when it likes.
     fn is_read_from(&self, output: &[u8]) -> bool {
-        output.len() + self.pages_bytes < WRITE_BUFFER_BYTES
+        output.len().saturating_sub(self.delivered_bytes) + self.pages_bytes < WRITE_BUFFER_BYTES
     }
 
     fn receive(&mut self, now: Monotonic, mut bytes: &[u8], output: &mut Vec<u8>) -> Result<(), End> {
@@ -381,7 +401,11 @@ impl Connection {
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
             Message::Close(_) => return Err(End::Closed),
         };
-        let frame = self.encoding.decode_client(&bytes);
+        let mut frame = self.encoding.decode_client(&bytes);
+        if let Ok(ClientFrame::Publish(publish)) = &mut frame {
+            // What it was read into may be a large buffer, or wanted for the next message.
+            publish.draft.body = publish.draft.body.copied();
+        }
         let frame = frame.map_err(|error| Fault { code: error.code, id: error.id, message: error.message });
         self.session.handle_frame(now, frame);
         Ok(())
@@ -393,6 +417,16 @@ impl Connection {
         if self.alarm.as_ref().is_none_or(|(due, _)| *due > deadline) {
             self.alarm = Some((deadline, self.anchor().env().sleep_until(deadline)));
         }
+    }
+}
+
+/// The answer for a page that cannot be told.
+fn unread(id: RequestId) -> ServerFrame {
+    ServerFrame::Error {
+        id: Some(id),
+        code: Code::StoreUnavailable,
+        message: "the store could not be read; ask again".to_owned(),
+        retry_after_ms: None,
     }
 }
 
