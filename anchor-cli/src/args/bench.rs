@@ -156,7 +156,7 @@ pub(crate) struct Storm {
     pub(crate) clients: u32,
 
     /// Messages that they have missed, all together: every reader of a message counts
-    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = value_parser!(u64).range(1..=MISSED_MAX))]
     pub(crate) missed: u64,
 
     /// Rooms, over which the clients are spread
@@ -310,7 +310,7 @@ const AFTER: &str = "\
 The generator shares the machine with the server: `bench cpu` is what it takes itself. Compare
 figures of one machine, taken one after the other.
 
-A run ends in time: beyond what it measures, connecting and the last answers may take a minute
+A run ends in time: beyond what it measures and the log that it writes first, connecting and the last answers may take a minute
 each, and what does not come for 10 s is lost, which is a broken promise.
 
 Exit codes: see `anchor-cli --help`";
@@ -330,3 +330,6 @@ const EVENTS: std::ops::RangeInclusive<u64> = 100..=100_000_000;
 /// Things a second. Source: chosen; one in a hundred seconds, and more than any machine does.
 const RATE_MIN: f64 = 0.01;
 const RATE_MAX: f64 = 1e7;
+
+/// Messages that a storm's clients may have missed. Source: chosen; a minute of publishing at the least.
+const MISSED_MAX: u64 = 100_000_000;

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::hello::Hellos;
 use self::host::Host;
@@ -124,10 +125,17 @@ fn tell_all(headlines: &[(String, String)], is_json: bool) -> Result<(), Failure
     output.flush()
 }
 
-/// Ends with Ctrl-C.
+/// Ends with Ctrl-C, and with the signals that end a program: the server's data goes with it.
 async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+    let (Ok(mut terminate), Ok(mut hang_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
     }
 }
 

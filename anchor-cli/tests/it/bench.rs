@@ -133,9 +133,15 @@ fn a_server_that_runs_is_measured() {
     }
 }
 
-/// Ctrl-C ends the server too, and takes its data away.
+/// Ctrl-C ends the server too, and takes its data away; so does whoever ends a program that takes too long.
 #[test]
 fn an_interrupt_leaves_nothing_behind() {
+    for signal in [Signal::INT, Signal::TERM] {
+        leaves_nothing_behind(signal);
+    }
+}
+
+fn leaves_nothing_behind(signal: Signal) {
     let folder = TempDir::new().unwrap();
     let is_empty = || fs::read_dir(folder.path()).unwrap().next().is_none();
     let mut command = cli();
@@ -145,7 +151,7 @@ fn an_interrupt_leaves_nothing_behind() {
         assert!(bench.try_wait().unwrap().is_none(), "it ended by itself");
         thread::yield_now();
     }
-    kill_process(Pid::from_child(&bench), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&bench), signal).unwrap();
     assert_eq!((bench.wait().unwrap().code(), is_empty()), (Some(130), true));
 }
 

@@ -10,6 +10,8 @@ use crate::exit::Failure;
 pub(super) fn run(bench: &mut Bench, fanout: &Fanout) -> Result<Report, Failure> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the subscribers")]
     let stalled = (f64::from(fanout.subscribers) * fanout.stalled / 100.0).round() as u32;
+    // Somebody reads, however few they are.
+    let stalled = stalled.min(fanout.subscribers.saturating_sub(1));
     let subscriber = |who| Role { reads: Some(0), publishes: None, is_stalled: who < stalled };
     let mut roles: Vec<_> = (0..fanout.subscribers).map(subscriber).collect();
     roles.push(Role { reads: None, publishes: Some(0), is_stalled: false });
