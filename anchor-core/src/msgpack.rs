@@ -1,7 +1,7 @@
 //! A checked reader of MessagePack over shared bytes: what events, frames and stored values are decoded with.
 //!
 //! Never panics, never allocates by an announced length, refuses nesting deeper than [`DEPTH_MAX`]. Writing is
-//! [`write`].
+//! [`mod@write`].
 
 pub mod write;
 

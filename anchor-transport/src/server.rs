@@ -6,7 +6,7 @@
 //! is not read from until it has taken them.
 //!
 //! What many connections need only while they are driven, they share: a thread has one buffer to read into and one to
-//! write from ([`scratch`]). An idle connection owns neither.
+//! write from (`scratch.rs`). An idle connection owns neither.
 //!
 //! [`limits::RUN_BYTES_MAX`]: anchor_core::limits::RUN_BYTES_MAX
 //! [`limits::WRITE_BUFFER_BYTES`]: anchor_core::limits::WRITE_BUFFER_BYTES
