@@ -61,7 +61,8 @@ pub const WRITE_BUFFER_BYTES: usize = 128 * 1024;
 /// Bytes that all tails of a node hold together. The oldest are dropped and read from the store. Source: chosen.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How long a run stays in a tail, and a tail without its last reader. Later readers read the store. Source: chosen; longer than a reconnect's back-off.
+/// How long a run stays in a tail, and a tail without its last reader. Later readers read the store. Source: chosen;
+/// longer than a reconnect's back-off.
 pub const TAIL_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// Tails that a node keeps for rooms that nobody reads any more. One more leaves at once. Source: chosen, the rooms of one

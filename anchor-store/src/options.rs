@@ -149,6 +149,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("disk_reserve_bytes", &self.disk_reserve_bytes)
             .field("pages_cache_bytes", &self.pages_cache_bytes)
+            .field("runs_cache_bytes", &self.runs_cache_bytes)
             .field("unpaged_events_max", &self.unpaged_events_max)
             .field("unpaged_bytes_max", &self.unpaged_bytes_max)
             .field("step_events", &self.step_events)
@@ -215,7 +216,8 @@ const PAGES_CACHE_BYTES: usize = 48 * 1024 * 1024;
 /// together.
 const RUNS_CACHE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Threads that read from the disk, at most. Source: chosen; more do not help one disk.
+/// Threads that read from the disk, at most; one for two processors, so that the writer finds one. Source: chosen; more do
+/// not help one disk.
 pub(crate) const READER_THREADS_MAX: usize = 4;
 
 /// Time without an append after which what is unpaged is moved. Source: chosen; makes the next opening short.

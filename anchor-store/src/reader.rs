@@ -14,9 +14,8 @@ use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
 use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use anchor_core::position::{Epoch, Mark, Offset, Ordinal};
-use anchor_core::run::{Run, RunParts};
+use anchor_core::run::Run;
 use anchor_core::store::{Direction, Place, Read, RoomState, StoreError};
-use bytes::Bytes;
 use thiserror::Error;
 
 use crate::database::{contained, is_final};
@@ -358,14 +357,6 @@ fn joinable(runs: &[Run]) -> usize {
         run.epoch() == runs[0].epoch() && events <= RUN_EVENTS_MAX && bytes <= RUN_BYTES_MAX
     };
     runs.iter().take_while(fits).count().max(1)
-}
-
-/// Runs that follow each other as one.
-pub(crate) fn join(runs: &[Run]) -> Run {
-    let (first, last) = (&runs[0], &runs[runs.len() - 1]);
-    let mut events = Vec::with_capacity(runs.iter().map(|run| run.encoded().len()).sum());
-    runs.iter().for_each(|run| events.extend_from_slice(run.encoded()));
-    Run::from_parts(RunParts { tip: last.tip(), events: Bytes::from(events), ..first.parts().clone() })
 }
 
 /// Runs that a read has taken, in rising order, against its limits.

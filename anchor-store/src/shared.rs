@@ -24,7 +24,7 @@ use crate::journal::{Stored, Trimmed};
 use crate::options::{IDLE, Options};
 use crate::pages::Row;
 use crate::queue::Queue;
-use crate::reader::{Elsewhere, Reach, join};
+use crate::reader::{Elsewhere, Reach};
 use crate::readers::Readers;
 use crate::runs::Runs;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -123,6 +123,7 @@ impl Shared {
             rows: Mutex::new(Rows { cache: Cache::new(options.rooms_cached, seed), applied }),
             readers: Readers::default(),
             snapshots: Snapshots::default(),
+            // A quarter for joins: they are fewer than what they are made of.
             paged_runs: Mutex::new(PagedRuns {
                 runs: Runs::new(options.runs_cache_bytes / 4 * 3),
                 generation: 0,
@@ -301,7 +302,7 @@ impl Shared {
         self.turns[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs that follow each other as one: joined once for all who read them.
+    /// Runs that follow each other, and that one can hold, as one: joined once for all who read them.
     pub(crate) fn joined(&self, runs: &[Run]) -> Run {
         let (first, last) = (&runs[0], &runs[runs.len() - 1]);
         let key = (first.room().clone(), first.before().offset);
@@ -313,7 +314,7 @@ impl Shared {
         {
             return run;
         }
-        let run = join(runs);
+        let run = first.joined_all(runs[1..].iter());
         joined.insert(key, run.clone());
         run
     }

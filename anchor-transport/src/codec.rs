@@ -107,7 +107,7 @@ impl Encoding {
     /// Appends the WebSocket message of a server's frame to `output`, header and all.
     pub fn write_server_message(self, frame: &ServerFrame, output: &mut Vec<u8>) {
         let bytes = match frame {
-            // Small, but for those that hold a list.
+            // The most frequent one, and nearly always short.
             ServerFrame::Ack(_) => 0,
             frame => layout::server_size_hint(frame),
         };

@@ -93,7 +93,7 @@ impl Session {
         }
     }
 
-    /// Learns that the peer is there, without a frame of it: by a ping or a pong, or because it takes what is written.
+    /// Learns that the peer is there, without a frame of it: some bytes came, or it takes what is written.
     pub fn handle_alive(&mut self, now: Monotonic) {
         self.heard_at = now;
     }
