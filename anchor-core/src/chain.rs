@@ -3,7 +3,7 @@
 //! Fixed-width fields are big-endian, variable ones stand behind a u32 length, an absent one is zero or empty. The exact
 //! order is in `docs/protocol.md` with vectors. A chain finds accidents, not forgers.
 
-use crate::event::{Body, EventKind};
+use crate::event::{Body, EventKind, Mentions};
 use crate::id::{ClientTag, Nonce, Seq, UserId, length_prefix};
 use crate::position::{Chain, Mark, Offset, Ordinal};
 use crate::sabotage::{self, Sabotage};
@@ -11,7 +11,7 @@ use crate::sabotage::{self, Sabotage};
 /// Sixteen random bytes that go into a body's digest, so that nothing can be guessed from it once the body is redacted.
 pub type Salt = [u8; 16];
 
-/// `BLAKE3-128(salt ‖ content type ‖ body)`: what stays of a body that was redacted.
+/// `BLAKE3-128(salt ‖ content type ‖ body ‖ mentions)`: what stays of a body that was redacted.
 pub type Digest = [u8; 16];
 
 /// The fields of an event that its chain covers, but its place and its body.
@@ -37,12 +37,14 @@ pub struct Link<'a> {
 #[must_use]
 pub fn digest(salt: &Salt, body: &Body) -> Digest {
     let content_type = body.content_type().unwrap_or("");
+    let mentions = body.mentions().map(Mentions::hashed).unwrap_or_default();
     let hash = hash_of(&[
         salt,
         &length_prefix(content_type.len()),
         content_type.as_bytes(),
         &length_prefix(body.bytes().len()),
         body.bytes(),
+        &mentions,
     ]);
     let mut digest = [0; 16];
     digest.copy_from_slice(&hash.as_bytes()[..16]);

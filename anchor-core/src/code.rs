@@ -62,6 +62,24 @@ codes! {
     Denied = "denied", Final;
     /// The room does not exist and may not be made by its first publish.
     RoomUnknown = "room_unknown", Final;
+    /// A room of this id exists already.
+    RoomExists = "room_exists", Final;
+    /// The room is archived: nothing more is said in it.
+    RoomArchived = "room_archived", Final;
+    /// The user is banned from this room.
+    RoomBanned = "room_banned", Final;
+    /// Only members of the room may do this.
+    NotAMember = "not_a_member", Final;
+    /// A moderator has muted the user in this room.
+    Muted = "muted", Final;
+    /// The message that it is about does not exist, cannot be read by the user, or was redacted.
+    TargetUnknown = "target_unknown", Final;
+    /// It is so already: nothing was appended.
+    Unchanged = "unchanged", Final;
+    /// As many as there can be: members, pins, blocked users.
+    Full = "full", Final;
+    /// The host application does not want this said.
+    Moderated = "moderated", Final;
     /// Events of this kind cannot be published.
     KindUnsupported = "kind_unsupported", Final;
     /// The body is larger than the limit.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::chain::Link;
-use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId};
+use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId, length_prefix};
 use crate::position::{Chain, Mark, Offset, Ordinal};
 
 /// What an event means. Kinds this version does not know are opaque: they move the cursor and nothing else.
@@ -31,6 +31,26 @@ impl EventKind {
     pub const MEMBERSHIP: Self = Self(5);
     /// The room's title, topic or settings changed.
     pub const ROOM: Self = Self(6);
+    /// A sign taken back from the message at `target`.
+    pub const REACTION_REMOVED: Self = Self(7);
+    /// The message at `target` is put up for all to see.
+    pub const PIN: Self = Self(8);
+    /// It no longer is.
+    pub const UNPIN: Self = Self(9);
+    /// Something put before the moderators of another room.
+    pub const REPORT: Self = Self(10);
+
+    /// True for a kind that can be published.
+    #[must_use]
+    pub const fn is_published(self) -> bool {
+        matches!(self.0, 1..=10)
+    }
+
+    /// True for a kind that says who belongs to the room or what it is.
+    #[must_use]
+    pub const fn is_of_room(self) -> bool {
+        self.0 == Self::MEMBERSHIP.0 || self.0 == Self::ROOM.0
+    }
 
     /// The kind's name in the design's words, if this version knows it.
     #[must_use]
@@ -42,6 +62,10 @@ impl EventKind {
             Self::REACTION => "reaction",
             Self::MEMBERSHIP => "membership",
             Self::ROOM => "room",
+            Self::REACTION_REMOVED => "reaction_removed",
+            Self::PIN => "pin",
+            Self::UNPIN => "unpin",
+            Self::REPORT => "report",
             _ => return None,
         })
     }
@@ -54,13 +78,59 @@ impl EventKind {
 pub struct Body {
     content_type: Option<Box<str>>,
     bytes: Bytes,
+    mentions: Option<Box<Mentions>>,
+}
+
+/// Whom a message calls, beside everybody who reads it. Clients say it; the text is never looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// The whole room.
+    pub room: bool,
+    /// Users; at most [`MENTIONS_MAX`], each once.
+    pub users: Vec<UserId>,
+}
+
+impl Mentions {
+    /// Mentions of some users, each once.
+    ///
+    /// # Errors
+    /// [`InvalidBody::Mentions`] if there are too many.
+    pub fn new(room: bool, users: impl IntoIterator<Item = UserId>) -> Result<Self, InvalidBody> {
+        let mut mentions = Self { room, users: Vec::new() };
+        for user in users {
+            if !mentions.users.contains(&user) {
+                mentions.users.push(user);
+            }
+            if mentions.users.len() > MENTIONS_MAX {
+                return Err(InvalidBody::Mentions);
+            }
+        }
+        Ok(mentions)
+    }
+
+    /// True if nobody is mentioned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.room && self.users.is_empty()
+    }
+
+    /// What goes into every hash of a body that has mentions, behind its bytes: one byte, 1 if the room is mentioned, else
+    /// 0, then the users, each behind its length.
+    pub(crate) fn hashed(&self) -> Vec<u8> {
+        let mut bytes = vec![u8::from(self.room)];
+        for user in &self.users {
+            bytes.extend_from_slice(&length_prefix(user.as_str().len()));
+            bytes.extend_from_slice(user.as_str().as_bytes());
+        }
+        bytes
+    }
 }
 
 impl Body {
     /// A plain text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
-        Self { content_type: None, bytes: Bytes::from(text.into()) }
+        Self { content_type: None, bytes: Bytes::from(text.into()), mentions: None }
     }
 
     /// A body of a content type; `None` is plain text.
@@ -75,7 +145,7 @@ impl Body {
         {
             return Err(InvalidBody::ContentType);
         }
-        let body = Self { content_type: content_type.map(Into::into), bytes };
+        let body = Self { content_type: content_type.map(Into::into), bytes, mentions: None };
         match body.is_text() && std::str::from_utf8(&body.bytes).is_err() {
             true => Err(InvalidBody::NotUtf8),
             false => Ok(body),
@@ -106,10 +176,23 @@ impl Body {
         &self.bytes
     }
 
+    /// The body with those mentions; none of nobody.
+    #[must_use]
+    pub fn mentioning(mut self, mentions: Mentions) -> Self {
+        self.mentions = if mentions.is_empty() { None } else { Some(Box::new(mentions)) };
+        self
+    }
+
+    /// Whom it mentions, if anybody.
+    #[must_use]
+    pub fn mentions(&self) -> Option<&Mentions> {
+        self.mentions.as_deref()
+    }
+
     /// The same body in memory of its own, where its bytes may be a small part of something larger.
     #[must_use]
     pub fn copied(&self) -> Self {
-        Self { content_type: self.content_type.clone(), bytes: Bytes::copy_from_slice(&self.bytes) }
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
     }
 }
 
@@ -201,6 +284,9 @@ impl Event {
 /// Longest content type, in bytes. Source: RFC 6838 section 4.2 allows 127 for each half; real ones are shorter.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 128;
 
+/// Users that one message mentions. Source: chosen; who calls more calls the room.
+pub const MENTIONS_MAX: usize = 32;
+
 /// Why bytes are no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -211,6 +297,9 @@ pub enum InvalidBody {
     /// Not a content type.
     #[error("a content type is printable ASCII of 1 to 128 bytes")]
     ContentType,
+    /// More users than a message mentions.
+    #[error("a message mentions at most 32 users")]
+    Mentions,
 }
 
 impl fmt::Debug for EventKind {

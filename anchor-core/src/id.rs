@@ -46,6 +46,12 @@ impl RoomId {
         }
     }
 
+    /// An id that Anchor made itself, by the rules.
+    pub(crate) fn made(id: String) -> Self {
+        debug_assert!(Self::new(&id).is_ok());
+        Self(id.into())
+    }
+
     /// The room that is meant where none is named.
     #[must_use]
     pub fn lobby() -> Self {

@@ -40,8 +40,8 @@
 //!
 //! # Map
 //!
-//! The words: [`id`], [`position`], [`event`], [`chain`], [`run`], [`publish`], [`window`], [`resume`], [`code`], [`limits`],
-//! [`error`]. What comes in from outside: [`environment`], [`store`], [`bus`]. What ties them: [`engine`], and [`session`]
+//! The words: [`id`], [`position`], [`event`], [`chain`], [`run`], [`publish`], [`window`], [`resume`], [`room`], [`user`],
+//! [`code`], [`limits`], [`error`]. What comes in from outside: [`environment`], [`store`], [`bus`]. What ties them: [`engine`], and [`session`]
 //! for a connection. The reference store: [`memory`]. What every store and bus must do: [`conformance`].
 //!
 //! There is no runtime, clock, randomness, file or socket here, so that whole runs can be simulated.
@@ -59,6 +59,9 @@ pub mod publish;
 pub mod window;
 
 pub mod resume;
+
+pub mod room;
+pub mod user;
 
 pub mod code;
 pub mod error;

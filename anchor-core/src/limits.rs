@@ -87,3 +87,47 @@ pub const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Characters of a message that goes with a code. Longer ones are cut. Source: chosen; one sentence.
 pub const MESSAGE_BYTES_MAX: usize = 512;
+
+/// Title of a room, in bytes. Beyond it: refused `invalid`. Source: chosen; one line.
+pub const TITLE_BYTES_MAX: usize = 128;
+
+/// Topic of a room, in bytes. Beyond it: refused `invalid`. Source: chosen; a few lines.
+pub const TOPIC_BYTES_MAX: usize = 1_024;
+
+/// Sign of a reaction, in bytes. Beyond it: refused `invalid`. Source: chosen; the longest emoji sequences have 35.
+pub const SIGN_BYTES_MAX: usize = 64;
+
+/// Members of a room. Beyond it: refused `full`. Source: chosen.
+pub const MEMBERS_MAX: u64 = 100_000;
+
+/// Pinned messages of a room. Beyond it: refused `full`. Source: chosen; they are read with the room's settings.
+pub const PINS_MAX: usize = 50;
+
+/// Users that one user blocks. Beyond it: `error full`. Source: chosen; they are read with each direct message.
+pub const BLOCKED_MAX: usize = 1_000;
+
+/// A line of a profile, in bytes. Beyond it: `error invalid`. Source: chosen; an address of a picture fits.
+pub const PROFILE_TEXT_BYTES_MAX: usize = 512;
+
+/// Members in one answer to `members`. More are cut to it. Source: chosen.
+pub const MEMBERS_PAGE_MAX: usize = 500;
+
+/// Users in one `profiles`. Beyond it: `error invalid`. Source: chosen; the authors of a page.
+pub const PROFILES_MAX: usize = 200;
+
+/// Amendments that are read for one page. Where there are more, counts in its changes are of those. Source: chosen; a
+/// few milliseconds.
+pub const AMENDMENTS_MAX: usize = 20_000;
+
+/// Rooms that are looked at for one answer to `rooms`. Beyond it the answer has fewer than asked for, and a `next`.
+/// Source: chosen; a few milliseconds.
+pub const ROOMS_LOOKED_AT_MAX: usize = 5_000;
+
+/// Signals that wait for a session. Beyond it the oldest is dropped: signals promise nothing. Source: chosen.
+pub const SIGNALS_WAITING_MAX: usize = 16;
+
+/// Body of a signal, in bytes. Beyond it: `error invalid`. Source: chosen; an offer of a call fits.
+pub const SIGNAL_BYTES_MAX: usize = 4 * 1024;
+
+/// How often rooms are looked at for events that retention takes. Source: chosen.
+pub const RETENTION_EVERY: Duration = Duration::from_secs(600);

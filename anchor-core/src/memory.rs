@@ -17,13 +17,17 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 
 use crate::environment::Environment;
-use crate::id::{ClientKey, RoomId, Seq};
+use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::room::{Amendment, Member, Membership, Standing, Thread};
 use crate::run::Run;
 use crate::sabotage::{self, Sabotage};
-use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use crate::store::{
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+};
+use crate::user::{TooManyBlocked, UserChange, UserRow};
 
 use self::decide::{Added, Data, Sessions, random_epoch};
 
@@ -125,17 +129,18 @@ impl Store for MemoryStore {
 
     fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
         let mut sessions = self.commit();
-        let mut added = Added::new();
+        let mut added = Added::default();
         let outcomes = {
             let mut data = self.data();
             let decide = |publish| data.decide(publish, &mut sessions, &*self.shared.env, &mut added);
             batch.iter().map(decide).collect()
         };
-        let runs: Vec<Run> = added.into_values().flatten().collect();
-        if let Some(observer) = self.observer()
-            && !runs.is_empty()
-        {
-            observer.committed(&runs);
+        let runs: Vec<Run> = added.runs.into_values().flatten().collect();
+        if let Some(observer) = self.observer() {
+            added.deleted.iter().for_each(|room| observer.deleted(room));
+            if !runs.is_empty() {
+                observer.committed(&runs);
+            }
         }
         Box::pin(std::future::ready(Ok(outcomes)))
     }
@@ -158,15 +163,105 @@ impl Store for MemoryStore {
         Ok(rooms.iter().map(head).collect())
     }
 
-    async fn rooms(
-        &self,
-        after: Option<&RoomId>,
-        limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let data = self.data();
         let rooms = data.logs.range((from, Bound::Unbounded)).take(limit);
-        Ok(rooms.map(|(room, log)| (room.clone(), log.state())).collect())
+        let stored = |(room, log): (&RoomId, &log::Log)| StoredRoom {
+            room: room.clone(),
+            state: log.state(),
+            info: log.info.clone(),
+        };
+        Ok(rooms.map(stored).collect())
+    }
+
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        let data = self.data();
+        let log = data.logs.get(room);
+        Ok(Standing {
+            info: log.and_then(|log| log.info.clone()),
+            member: log.and_then(|log| log.members.get(user).copied()),
+            deleted: data.deleted.get(room).copied(),
+        })
+    }
+
+    async fn members(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let data = self.data();
+        let Some(log) = data.logs.get(room) else { return Ok(Vec::new()) };
+        let members = log.members.range((from, Bound::Unbounded)).take(limit);
+        Ok(members.map(|(user, member)| (user.clone(), *member)).collect())
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let data = self.data();
+        let rooms = data.logs.range((from, Bound::Unbounded));
+        let places = rooms.filter_map(|(room, log)| Some((room.clone(), *log.members.get(user)?)));
+        let own = places
+            .filter(|(_, member)| matches!(member.membership, Membership::Joined | Membership::Invited));
+        Ok(own.take(limit).collect())
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        let data = self.data();
+        let amendments = data.logs.get(room).map_or(Ok(Vec::new()), |log| log.amendments(targets));
+        let mut amendments = amendments.map_err(corrupt)?;
+        amendments.truncate(limit);
+        Ok(amendments)
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        self.data().logs.get(room).map_or(Ok(Vec::new()), |log| log.threads(roots)).map_err(corrupt)
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        let data = self.data();
+        data.logs.get(room).map_or(Ok(Vec::new()), |log| log.replies(root, from, limit)).map_err(corrupt)
+    }
+
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        Ok(self.data().users.get(user).cloned().unwrap_or_default())
+    }
+
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        let _commit = self.commit();
+        let mut data = self.data();
+        let mut row = data.users.get(user).cloned().unwrap_or_default();
+        if let Err(error) = row.apply(change) {
+            return Ok(Err(error));
+        }
+        data.users.insert(user.clone(), row.clone());
+        Ok(Ok(row))
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        Ok(self.data().windows.get(client).is_some_and(|window| window.is_decided(seq)))
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

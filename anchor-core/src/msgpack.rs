@@ -65,6 +65,18 @@ impl<'a> Reader<'a> {
         Ok(is_nil)
     }
 
+    /// Takes true or false.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the next value is neither.
+    pub fn bool(&mut self) -> Result<bool, Malformed> {
+        match self.raw(1)? {
+            [0xc3] => Ok(true),
+            [0xc2] => Ok(false),
+            _ => Err(Malformed("not true or false")),
+        }
+    }
+
     /// Takes an array header: the number of elements that follow.
     ///
     /// # Errors

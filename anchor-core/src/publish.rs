@@ -2,10 +2,10 @@
 
 use crate::chain::keyed_hash_of;
 use crate::code::Code;
-use crate::event::Draft;
-use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber, length_prefix};
+use crate::event::{Body, Draft, EventKind, Mentions};
+use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId, length_prefix};
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::position::{Epoch, Mark, Position};
+use crate::position::{Epoch, Mark, Offset, Position};
 
 /// One publish as the session hands it to the store, decided by the store against the client's window first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +27,44 @@ pub struct Publish {
     pub draft: Draft,
     /// What the session decided, for the case that the window does not know this seq.
     pub verdict: Verdict,
+    /// What was found out before it was handed over; none for most.
+    pub grounds: Option<Box<Grounds>>,
+}
+
+/// What is known of a publish before a store decides it, beside what its client says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grounds {
+    /// The user is an admin of the server.
+    pub admin: bool,
+    /// The event that it is about, where it names one that there is.
+    pub target: Option<Target>,
+    /// What the host would have appended instead of the body that was sent. The fingerprint is of what was sent.
+    pub body: Option<Body>,
+}
+
+/// What never changes of an event that another one is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// In which history it was written.
+    pub epoch: Epoch,
+    /// What it means.
+    pub kind: EventKind,
+    /// Who wrote it.
+    pub user: UserId,
+    /// Of a reply: the message that began its thread.
+    pub root: Option<Offset>,
 }
 
 impl Publish {
     /// Tells two publishes of the same seq apart: BLAKE3-128 keyed by the `client_id`, over room, kind, target, content
-    /// type, body and nonce; never over `waits`.
+    /// type, body, nonce and mentions, as they were sent; never over `waits`.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut key = [0; 32];
         key[..16].copy_from_slice(self.client.id.as_bytes());
         let (room, body) = (self.room.as_str(), &self.draft.body);
         let content_type = body.content_type().unwrap_or("");
+        let mentions = body.mentions().map(Mentions::hashed).unwrap_or_default();
         let hash = keyed_hash_of(
             &key,
             &[
@@ -50,6 +77,7 @@ impl Publish {
                 &self.draft.kind.0.to_be_bytes(),
                 &self.draft.target.unwrap_or_default().0.to_be_bytes(),
                 &self.nonce.0.to_be_bytes(),
+                &mentions,
             ],
         );
         let mut fingerprint = [0; 16];

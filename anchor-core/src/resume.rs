@@ -41,6 +41,8 @@ pub enum GapReason {
     History,
     /// The room was deleted.
     Deleted,
+    /// The reader was no member then, and the room keeps that from those who come later.
+    Hidden,
 }
 
 impl GapReason {
@@ -52,13 +54,14 @@ impl GapReason {
             Self::Restored => "restored",
             Self::History => "history",
             Self::Deleted => "deleted",
+            Self::Hidden => "hidden",
         }
     }
 
     /// The reason of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Trimmed, Self::Restored, Self::History, Self::Deleted]
+        [Self::Trimmed, Self::Restored, Self::History, Self::Deleted, Self::Hidden]
             .into_iter()
             .find(|reason| reason.name() == name)
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::chain::{self, Digest, Link};
-use crate::event::{Body, Event, encoding};
+use crate::event::{Body, Event, EventKind, encoding};
 use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use crate::msgpack::{Malformed, Reader};
@@ -37,6 +37,56 @@ pub struct RunParts {
     pub tip: Mark,
     /// The events, one MessagePack array after another (see [`crate::event::encoding`]).
     pub events: Bytes,
+    /// What is among the events that somebody must look at.
+    pub contents: Contents,
+}
+
+/// What a run holds beside messages that are about nothing else, so that nobody looks for it in vain: bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents(u8);
+
+impl Contents {
+    /// Messages alone, none of them a reply.
+    pub const PLAIN: Self = Self(0);
+    /// Membership or room events.
+    pub const OF_ROOM: Self = Self(1);
+    /// Events about other events: replies, edits, reactions, …
+    pub const TARGETED: Self = Self(2);
+    /// Redactions.
+    pub const REDACTIONS: Self = Self(4);
+
+    /// The contents as they are kept, in one byte; bits that are not known say nothing.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 7)
+    }
+
+    /// To be kept.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// True if all of `other` may be among the events.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Those of one event.
+    #[must_use]
+    pub const fn of(kind: EventKind, target: Option<Offset>) -> Self {
+        let of_room = if kind.is_of_room() { Self::OF_ROOM } else { Self::PLAIN };
+        let targeted = if target.is_some() { Self::TARGETED } else { Self::PLAIN };
+        let redactions = if kind.0 == EventKind::REDACTION.0 { Self::REDACTIONS } else { Self::PLAIN };
+        of_room.and(targeted).and(redactions)
+    }
 }
 
 impl Run {
@@ -87,6 +137,12 @@ impl Run {
     #[must_use]
     pub fn tip(&self) -> Mark {
         self.0.parts.tip
+    }
+
+    /// What may be among the events beside plain messages.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        self.0.parts.contents
     }
 
     /// Where a reader stands who has taken this run.
@@ -161,12 +217,14 @@ impl Run {
     #[must_use]
     pub fn joined_all<'a>(&self, next: impl Iterator<Item = &'a Self> + Clone) -> Self {
         let (mut last, mut events, mut bytes, mut taken) = (self, self.len(), self.encoded().len(), 0);
+        let mut contents = self.contents();
         for run in next.clone() {
             let (more_events, more_bytes) = (events + run.len(), bytes + run.encoded().len());
             if !last.is_followed_by(run) || more_events > RUN_EVENTS_MAX || more_bytes > RUN_BYTES_MAX {
                 break;
             }
             (last, events, bytes, taken) = (run, more_events, more_bytes, taken + 1);
+            contents = contents.and(run.contents());
         }
         if taken == 0 {
             return self.clone();
@@ -174,7 +232,12 @@ impl Run {
         let mut joined = Vec::with_capacity(bytes);
         joined.extend_from_slice(self.encoded());
         next.take(taken).for_each(|run| joined.extend_from_slice(run.encoded()));
-        Self::from_parts(RunParts { tip: last.tip(), events: joined.into(), ..self.parts().clone() })
+        Self::from_parts(RunParts {
+            tip: last.tip(),
+            events: joined.into(),
+            contents,
+            ..self.parts().clone()
+        })
     }
 
     fn is_followed_by(&self, next: &Self) -> bool {
@@ -214,6 +277,37 @@ impl Run {
         Ok(Some(Self::from_parts(RunParts { tip, events, ..self.parts().clone() })))
     }
 
+    /// This run without the bodies of the events at `offsets`, which are in rising order; those elsewhere are passed over.
+    /// The same run if it holds none of them.
+    ///
+    /// # Errors
+    /// [`Malformed`] if what was stored is no event, or out of its place.
+    pub fn redacted(&self, offsets: &[Offset]) -> Result<Self, Malformed> {
+        let inside = offsets.iter().filter(|offset| (self.first()..=self.last()).contains(offset));
+        let mut wanted = inside.copied().peekable();
+        if wanted.peek().is_none() {
+            return Ok(self.clone());
+        }
+        let mut events = Vec::with_capacity(self.encoded().len());
+        let mut reader = Reader::new(self.encoded());
+        while !reader.is_empty() {
+            let rest = reader.rest();
+            let mark = encoding::skip(&mut reader)?;
+            let encoded = &rest[..rest.len() - reader.rest().len()];
+            match wanted.next_if_eq(&mark.offset) {
+                None => events.extend_from_slice(encoded),
+                Some(_) => {
+                    let event = encoding::read(&mut Reader::from_slice(encoded))?;
+                    encoding::write(&mut events, mark, &event.link(), None);
+                }
+            }
+        }
+        match wanted.next() {
+            None => Ok(Self::from_parts(RunParts { events: events.into(), ..self.parts().clone() })),
+            Some(_) => Err(OUT_OF_PLACE),
+        }
+    }
+
     /// The point of the log after the event at `last`, which this run holds, and where its encoding ends.
     fn pass(&self, last: Offset) -> Result<(Mark, usize), Malformed> {
         let mut mark = self.before();
@@ -251,13 +345,14 @@ pub struct RunBuilder {
     before: Mark,
     tip: Mark,
     events: Vec<u8>,
+    contents: Contents,
 }
 
 impl RunBuilder {
     /// A run that will follow `before`.
     #[must_use]
     pub const fn new(room: RoomId, epoch: Epoch, before: Mark) -> Self {
-        Self { room, epoch, before, tip: before, events: Vec::new() }
+        Self { room, epoch, before, tip: before, events: Vec::new(), contents: Contents::PLAIN }
     }
 
     /// Appends an event; returns the point of the log after it.
@@ -268,6 +363,7 @@ impl RunBuilder {
     /// Appends an event whose body may have been redacted and of which the digest is known.
     pub fn push_digested(&mut self, link: &Link<'_>, body: Option<&Body>, digest: &Digest) -> Mark {
         self.tip = chain::extend(self.tip, link, digest);
+        self.contents = self.contents.and(Contents::of(link.kind, link.target));
         // Most runs get few events: make room at once instead of growing by doubling within each.
         let body_bytes = body.map_or(0, |body| body.bytes().len());
         self.events.reserve(EVENT_BYTES + link.user.as_str().len() + body_bytes);
@@ -294,8 +390,8 @@ impl RunBuilder {
         if self.tip.offset == self.before.offset {
             return None;
         }
-        let Self { room, epoch, before, tip, events } = self;
-        Some(Run::from_parts(RunParts { room, epoch, before, tip, events: events.into() }))
+        let Self { room, epoch, before, tip, events, contents } = self;
+        Some(Run::from_parts(RunParts { room, epoch, before, tip, events: events.into(), contents }))
     }
 }
 

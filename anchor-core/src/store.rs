@@ -10,10 +10,12 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 
 use crate::error::{BoxError, ErrorKind};
-use crate::id::{ClientKey, RoomId, Seq, SessionNumber};
+use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::position::{Epoch, Mark, Offset, Ordinal, Position};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::room::{Amendment, Member, RoomInfo, Standing, Thread};
 use crate::run::Run;
+use crate::user::{TooManyBlocked, UserChange, UserRow};
 
 /// Holds the logs, the clients' windows, and everything else that must outlive the process.
 ///
@@ -47,7 +49,17 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// For each publish, in this order: a session number below the client's newest → [`Outcome::Fenced`]; an earlier
     /// publish of the same session met `WindowFull` → [`Outcome::WindowFull`] for this one too, until a higher session
     /// number comes; raise the floor to `waits`; look the seq up in the window ([`crate::window::Window`]); where that
-    /// says fresh: a `Verdict::Refuse` is recorded, a `Verdict::Append` is appended and recorded.
+    /// says fresh: a `Verdict::Refuse` is recorded; of a `Verdict::Append` [`crate::room::rules::decide`] says, at the offset
+    /// that the event will have, whether it is appended, and which rows change with it; the outcome is recorded. Rows change
+    /// in the same commit, and a body that the rules or the publish's grounds give is appended instead of the one sent (the
+    /// rules' before the grounds').
+    ///
+    /// **Redaction.** The bodies that an effect redacts are gone from every read before the append returns, and from disk
+    /// after the next compaction; chains stay.
+    ///
+    /// **Deletion.** A publish that deletes its room is acked with the mark that its event would have had. The room then has
+    /// no events, no members and no state; an append behind it makes a new room, with a new epoch.
+    ///
     ///
     /// `ts` is the Unix time of the decision, or the room's newest `ts` where the clock lies behind that.
     ///
@@ -104,11 +116,90 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn rooms(
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError>;
+
+    /// Where a user stands in a room, as of some moment after the call began: what the room is and the user's place in it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError>;
+
+    /// The places of users in a room, in rising order of user ids, those after `after`, at most `limit`. All that it ever
+    /// named: those who left or were banned, too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn members(
         &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError>;
+
+    /// The rooms that a user has joined or is invited to, in rising order of room ids, those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn rooms_of(
+        &self,
+        user: &UserId,
         after: Option<&RoomId>,
         limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError>;
+    ) -> Result<Vec<(RoomId, Member)>, StoreError>;
+
+    /// The events that are about the events `targets` (first and last) and are no replies, in the order of targets and then
+    /// of their own offsets, at most `limit`. Those trimmed away are not among them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError>;
+
+    /// The threads that the events `roots` (first and last) began, in the order of roots.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError>;
+
+    /// Where the replies of a thread stand, in rising order: the oldest after an offset or the newest before one, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError>;
+
+    /// What is kept of a user; the default of one who never changed anything.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError>;
+
+    /// Changes what is kept of a user; says what it is then. Durable on return. Takes its place in line with appends.
+    ///
+    /// # Errors
+    /// [`StoreError`]; as for [`Store::append`]. [`TooManyBlocked`]: nothing has changed.
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError>;
+
+    /// True if the window of `client` knows an answer to `seq`, whatever it is: such a publish is answered without being
+    /// decided. In line behind what was handed over before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError>;
 
     /// Raises the horizon of a room to `horizon`, at most to head + 1; events below it can no longer be read, ordinal and
     /// chain of `horizon − 1` are kept. A lower one changes nothing. Durable on return.
@@ -156,12 +247,69 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).heads(rooms).await
     }
 
-    async fn rooms(
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
+        (**self).rooms(after, limit).await
+    }
+
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        (**self).standing(room, user).await
+    }
+
+    async fn members(
         &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        (**self).members(room, after, limit).await
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
         after: Option<&RoomId>,
         limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
-        (**self).rooms(after, limit).await
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        (**self).rooms_of(user, after, limit).await
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        (**self).amendments(room, targets, limit).await
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        (**self).threads(room, roots).await
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        (**self).replies(room, root, from, limit).await
+    }
+
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        (**self).user(user).await
+    }
+
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        (**self).change_user(user, change).await
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        (**self).is_decided(client, seq).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
@@ -177,6 +325,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 pub trait CommitObserver: Debug + Send + Sync {
     /// Runs that one commit added: contiguous with what was committed to their rooms before. Must not block.
     fn committed(&self, runs: &[Run]);
+
+    /// A room was deleted: told before the runs of the same commit, which may begin it anew. Must not block.
+    fn deleted(&self, room: &RoomId);
 
     /// The store has failed for good.
     fn failed(&self);
@@ -236,6 +387,17 @@ pub struct RoomState {
     pub horizon: Offset,
     /// The point of the log before the horizon.
     pub before_horizon: Mark,
+}
+
+/// A room in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoom {
+    /// Which room.
+    pub room: RoomId,
+    /// Its log.
+    pub state: RoomState,
+    /// What it is; see [`Standing::info`].
+    pub info: Option<Arc<RoomInfo>>,
 }
 
 impl RoomState {

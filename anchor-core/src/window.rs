@@ -134,6 +134,12 @@ impl Window {
         if self.decided.len() >= WINDOW { Verdict::Full } else { Verdict::Fresh }
     }
 
+    /// True if [`Window::look_up`] answers `seq`, whatever is published under it: it is not fresh.
+    #[must_use]
+    pub fn is_decided(&self, seq: Seq) -> bool {
+        seq < self.floor || seq <= self.highest
+    }
+
     /// Keeps what was decided for a seq that [`Window::look_up`] called fresh.
     pub fn record(&mut self, entry: Entry) {
         if sabotage::is(Sabotage::RepeatGetsNewOffset) && entry.seq <= self.highest {

@@ -4,11 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::id::{ClientKey, RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::room::{Amendment, Member, Standing, Thread};
 use anchor_core::run::Run;
-use anchor_core::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use anchor_core::store::{
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+};
+use anchor_core::user::{TooManyBlocked, UserChange, UserRow};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
@@ -104,13 +108,79 @@ impl<S: Store> Store for Paced<S> {
         heads
     }
 
-    async fn rooms(
-        &self,
-        after: Option<&RoomId>,
-        limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
         self.pause().await;
         self.inner.rooms(after, limit).await
+    }
+
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        self.pause().await;
+        self.inner.standing(room, user).await
+    }
+
+    async fn members(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        self.pause().await;
+        self.inner.members(room, after, limit).await
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
+        after: Option<&RoomId>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        self.pause().await;
+        self.inner.rooms_of(user, after, limit).await
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        self.pause().await;
+        self.inner.amendments(room, targets, limit).await
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        self.pause().await;
+        self.inner.threads(room, roots).await
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        self.pause().await;
+        self.inner.replies(room, root, from, limit).await
+    }
+
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        self.pause().await;
+        self.inner.user(user).await
+    }
+
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        self.pause().await;
+        self.inner.change_user(user, change).await
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        self.pause().await;
+        self.inner.is_decided(client, seq).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ use super::store::{Factory, Reopen};
 use crate::environment::Environment;
 use crate::id::SessionNumber;
 use crate::publish::Publish;
-use crate::store::Store;
+use crate::store::{Store, StoredRoom};
 
 /// Uses a fresh store at random for `steps` steps, and asserts that it answers as the model does.
 pub async fn check(factory: &impl Factory, seed: u64, steps: usize) {
@@ -95,9 +95,9 @@ impl<S: Store> Run<S> {
     /// Compares every log, and the list of rooms.
     async fn check_everything(&self) {
         let rooms = self.store.rooms(None, usize::MAX).await.expect("the rooms are read");
-        let listed: Vec<_> = rooms.iter().map(|(room, _)| room).collect();
+        let listed: Vec<_> = rooms.iter().map(|stored| &stored.room).collect();
         assert_eq!(listed, self.expected.rooms().collect::<Vec<_>>(), "the rooms that have events");
-        for (room, state) in &rooms {
+        for StoredRoom { room, state, .. } in &rooms {
             let log = self.expected.log(room);
             assert_eq!(state.horizon, log.horizon, "the horizon of {room}");
             assert_eq!(state.head.offset.0, log.appended.len() as u64, "the head of {room}");

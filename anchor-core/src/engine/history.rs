@@ -76,6 +76,7 @@ impl Anchor {
             horizon,
             gap: None,
             next: None,
+            changes: Vec::new(),
         };
         let Some(place) = self.place_of(room, &range, state).await? else { return Ok(None) };
         if let Resume::Gap(gap) = place {

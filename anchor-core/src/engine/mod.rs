@@ -100,7 +100,7 @@ impl Anchor {
     /// [`StoreError`].
     pub async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<RoomEntry>, StoreError> {
         let rooms = self.store().rooms(after, limit).await?;
-        Ok(rooms.into_iter().map(|(room, state)| open::entry(room, Some(&state))).collect())
+        Ok(rooms.into_iter().map(|stored| open::entry(stored.room, Some(&stored.state))).collect())
     }
 
     /// The users that are subscribed to a room on this node, in the order of their ids.
@@ -257,6 +257,12 @@ impl CommitObserver for Ear {
     fn committed(&self, runs: &[Run]) {
         self.tails.push_all(runs, self.env.now());
         runs.iter().for_each(|run| self.bus.publish(run));
+    }
+
+    fn deleted(&self, room: &RoomId) {
+        if let Some(tail) = self.tails.get(room) {
+            tail.distrust();
+        }
     }
 
     fn failed(&self) {

@@ -69,6 +69,7 @@ impl Publisher {
             room: room.clone(),
             draft,
             verdict,
+            grounds: None,
         }]);
         async move {
             let mut outcomes = outcome.await?;

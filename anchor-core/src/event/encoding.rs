@@ -1,10 +1,11 @@
 //! An event as bytes: a MessagePack array of twelve elements in the order of `docs/protocol.md`.
 //!
-//! `[offset, ordinal, chain, ts, user, client, seq, nonce, kind, target, content type, body]`; `chain` and `client` are
-//! binary of 8 bytes; `target` and `content type` are nil where absent; `body` is a string for text, binary for anything
-//! else, nil once redacted. Further elements are ignored.
+//! `[offset, ordinal, chain, ts, user, client, seq, nonce, kind, target, content type, body, mentions]`; `chain` and
+//! `client` are binary of 8 bytes; `target` and `content type` are nil where absent; `body` is a string for text, binary
+//! for anything else, nil once redacted; `mentions` is left out where there are none, else `[room, [user…]]`. Further
+//! elements are ignored.
 
-use super::{Body, Event, EventKind};
+use super::{Body, Event, EventKind, MENTIONS_MAX, Mentions};
 use crate::chain::Link;
 use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId};
 use crate::msgpack::{Malformed, Reader, write};
@@ -12,7 +13,8 @@ use crate::position::{Chain, Mark, Offset, Ordinal};
 
 /// Appends an event to `out`.
 pub fn write(out: &mut Vec<u8>, at: Mark, link: &Link<'_>, body: Option<&Body>) {
-    write::array(out, ELEMENTS);
+    let mentions = body.and_then(Body::mentions);
+    write::array(out, ELEMENTS + usize::from(mentions.is_some()));
     write::uint(out, at.offset.0);
     write::uint(out, at.ordinal.0);
     write::bin(out, at.chain.as_bytes());
@@ -27,6 +29,9 @@ pub fn write(out: &mut Vec<u8>, at: Mark, link: &Link<'_>, body: Option<&Body>) 
         None => write::nil(out),
     }
     write_body(out, body);
+    if let Some(mentions) = mentions {
+        write_mentions(out, mentions);
+    }
 }
 
 /// Appends an event that was decoded before to `out`.
@@ -41,7 +46,7 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event) {
 pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
     let elements = reader.array()?;
     let further = elements.checked_sub(ELEMENTS).ok_or(Malformed("an event of fewer than 12 elements"))?;
-    let event = Event {
+    let mut event = Event {
         offset: Offset(number(reader)?),
         ordinal: Ordinal(number(reader)?),
         chain: Chain::from_bytes(reader.fixed()?),
@@ -54,7 +59,12 @@ pub fn read(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
         target: if reader.nil()? { None } else { Some(Offset(number(reader)?)) },
         body: read_body(reader)?,
     };
-    (0..further).try_for_each(|_| reader.skip())?;
+    if further > 0
+        && let Some(mentions) = read_mentions(reader)?
+    {
+        event.body = event.body.map(|body| body.mentioning(mentions));
+    }
+    (1..further).try_for_each(|_| reader.skip())?;
     Ok(event)
 }
 
@@ -105,10 +115,39 @@ pub fn write_body(out: &mut Vec<u8>, body: Option<&Body>) {
     }
 }
 
+/// Takes mentions, or nil.
+///
+/// # Errors
+/// [`Malformed`] if it is neither.
+pub fn read_mentions(reader: &mut Reader<'_>) -> Result<Option<Mentions>, Malformed> {
+    if reader.nil()? {
+        return Ok(None);
+    }
+    let elements = reader.array()?;
+    let further = elements.checked_sub(2).ok_or(Malformed("mentions of fewer than 2 elements"))?;
+    let room = reader.bool()?;
+    let users = reader.array()?;
+    if users > MENTIONS_MAX {
+        return Err(Malformed("more mentions than a message has"));
+    }
+    let user = |reader: &mut Reader<'_>| UserId::new(reader.str()?).map_err(|_| Malformed("not a user id"));
+    let users = (0..users).map(|_| user(reader)).collect::<Result<Vec<_>, _>>()?;
+    (0..further).try_for_each(|_| reader.skip())?;
+    Mentions::new(room, users).map(Some).map_err(|_| Malformed("more mentions than a message has"))
+}
+
+/// Appends mentions, one element.
+pub fn write_mentions(out: &mut Vec<u8>, mentions: &Mentions) {
+    write::array(out, 2);
+    write::bool(out, mentions.room);
+    write::array(out, mentions.users.len());
+    mentions.users.iter().for_each(|user| write::str(out, user.as_str()));
+}
+
 fn number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
     let number = reader.uint()?;
     if number > NUMBER_MAX { Err(Malformed("a number above 2^53 - 1")) } else { Ok(number) }
 }
 
-/// Elements of an event. Source: `docs/protocol.md`.
+/// Elements of an event without mentions. Source: `docs/protocol.md`.
 const ELEMENTS: usize = 12;

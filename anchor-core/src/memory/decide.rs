@@ -1,16 +1,20 @@
-//! What becomes of a publish: the rules of [`crate::store::Store::append`], one after another, for one publish.
+//! What becomes of a publish: the order of [`crate::store::Store::append`], one after another, for one publish.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::log::{Log, push_joined};
 use crate::chain::Link;
-use crate::code::Code;
 use crate::environment::Environment;
-use crate::id::{ClientKey, RoomId, Seq, SessionNumber};
-use crate::position::Epoch;
-use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Refusal, Verdict};
+use crate::error::BoxError;
+use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
+use crate::position::{Epoch, Offset};
+use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
+use crate::room::rules::{self, Asked, Effect, Facts};
+use crate::room::{Amendment, Member, RoomInfo, RoomKind};
 use crate::run::Run;
 use crate::store::ClientState;
+use crate::user::{Contact, UserRow};
 use crate::window::{Decision, Entry, Verdict as Known, Window};
 
 /// What a durable store would keep: logs and windows.
@@ -18,6 +22,9 @@ use crate::window::{Decision, Entry, Verdict as Known, Window};
 pub(super) struct Data {
     pub(super) logs: BTreeMap<RoomId, Log>,
     pub(super) windows: BTreeMap<ClientKey, Window>,
+    pub(super) users: BTreeMap<UserId, UserRow>,
+    /// The newest epochs of rooms that were deleted and have not come into being again.
+    pub(super) deleted: BTreeMap<RoomId, Epoch>,
 }
 
 /// What ends with the process: who may hand over.
@@ -31,8 +38,14 @@ struct Session {
     full: Option<SessionNumber>,
 }
 
-/// The runs that a batch adds, by room.
-pub(super) type Added = BTreeMap<RoomId, Vec<Run>>;
+/// What a batch adds.
+#[derive(Default)]
+pub(super) struct Added {
+    /// The runs, by room.
+    pub(super) runs: BTreeMap<RoomId, Vec<Run>>,
+    /// Rooms that were deleted before those runs.
+    pub(super) deleted: Vec<RoomId>,
+}
 
 impl Data {
     /// Decides `publish`, and adds to `added` what that appended.
@@ -98,12 +111,15 @@ impl Data {
         env: &dyn Environment,
         added: &mut Added,
     ) -> Decision {
-        if missing == MissingRoom::Refuse && !self.logs.contains_key(&publish.room) {
-            return Decision::Refused(Refusal::new(Code::RoomUnknown, "there is no such room"));
-        }
+        let room = &publish.room;
+        let effect = match self.ask_rules(publish, missing) {
+            Ok(effect) => effect.map_or_else(Effect::default, |effect| *effect),
+            Err(refusal) => return Decision::Refused(refusal),
+        };
+        self.deleted.remove(room);
         let log = self
             .logs
-            .entry(publish.room.clone())
+            .entry(room.clone())
             .or_insert_with_key(|room| Log::new(room.clone(), random_epoch(env)));
         let ts = log.next_ts(env.unix_ms());
         let link = Link {
@@ -115,11 +131,77 @@ impl Data {
             ts,
             target: publish.draft.target,
         };
+        let changed = publish.grounds.as_ref().and_then(|grounds| grounds.body.as_ref());
+        let body = effect.body.as_ref().or(changed).unwrap_or(&publish.draft.body);
         let mut salt = [0; 16];
         env.fill_random(&mut salt);
-        let run = log.append(&link, &publish.draft.body, &salt);
-        push_joined(added.entry(publish.room.clone()).or_default(), &run);
-        Decision::Appended { room: publish.room.clone(), epoch: run.epoch(), mark: run.tip(), ts }
+        let run = log.append(&link, body, &salt);
+        log.redact(&effect.redacts);
+        if let Some(info) = effect.info {
+            log.info = Some(Arc::new(info));
+        }
+        log.members.extend(effect.members);
+        if effect.deletes {
+            self.logs.remove(room);
+            self.deleted.insert(room.clone(), run.epoch());
+            added.runs.remove(room);
+            added.deleted.push(room.clone());
+        } else {
+            push_joined(added.runs.entry(room.clone()).or_default(), &run);
+        }
+        Decision::Appended { room: room.clone(), epoch: run.epoch(), mark: run.tip(), ts }
+    }
+
+    fn ask_rules(&self, publish: &Publish, missing: MissingRoom) -> rules::Decision {
+        let head = self.logs.get(&publish.room).map(|log| log.state().head.offset);
+        let grounds = publish.grounds.as_deref();
+        let asked = Asked {
+            room: &publish.room,
+            exists: head.is_some(),
+            missing,
+            offset: head.unwrap_or_default().next(),
+            user: &publish.client.user,
+            admin: grounds.is_some_and(|grounds| grounds.admin),
+            draft: &publish.draft,
+            target: grounds.and_then(|grounds| grounds.target.as_ref()),
+        };
+        rules::decide(&asked, &mut InMemory(self)).expect("what is in memory can be read")
+    }
+}
+
+/// What the rules ask, answered from memory.
+struct InMemory<'a>(&'a Data);
+
+impl Facts for InMemory<'_> {
+    fn info(&mut self, room: &RoomId) -> Result<Option<Arc<RoomInfo>>, BoxError> {
+        Ok(self.0.logs.get(room).and_then(|log| log.info.clone()))
+    }
+
+    fn member(&mut self, room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {
+        Ok(self.0.logs.get(room).and_then(|log| log.members.get(user).copied()))
+    }
+
+    fn contact(&mut self, user: &UserId) -> Result<Contact, BoxError> {
+        Ok(self.0.users.get(user).map(|row| row.contact.clone()).unwrap_or_default())
+    }
+
+    fn share_a_room(&mut self, one: &UserId, other: &UserId) -> Result<bool, BoxError> {
+        let has_joined =
+            |log: &Log, user| log.members.get(user).is_some_and(|member| member.joined().is_some());
+        let is_direct = |log: &Log| log.info.as_ref().is_some_and(|info| info.kind == RoomKind::Direct);
+        Ok(self.0.logs.values().any(|log| !is_direct(log) && has_joined(log, one) && has_joined(log, other)))
+    }
+
+    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+        let Some(log) = self.0.logs.get(room) else { return Ok(Vec::new()) };
+        Ok(log.amendments((target, target))?)
+    }
+
+    fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {
+        let state = self.0.logs.get(room).map(Log::state);
+        Ok(state
+            .filter(|state| (state.horizon..=state.head.offset).contains(&offset))
+            .map(|state| state.epoch_at(offset)))
     }
 }
 

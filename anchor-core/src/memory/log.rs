@@ -2,11 +2,15 @@
 //!
 //! Invariant: the pages are contiguous, the first follows `before_horizon`, the last ends at `head`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::chain::{Link, Salt};
-use crate::event::Body;
-use crate::id::RoomId;
+use crate::event::{Body, Event, EventKind};
+use crate::id::{RoomId, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Ordinal};
+use crate::room::{Amendment, Member, RoomInfo, Thread};
 use crate::run::{Run, RunBuilder};
 use crate::store::{Direction, EpochStart, Place, Read, RoomState};
 
@@ -19,13 +23,25 @@ pub(super) struct Log {
     before_horizon: Mark,
     head: Mark,
     newest_ts: u64,
+    /// What the room is; none as long as nothing was decided about that.
+    pub(super) info: Option<Arc<RoomInfo>>,
+    pub(super) members: BTreeMap<UserId, Member>,
 }
 
 impl Log {
     /// The log of a room that comes into being with `epoch`. An event must follow before anybody sees it.
     pub(super) fn new(room: RoomId, epoch: Epoch) -> Self {
         let epochs = vec![EpochStart { epoch, before: Mark::START }];
-        Self { room, epochs, pages: Vec::new(), before_horizon: Mark::START, head: Mark::START, newest_ts: 0 }
+        Self {
+            room,
+            epochs,
+            pages: Vec::new(),
+            before_horizon: Mark::START,
+            head: Mark::START,
+            newest_ts: 0,
+            info: None,
+            members: BTreeMap::new(),
+        }
     }
 
     /// Appends one event; returns it as a run of its own.
@@ -37,6 +53,73 @@ impl Log {
         self.head = run.tip();
         self.newest_ts = link.ts;
         run
+    }
+
+    /// Takes the bodies of some events away, which are in rising order.
+    pub(super) fn redact(&mut self, offsets: &[Offset]) {
+        for page in &mut self.pages {
+            *page = page.redacted(offsets).expect("what was appended can be read");
+        }
+    }
+
+    /// The events that are about the events `targets`, first and last, but replies; in the order of targets.
+    pub(super) fn amendments(&self, (first, last): (Offset, Offset)) -> Result<Vec<Amendment>, Malformed> {
+        let mut amendments = Vec::new();
+        for event in self.about(first, last) {
+            let event = event?;
+            if event.kind != EventKind::MESSAGE {
+                amendments.extend(Amendment::of(&event));
+            }
+        }
+        amendments.sort_by_key(|amendment| (amendment.target, amendment.offset));
+        Ok(amendments)
+    }
+
+    /// The threads that the events `roots`, first and last, began.
+    pub(super) fn threads(&self, (first, last): (Offset, Offset)) -> Result<Vec<Thread>, Malformed> {
+        let mut threads: BTreeMap<Offset, Thread> = BTreeMap::new();
+        for event in self.about(first, last) {
+            let event = event?;
+            if let (EventKind::MESSAGE, Some(root)) = (event.kind, event.target) {
+                let thread = threads.entry(root).or_insert(Thread { root, replies: 0, last: event.offset });
+                thread.replies += 1;
+                thread.last = event.offset;
+            }
+        }
+        Ok(threads.into_values().collect())
+    }
+
+    /// Where the replies to `root` stand.
+    pub(super) fn replies(
+        &self,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, Malformed> {
+        let mut replies = Vec::new();
+        for event in self.about(root, root) {
+            let event = event?;
+            let is_within = match from {
+                Direction::After(offset) => event.offset > offset,
+                Direction::Before(offset) => event.offset < offset,
+            };
+            if event.kind == EventKind::MESSAGE && is_within {
+                replies.push(event.offset);
+            }
+        }
+        match from {
+            Direction::After(_) => replies.truncate(limit),
+            Direction::Before(_) => drop(replies.drain(..replies.len().saturating_sub(limit))),
+        }
+        Ok(replies)
+    }
+
+    /// The events that are about one of the events from `first` to `last`.
+    fn about(&self, first: Offset, last: Offset) -> impl Iterator<Item = Result<Event, Malformed>> {
+        let is_about =
+            move |event: &Event| event.target.is_some_and(|target| (first..=last).contains(&target));
+        let events = self.pages.iter().flat_map(Run::events);
+        events.filter(move |event| event.as_ref().map_or(true, is_about))
     }
 
     /// Begins another history behind the newest event.

@@ -76,6 +76,11 @@ pub fn nil(out: &mut Vec<u8>) {
     out.push(0xc0);
 }
 
+/// Appends true or false.
+pub fn bool(out: &mut Vec<u8>, flag: bool) {
+    out.push(if flag { 0xc3 } else { 0xc2 });
+}
+
 fn prefix(length: usize) -> [u8; 4] {
     u32::try_from(length).expect("no value has 2^32 bytes or elements").to_be_bytes()
 }

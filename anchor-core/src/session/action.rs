@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::frame::{From, HistoryRange, RequestId, RoomEntry, ServerFrame, StoredPage};
+use super::frame::{From, HistoryRange, RequestId, RoomListing, ServerFrame, StoredPage};
 use super::identify::{Credentials, Denied, Identity};
 use crate::code::Code;
 use crate::engine::{Opened, Slot, Verified};
@@ -93,7 +93,7 @@ pub enum Reply {
     /// To `History`.
     Page(RequestId, Result<StoredPage, StoreError>),
     /// To `Rooms`.
-    Rooms(RequestId, usize, Result<Vec<RoomEntry>, StoreError>),
+    Rooms(RequestId, usize, Result<Vec<RoomListing>, StoreError>),
     /// To `Who`.
     Who(RequestId, RoomId, Vec<UserId>),
 }

@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
 use super::action::{Ask, Reply};
+use super::frame::RoomListing;
 use super::identify::Identify;
 use super::machine::{Session, SessionConfig};
 use crate::engine::{Anchor, Mailbox, Post, SessionGuard, Watcher};
@@ -79,9 +80,13 @@ impl Desk {
             Ask::History { id, room, range, limit } => {
                 async move { Reply::Page(id, anchor.stored_history(id, &room, range, limit).await) }.boxed()
             }
-            Ask::Rooms { id, after, limit } => {
-                async move { Reply::Rooms(id, limit, anchor.rooms(after.as_ref(), limit).await) }.boxed()
+            Ask::Rooms { id, after, limit } => async move {
+                let rooms = anchor.rooms(after.as_ref(), limit).await;
+                let listed = |entry| RoomListing { entry, info: None, member: None };
+                let rooms = rooms.map(|rooms| rooms.into_iter().map(listed).collect());
+                Reply::Rooms(id, limit, rooms)
             }
+            .boxed(),
             Ask::Who { id, room } => {
                 let users = anchor.who(&room);
                 ready(Reply::Who(id, room, users)).boxed()

@@ -1,13 +1,18 @@
 //! The frames of the protocol, as `docs/protocol.md` lists them; their two encodings live in `anchor-transport`.
 
+use std::sync::Arc;
+
 use crate::code::Code;
-use crate::event::{Draft, Event};
+use crate::event::{Body, Draft, Event};
 use crate::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Offset, Position};
 use crate::publish::Ack;
 use crate::resume::Gap;
+use crate::room::{Changes, Member, RoomInfo};
 use crate::run::Run;
+use crate::store::Direction;
+use crate::user::{Direct, Profile, UserChange};
 
 /// A number that a client gives to a request, repeated in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +67,61 @@ pub enum ClientFrame {
         after: Option<RoomId>,
         /// Rooms wanted, at most.
         limit: u64,
+        /// Which.
+        which: Which,
     },
+    /// Asks what a room is.
+    Room {
+        /// Repeated in `room_info`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+    },
+    /// Asks who belongs to a room.
+    Members {
+        /// Repeated in `member_list`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// Those after this one, in the order of ids.
+        after: Option<UserId>,
+        /// Members wanted, at most.
+        limit: u64,
+    },
+    /// Asks for the replies to a message.
+    Thread {
+        /// Repeated in `thread_page`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// The message that began it.
+        root: Offset,
+        /// The newest before an offset, or the oldest after one.
+        from: Direction,
+        /// Replies wanted, at most.
+        limit: u64,
+    },
+    /// Asks for what others see of some users.
+    Profiles {
+        /// Repeated in `profile_list`.
+        id: RequestId,
+        /// Whose; at most [`crate::limits::PROFILES_MAX`].
+        users: Vec<UserId>,
+    },
+    /// Asks who may talk to the user.
+    Contact {
+        /// Repeated in `contacts`.
+        id: RequestId,
+    },
+    /// Changes what is kept of the user.
+    ChangeUser {
+        /// Repeated in `done`.
+        id: RequestId,
+        /// What.
+        change: UserChange,
+    },
+    /// Says something to those who are there now, in passing.
+    Signal(Signal),
     /// Asks who is subscribed to a room now.
     Who {
         /// Repeated in `present`.
@@ -106,6 +165,31 @@ pub struct PublishFrame {
     pub draft: Draft,
     /// Only to settle a publish of an older `client_id` of the same user.
     pub client_id: Option<ClientId>,
+}
+
+/// Which rooms a list has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// Those that the user may read without an invitation, and those that are the user's own.
+    #[default]
+    Readable,
+    /// Those that the user has joined or is invited to.
+    Mine,
+    /// Public ones that are not archived, whose id or title has this text in it, whatever its case; all where it is empty.
+    Public(String),
+}
+
+/// What is said in passing: never stored, dropped under pressure. To those who are subscribed to a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Through which room: its sender may write in it.
+    pub room: RoomId,
+    /// To this user alone, from a client; by this user, from a server.
+    pub user: Option<UserId>,
+    /// To this client alone, from a client; with this client, from a server.
+    pub client: Option<ClientTag>,
+    /// What.
+    pub body: Body,
 }
 
 /// Where a subscription starts.
@@ -209,9 +293,68 @@ pub enum ServerFrame {
         /// That of `rooms`.
         id: RequestId,
         /// The rooms, in the order of ids.
-        rooms: Vec<RoomEntry>,
+        rooms: Vec<RoomListing>,
         /// More follow this one.
         next: Option<RoomId>,
+    },
+    /// Answers `room`.
+    RoomInfo {
+        /// That of `room`.
+        id: RequestId,
+        /// What it is.
+        room: Box<RoomListing>,
+    },
+    /// Answers `members`.
+    MemberList {
+        /// That of `members`.
+        id: RequestId,
+        /// Which room.
+        room: RoomId,
+        /// Users and their places, in the order of ids.
+        members: Vec<(UserId, Member)>,
+        /// More follow this one.
+        next: Option<UserId>,
+    },
+    /// Answers `thread`.
+    ThreadPage(ThreadPage),
+    /// Answers `profiles`.
+    ProfileList {
+        /// That of `profiles`.
+        id: RequestId,
+        /// Of each user that was asked for, in that order.
+        profiles: Vec<(UserId, Profile)>,
+    },
+    /// Answers `contact`.
+    Contacts {
+        /// That of `contact`.
+        id: RequestId,
+        /// Who may open a direct room with the user.
+        direct: Direct,
+        /// Who may not talk to the user, in the order of ids.
+        blocked: Vec<UserId>,
+    },
+    /// Answers `change_user`: it is so, durably.
+    Done {
+        /// That of `change_user`.
+        id: RequestId,
+    },
+    /// Somebody who shares a room with the user has another profile. In passing: who was away asks.
+    Profile {
+        /// Who.
+        user: UserId,
+        /// What others see now.
+        profile: Profile,
+    },
+    /// Somebody said something in passing.
+    Signal(Signal),
+    /// A subscription has ended: the user may not read the room any more. All that the user may read was sent before.
+    Ended {
+        /// Which room.
+        room: RoomId,
+        /// Why.
+        code: Code,
+        /// One sentence for a person.
+        message: String,
     },
     /// Answers `who`.
     Present {
@@ -287,6 +430,36 @@ pub struct RoomEntry {
     pub horizon: Offset,
 }
 
+/// A room in an answer to `rooms` or `room`: its log, what it is, and the asking user's place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomListing {
+    /// Its log, as far as the user may read it.
+    pub entry: RoomEntry,
+    /// What it is; none if it came into being with its first message and nothing more was decided.
+    pub info: Option<Arc<RoomInfo>>,
+    /// The user's place in it.
+    pub member: Option<Member>,
+}
+
+/// The answer to `thread`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadPage {
+    /// That of `thread`.
+    pub id: RequestId,
+    /// Which room.
+    pub room: RoomId,
+    /// The message that began it, if it can still be read.
+    pub root: Option<Event>,
+    /// Replies in rising order, not contiguous.
+    pub replies: Vec<Event>,
+    /// What later events made of those in this page, in the order of offsets.
+    pub changes: Vec<Changes>,
+    /// How many replies there are.
+    pub total: u64,
+    /// The offset from which to ask for more in the same direction; none at the end.
+    pub next: Option<Offset>,
+}
+
 /// What a server takes in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
@@ -340,6 +513,8 @@ pub struct Page<E = Vec<Event>> {
     pub gap: Option<Gap>,
     /// Where the next page in the same direction begins; none at the end.
     pub next: Option<Position>,
+    /// What later events made of those in this page, be they in it or not, in the order of offsets.
+    pub changes: Vec<Changes>,
 }
 
 /// A page as a server has it: runs that follow each other, in one epoch.
@@ -358,7 +533,7 @@ impl StoredPage {
     /// [`Malformed`] if what was stored is no event.
     pub fn decode(self) -> Result<Page, Malformed> {
         let events = self.events.iter().flat_map(Run::events).collect::<Result<_, _>>()?;
-        let Self { id, room, epoch, first, events: _, head, horizon, gap, next } = self;
-        Ok(Page { id, room, epoch, first, events, head, horizon, gap, next })
+        let Self { id, room, epoch, first, events: _, head, horizon, gap, next, changes } = self;
+        Ok(Page { id, room, epoch, first, events, head, horizon, gap, next, changes })
     }
 }

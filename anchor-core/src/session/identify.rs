@@ -37,6 +37,8 @@ impl Debug for Credentials {
 pub struct Identity {
     /// The user.
     pub user: UserId,
+    /// May do everything in every room of this server, and speak to everybody on it.
+    pub admin: bool,
 }
 
 /// Why somebody is not let in.
@@ -57,6 +59,6 @@ impl Identify for OpenIdentify {
     async fn identify(&self, credentials: Credentials) -> Result<Identity, Denied> {
         let denied =
             || Denied { code: Code::Auth, message: "say who you are: hello needs a user".to_owned() };
-        credentials.user.map(|user| Identity { user }).ok_or_else(denied)
+        credentials.user.map(|user| Identity { user, admin: false }).ok_or_else(denied)
     }
 }

@@ -286,14 +286,22 @@ impl Session {
                 Ok(()) => self.requests.ask_history(id, room, range, limit, &mut self.out),
                 Err(refusal) => self.error(Some(id), refusal),
             },
-            ClientFrame::Rooms { id, after, limit } => {
+            ClientFrame::Rooms { id, after, limit, .. } => {
                 self.requests.ask_rooms(id, after, limit, &mut self.out)
             }
             ClientFrame::Who { id, room } => match authorize::read(&room) {
                 Ok(()) => self.requests.ask_who(id, room, &mut self.out),
                 Err(refusal) => self.error(Some(id), refusal),
             },
-            ClientFrame::Hello(_) | ClientFrame::Beat => {}
+            ClientFrame::Room { id, .. }
+            | ClientFrame::Members { id, .. }
+            | ClientFrame::Thread { id, .. }
+            | ClientFrame::Profiles { id, .. }
+            | ClientFrame::Contact { id }
+            | ClientFrame::ChangeUser { id, .. } => {
+                self.error(Some(id), Refusal::new(Code::Unsupported, "not yet"));
+            }
+            ClientFrame::Signal(_) | ClientFrame::Hello(_) | ClientFrame::Beat => {}
         }
     }
 

@@ -72,6 +72,7 @@ impl Publishing {
             room: frame.room,
             draft: frame.draft,
             verdict,
+            grounds: None,
         });
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Ask};
-use super::frame::{HistoryRange, RequestId, RoomEntry, ServerFrame, StoredPage};
+use super::frame::{HistoryRange, RequestId, RoomListing, ServerFrame, StoredPage};
 use super::machine::error_frame;
 use crate::code::Code;
 use crate::id::{RoomId, UserId};
@@ -58,11 +58,15 @@ impl Requests {
         &mut self,
         id: RequestId,
         limit: usize,
-        rooms: Result<Vec<RoomEntry>, StoreError>,
+        rooms: Result<Vec<RoomListing>, StoreError>,
         out: &mut VecDeque<Action>,
     ) {
-        let list = |rooms: Vec<RoomEntry>| {
-            let next = if rooms.len() < limit { None } else { rooms.last().map(|entry| entry.room.clone()) };
+        let list = |rooms: Vec<RoomListing>| {
+            let next = if rooms.len() < limit {
+                None
+            } else {
+                rooms.last().map(|listing| listing.entry.room.clone())
+            };
             ServerFrame::RoomList { id, rooms, next }
         };
         self.answer(id, rooms.map(list).map(Action::Send), out);

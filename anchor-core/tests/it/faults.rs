@@ -7,6 +7,7 @@ use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::conformance::faults::{FailingStore, Fault, SlowStore};
 use anchor_core::conformance::store::check::check_log;
 use anchor_core::conformance::store::{Author, ack_of, append_one, room};
+use anchor_core::id::RoomId;
 use anchor_core::memory::MemoryStore;
 use anchor_core::publish::Outcome;
 use anchor_core::run::Run;
@@ -108,6 +109,8 @@ struct Mourner(AtomicUsize);
 
 impl CommitObserver for Mourner {
     fn committed(&self, _: &[Run]) {}
+
+    fn deleted(&self, _room: &RoomId) {}
 
     fn failed(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);

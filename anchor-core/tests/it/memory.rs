@@ -25,6 +25,8 @@ impl CommitObserver for Listener {
             .extend(runs.iter().map(|run| (run.room().clone(), run.last())));
     }
 
+    fn deleted(&self, _room: &RoomId) {}
+
     fn failed(&self) {}
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use anchor::System;
+use anchor_core::id::RoomId;
 use anchor_core::publish::Outcome;
 use anchor_core::run::Run;
 use anchor_core::store::{CommitObserver, Readiness, Store, StoreError};
@@ -51,6 +52,8 @@ impl CommitObserver for Defect {
     fn committed(&self, _: &[Run]) {
         panic!("a defect, on purpose");
     }
+
+    fn deleted(&self, _room: &RoomId) {}
 
     fn failed(&self) {
         self.0.send(()).unwrap();

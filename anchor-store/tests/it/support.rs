@@ -92,6 +92,8 @@ impl CommitObserver for Notes {
         }
     }
 
+    fn deleted(&self, _room: &RoomId) {}
+
     fn failed(&self) {
         *lock(&self.failures) += 1;
     }

@@ -9,11 +9,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::error::BoxError;
-use crate::id::{ClientKey, RoomId, Seq, SessionNumber};
+use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
-use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use crate::store::{
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+};
+use crate::user::{TooManyBlocked, UserChange, UserRow};
 
 /// How an append fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,12 +259,69 @@ impl<S: Store> Store for FailingStore<S> {
         self.here()?.heads(rooms).await
     }
 
-    async fn rooms(
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
+        self.here()?.rooms(after, limit).await
+    }
+
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        self.here()?.standing(room, user).await
+    }
+
+    async fn members(
         &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        self.here()?.members(room, after, limit).await
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
         after: Option<&RoomId>,
         limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
-        self.here()?.rooms(after, limit).await
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        self.here()?.rooms_of(user, after, limit).await
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        self.here()?.amendments(room, targets, limit).await
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        self.here()?.threads(room, roots).await
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        self.here()?.replies(room, root, from, limit).await
+    }
+
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        self.here()?.user(user).await
+    }
+
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        self.here()?.change_user(user, change).await
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        self.here()?.is_decided(client, seq).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

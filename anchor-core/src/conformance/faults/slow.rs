@@ -11,11 +11,15 @@ use async_trait::async_trait;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
-use crate::id::{ClientKey, RoomId, Seq};
+use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
-use crate::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use crate::store::{
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+};
+use crate::user::{TooManyBlocked, UserChange, UserRow};
 
 /// A store with slow commits. Clones are the same instance; it lets everything pass until [`SlowStore::hold`].
 #[derive(Clone)]
@@ -200,12 +204,69 @@ impl<S: Store> Store for SlowStore<S> {
         self.0.inner.heads(rooms).await
     }
 
-    async fn rooms(
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
+        self.0.inner.rooms(after, limit).await
+    }
+
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        self.0.inner.standing(room, user).await
+    }
+
+    async fn members(
         &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        self.0.inner.members(room, after, limit).await
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
         after: Option<&RoomId>,
         limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
-        self.0.inner.rooms(after, limit).await
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        self.0.inner.rooms_of(user, after, limit).await
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        self.0.inner.amendments(room, targets, limit).await
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        self.0.inner.threads(room, roots).await
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        self.0.inner.replies(room, root, from, limit).await
+    }
+
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        self.0.inner.user(user).await
+    }
+
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        self.0.inner.change_user(user, change).await
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        self.0.inner.is_decided(client, seq).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

@@ -168,6 +168,7 @@ impl Dice {
             room: self.room(),
             draft,
             verdict,
+            grounds: None,
         }
     }
 

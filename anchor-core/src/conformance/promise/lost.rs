@@ -52,7 +52,7 @@ impl<'h> Lost<'h> {
                 Record::Told { room, gap, .. } => match gap.reason {
                     GapReason::Restored => (&mut lost.told, room, gap.from, gap.to),
                     GapReason::Deleted => (&mut lost.noted, room, Offset::ZERO, END),
-                    GapReason::Trimmed | GapReason::History => continue,
+                    GapReason::Trimmed | GapReason::Hidden | GapReason::History => continue,
                 },
                 _ => continue,
             };

@@ -125,8 +125,8 @@ impl<'h> Stream<'h> {
             Record::Told { gap, .. } => {
                 let position = gap.position.unwrap_or(Position::START);
                 match gap.reason {
-                    GapReason::Trimmed if position.offset < self.cursor() => return,
-                    GapReason::Trimmed => {}
+                    GapReason::Trimmed | GapReason::Hidden if position.offset < self.cursor() => return,
+                    GapReason::Trimmed | GapReason::Hidden => {}
                     GapReason::Restored => {
                         self.held.truncate(self.held.partition_point(|entry| entry.offset < gap.from));
                     }

@@ -67,6 +67,7 @@ impl Author {
             room: room.clone(),
             draft,
             verdict: Verdict::Append { room: MissingRoom::Create },
+            grounds: None,
         }
     }
 

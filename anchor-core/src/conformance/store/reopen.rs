@@ -9,7 +9,7 @@ use crate::id::{RoomId, Seq};
 use crate::limits::WINDOW;
 use crate::position::Offset;
 use crate::publish::{Ack, MissingRoom, Outcome, Publish, Refusal, Verdict};
-use crate::store::{RoomState, Store};
+use crate::store::{RoomState, Store, StoredRoom};
 
 /// Every rule of this page.
 pub async fn test_all(factory: &impl Reopen) {
@@ -148,7 +148,7 @@ pub async fn an_empty_store_stays_empty(factory: &impl Reopen) {
 /// Everything that can be read.
 async fn contents(store: &dyn Store) -> Vec<(RoomId, RoomState, Vec<Event>)> {
     let mut contents = Vec::new();
-    for (room, state) in store.rooms(None, usize::MAX).await.expect("the rooms are read") {
+    for StoredRoom { room, state, .. } in store.rooms(None, usize::MAX).await.expect("the rooms are read") {
         let events = check_log(store, &room).await;
         contents.push((room, state, events));
     }

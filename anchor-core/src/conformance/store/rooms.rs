@@ -3,7 +3,7 @@
 use super::check::check_log;
 use super::{Author, Factory, ack_of, append_one, room, start};
 use crate::id::RoomId;
-use crate::store::Store;
+use crate::store::{Store, StoredRoom};
 
 /// Every rule of this page.
 pub async fn test_all(factory: &impl Factory) {
@@ -44,7 +44,7 @@ pub async fn rooms_are_listed_in_order_and_by_pages(factory: &impl Factory) {
         "after an id that is no room"
     );
     assert_eq!(list(&store, Some(&room("b")), 100).await, []);
-    for (id, state) in store.rooms(None, 100).await.expect("the rooms are read") {
+    for StoredRoom { room: id, state, .. } in store.rooms(None, 100).await.expect("the rooms are read") {
         assert_eq!(store.room(&id).await.expect("the state is read"), Some(state), "list and room agree");
         assert_eq!(check_log(&store, &id).await.len(), 1);
     }
@@ -66,5 +66,5 @@ pub async fn heads_are_told_in_the_order_asked(factory: &impl Factory) {
 
 async fn list(store: &dyn Store, after: Option<&RoomId>, limit: usize) -> Vec<RoomId> {
     let rooms = store.rooms(after, limit).await.expect("the rooms are read");
-    rooms.into_iter().map(|(room, _)| room).collect()
+    rooms.into_iter().map(|stored| stored.room).collect()
 }

@@ -200,6 +200,8 @@ impl CommitObserver for Recorder {
         }
     }
 
+    fn deleted(&self, _room: &RoomId) {}
+
     fn failed(&self) {
         panic!("the store has not failed");
     }

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
-use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame};
+use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame, Which};
 use crate::session::{Action, Ask, Reply};
 
 #[test]
@@ -357,8 +357,13 @@ fn rooms_and_who_answer_lists() {
     let _other = house.session("bob", &[("a", Position::START)]);
     let mut peer = house.session("ada", &[("a", Position::START)]);
     peer.frames();
-    peer.send(ClientFrame::Rooms { id: RequestId(1), after: None, limit: 2 });
-    peer.send(ClientFrame::Rooms { id: RequestId(2), after: Some(room_id("b")), limit: 2 });
+    peer.send(ClientFrame::Rooms { id: RequestId(1), after: None, limit: 2, which: Which::Readable });
+    peer.send(ClientFrame::Rooms {
+        id: RequestId(2),
+        after: Some(room_id("b")),
+        limit: 2,
+        which: Which::Readable,
+    });
     peer.send(ClientFrame::Who { id: RequestId(3), room: room_id("a") });
     let frames = peer.frames();
     let [
@@ -369,8 +374,8 @@ fn rooms_and_who_answer_lists() {
     else {
         panic!("{frames:?}")
     };
-    let names = |rooms: &[crate::session::frame::RoomEntry]| {
-        rooms.iter().map(|entry| entry.room.to_string()).collect::<Vec<_>>()
+    let names = |rooms: &[crate::session::frame::RoomListing]| {
+        rooms.iter().map(|listing| listing.entry.room.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(
         (names(first), next.as_str(), names(second)),

@@ -4,11 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::conformance::store::{Factory, Reopen, Restore};
-use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::id::{ClientKey, RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::room::{Amendment, Member, Standing, Thread};
 use anchor_core::run::Run;
-use anchor_core::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use anchor_core::store::{
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+};
+use anchor_core::user::{TooManyBlocked, UserChange, UserRow};
 use anchor_sim::disk::{Disk, Power};
 use anchor_store::{RedbStore, Step};
 use async_trait::async_trait;
@@ -117,12 +121,69 @@ impl Store for Stepped {
         self.0.heads(rooms).await
     }
 
-    async fn rooms(
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
+        self.0.rooms(after, limit).await
+    }
+
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        self.0.standing(room, user).await
+    }
+
+    async fn members(
         &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        self.0.members(room, after, limit).await
+    }
+
+    async fn rooms_of(
+        &self,
+        user: &UserId,
         after: Option<&RoomId>,
         limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
-        self.0.rooms(after, limit).await
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        self.0.rooms_of(user, after, limit).await
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        self.0.amendments(room, targets, limit).await
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        self.0.threads(room, roots).await
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        self.0.replies(room, root, from, limit).await
+    }
+
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        self.0.user(user).await
+    }
+
+    async fn change_user(
+        &self,
+        user: &UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        self.0.change_user(user, change).await
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        self.0.is_decided(client, seq).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

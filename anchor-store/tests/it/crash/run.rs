@@ -259,6 +259,8 @@ impl CommitObserver for Reader {
         lock(&self.0).extend(runs.iter().map(|run| (run.room().clone(), run.tip())));
     }
 
+    fn deleted(&self, _room: &RoomId) {}
+
     fn failed(&self) {}
 }
 

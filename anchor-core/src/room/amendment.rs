@@ -1,0 +1,159 @@
+//! What later events changed of a message: edits, a redaction, reactions, pins, replies.
+
+use std::collections::BTreeMap;
+
+use super::text::Sign;
+use crate::event::{Body, Event, EventKind};
+use crate::id::UserId;
+use crate::position::Offset;
+
+/// An entry of the index by target: an event that is about another one, other than a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amendment {
+    /// The event that it is about.
+    pub target: Offset,
+    /// The event itself.
+    pub offset: Offset,
+    /// What it means.
+    pub kind: EventKind,
+    /// Who.
+    pub user: UserId,
+    /// Of a reaction set or taken back.
+    pub sign: Option<Sign>,
+}
+
+impl Amendment {
+    /// What an event is in the index by target; none if it is about no other event, or is a reply.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let Event { offset, kind, ref user, target: Some(target), ref body, .. } = *event else {
+            return None;
+        };
+        if kind == EventKind::MESSAGE {
+            return None;
+        }
+        let is_sign = matches!(kind, EventKind::REACTION | EventKind::REACTION_REMOVED);
+        let text = body.as_ref().filter(|_| is_sign).and_then(Body::as_text);
+        let sign = text.and_then(|text| Sign::new(text).ok());
+        Some(Self { target, offset, kind, user: user.clone(), sign })
+    }
+}
+
+/// The replies to one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// The message that began it.
+    pub root: Offset,
+    /// How many.
+    pub replies: u64,
+    /// The newest of them.
+    pub last: Offset,
+}
+
+/// What later events made of one event, up to the newest that its reader may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The event that was changed.
+    pub target: Offset,
+    /// Its newest body, unless it was redacted.
+    pub edit: Option<Edit>,
+    /// The event that took its body away.
+    pub redacted_by: Option<Offset>,
+    /// The signs set on it, in the order in which they were first set.
+    pub reactions: Vec<Reaction>,
+    /// Replies to it.
+    pub replies: u64,
+    /// The newest of them.
+    pub last_reply: Option<Offset>,
+    /// It is pinned.
+    pub pinned: bool,
+}
+
+/// A newer body of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The newest edit.
+    pub offset: Offset,
+    /// When, in milliseconds since the Unix epoch.
+    pub ts: u64,
+    /// What it says now; none if that was redacted meanwhile.
+    pub body: Option<Body>,
+}
+
+/// A sign on a message, and how many set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// The sign.
+    pub sign: Sign,
+    /// Users that set it.
+    pub count: u64,
+    /// The reader is one of them.
+    pub mine: bool,
+}
+
+/// Folds the amendments of some events and the threads that they began into what has become of each, in the order of
+/// targets; `reader` is whose own reactions are marked. Of an edit only its place is known here: [`Edit::body`] and
+/// [`Edit::ts`] are to be read.
+///
+/// `amendments` are in the order of their own offsets for each target.
+#[must_use]
+pub fn fold(
+    amendments: &[Amendment],
+    threads: &[Thread],
+    reader: Option<&UserId>,
+) -> BTreeMap<Offset, Changes> {
+    let mut signs: BTreeMap<Offset, Vec<(&Sign, Vec<&UserId>)>> = BTreeMap::new();
+    let mut folded: BTreeMap<Offset, Changes> = BTreeMap::new();
+    for Thread { root, replies, last } in threads.iter().copied() {
+        let changes = folded.entry(root).or_insert_with(|| Changes { target: root, ..Changes::default() });
+        (changes.replies, changes.last_reply) = (replies, Some(last));
+    }
+    for amendment in amendments {
+        let Amendment { target, offset, kind, ref user, ref sign } = *amendment;
+        let changes = folded.entry(target).or_insert_with(|| Changes { target, ..Changes::default() });
+        match (kind, sign) {
+            (EventKind::EDIT, _) => changes.edit = Some(Edit { offset, ts: 0, body: None }),
+            (EventKind::REDACTION, _) => changes.redacted_by = changes.redacted_by.or(Some(offset)),
+            (EventKind::PIN, _) => changes.pinned = true,
+            (EventKind::UNPIN, _) => changes.pinned = false,
+            (EventKind::REACTION, Some(sign)) => {
+                let of_target = signs.entry(target).or_default();
+                let at = of_target.iter().position(|(known, _)| *known == sign);
+                let at = at.unwrap_or_else(|| {
+                    of_target.push((sign, Vec::new()));
+                    of_target.len() - 1
+                });
+                if let Err(place) = of_target[at].1.binary_search(&user) {
+                    of_target[at].1.insert(place, user);
+                }
+            }
+            (EventKind::REACTION_REMOVED, Some(sign)) => {
+                let of_target = signs.entry(target).or_default();
+                if let Some((_, users)) = of_target.iter_mut().find(|(known, _)| *known == sign)
+                    && let Ok(place) = users.binary_search(&user)
+                {
+                    users.remove(place);
+                }
+            }
+            _ => {}
+        }
+    }
+    for (target, signs) in signs {
+        if let Some(changes) = folded.get_mut(&target) {
+            let set = signs.into_iter().filter(|(_, users)| !users.is_empty());
+            changes.reactions = set
+                .map(|(sign, users)| Reaction {
+                    sign: sign.clone(),
+                    count: users.len() as u64,
+                    mine: reader.is_some_and(|reader| users.binary_search(&reader).is_ok()),
+                })
+                .collect();
+        }
+    }
+    for changes in folded.values_mut() {
+        if changes.redacted_by.is_some() {
+            changes.edit = None;
+        }
+    }
+    folded
+}

@@ -1,0 +1,156 @@
+//! Messages, and what is said about messages: replies, edits, redactions, reactions, pins.
+
+use super::{Acting, Decision, Effect, Facts, denied, invalid, unchanged};
+use crate::code::Code;
+use crate::error::BoxError;
+use crate::event::{Body, EventKind};
+use crate::id::RoomId;
+use crate::limits::PINS_MAX;
+use crate::position::Offset;
+use crate::publish::{Refusal, Target};
+use crate::room::info::RoomKind;
+use crate::room::member::Role;
+use crate::room::text::Sign;
+
+pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
+    let asked = acting.asked;
+    if let Err(refusal) = acting.may_begin() {
+        return Ok(Err(refusal));
+    }
+    if asked.room.is_system() && !acting.is_kind(RoomKind::Direct) && !may_announce(acting) {
+        return Ok(Err(denied("only an admin of the server speaks in this room")));
+    }
+    let target = match asked.draft.target {
+        None => None,
+        Some(offset) => match known_target(acting, facts, offset)? {
+            Ok(target) => Some((offset, target)),
+            Err(refusal) => return Ok(Err(refusal)),
+        },
+    };
+    if asked.draft.kind == EventKind::MESSAGE {
+        return Ok(match message(acting, target.map(|(_, target)| target)) {
+            Ok(()) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
+            Err(refusal) => Err(refusal),
+        });
+    }
+    let Some((offset, target)) = target else {
+        return Ok(Err(invalid("it must name the message that it is about")));
+    };
+    let amendments = match asked.draft.kind {
+        EventKind::EDIT | EventKind::REDACTION => facts.amendments(asked.room, offset)?,
+        _ => Vec::new(),
+    };
+    let is_redacted = amendments.iter().any(|amendment| amendment.kind == EventKind::REDACTION);
+    Ok(match asked.draft.kind {
+        EventKind::EDIT => match acting.writing() {
+            Err(refusal) => Err(refusal),
+            Ok(_) if target.user != *asked.user => Err(denied("only its author edits a message")),
+            Ok(_) if is_redacted => Err(Refusal::new(Code::TargetUnknown, "this message was redacted")),
+            Ok(_) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
+        },
+        EventKind::REDACTION => may_redact(acting, target).and_then(|()| match is_redacted {
+            true => Err(unchanged("this message is redacted already")),
+            false => {
+                let edits = amendments.iter().filter(|amendment| amendment.kind == EventKind::EDIT);
+                let redacts = std::iter::once(offset).chain(edits.map(|edit| edit.offset)).collect();
+                let mut info = acting.changed();
+                let is_pinned = info.pins.contains(&offset);
+                info.pins.retain(|pin| *pin != offset);
+                let info = is_pinned.then_some(info);
+                Ok(Some(Box::new(Effect { redacts, info, ..Effect::default() })))
+            }
+        }),
+        EventKind::REACTION | EventKind::REACTION_REMOVED => match reaction(acting) {
+            Err(refusal) => Err(refusal),
+            Ok(body) => refused_by_other(acting, facts)?.map_or_else(
+                || Ok(body.map(|body| Box::new(Effect { body: Some(body), ..Effect::default() }))),
+                Err,
+            ),
+        },
+        _ => pin(acting, offset),
+    })
+}
+
+fn may_announce(acting: &Acting<'_>) -> bool {
+    acting.asked.admin && *acting.asked.room == RoomId::announcements()
+}
+
+/// The event that this one is about, which must be a message that the user can see.
+fn known_target<'a>(
+    acting: &Acting<'a>,
+    facts: &mut dyn Facts,
+    offset: Offset,
+) -> Result<Result<&'a Target, Refusal>, BoxError> {
+    let unknown = || Refusal::new(Code::TargetUnknown, "there is no such message in this room");
+    let Some(target) = acting.asked.target else { return Ok(Err(unknown())) };
+    let is_there = facts.epoch_at(acting.asked.room, offset)? == Some(target.epoch);
+    Ok(match is_there && target.kind == EventKind::MESSAGE && acting.sees(offset) {
+        true => Ok(target),
+        false => Err(unknown()),
+    })
+}
+
+fn message(acting: &Acting<'_>, target: Option<&Target>) -> Result<(), Refusal> {
+    let role = acting.writing()?;
+    let mentions_room = acting.asked.draft.body.mentions().is_some_and(|mentions| mentions.room);
+    let may_call = role >= Role::Moderator || acting.is_ownerless() || acting.is_kind(RoomKind::Direct);
+    if mentions_room && !may_call {
+        return Err(denied("only moderators and owners may mention the whole room"));
+    }
+    match target {
+        Some(Target { root: Some(_), .. }) => Err(invalid("a reply names the message that began its thread")),
+        _ => Ok(()),
+    }
+}
+
+fn may_redact(acting: &Acting<'_>, target: &Target) -> Result<(), Refusal> {
+    let role = acting.role().ok_or_else(|| acting.stranger())?;
+    if target.user == *acting.asked.user {
+        return Ok(());
+    }
+    match role >= Role::Moderator {
+        true => Ok(()),
+        false => Err(denied("only its author and moderators redact a message")),
+    }
+}
+
+/// The sign, normalised, if that is not what was sent.
+fn reaction(acting: &Acting<'_>) -> Result<Option<Body>, Refusal> {
+    acting.writing()?;
+    let body = &acting.asked.draft.body;
+    let text = body.as_text().filter(|_| body.content_type().is_none());
+    let text = text.ok_or_else(|| invalid("the body of a reaction is its sign, as plain text"))?;
+    let sign = Sign::new(text).map_err(|error| invalid(format!("the sign of a reaction: {error}")))?;
+    Ok((sign.as_str() != text).then(|| Body::text(sign.as_str())))
+}
+
+fn pin(acting: &Acting<'_>, offset: Offset) -> Decision {
+    acting.writing()?;
+    if !acting.is_ownerless() && !acting.is_kind(RoomKind::Direct) {
+        acting.at_least(Role::Moderator)?;
+    }
+    let mut info = acting.changed();
+    let is_pinned = info.pins.contains(&offset);
+    match (acting.asked.draft.kind, is_pinned) {
+        (EventKind::PIN, true) => return Err(unchanged("this message is pinned already")),
+        (EventKind::PIN, false) if info.pins.len() >= PINS_MAX => {
+            return Err(Refusal::new(Code::Full, "a room has at most 50 pinned messages; unpin one first"));
+        }
+        (EventKind::PIN, false) => info.pins.push(offset),
+        (_, true) => info.pins.retain(|pin| *pin != offset),
+        (_, false) => return Err(unchanged("this message is not pinned")),
+    }
+    Ok(Some(Box::new(Effect { info: Some(info), ..Effect::default() })))
+}
+
+/// In a direct room: the other user may have blocked who speaks.
+fn refused_by_other(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Option<Refusal>, BoxError> {
+    let asked = acting.asked;
+    let Some(pair) = acting.info.as_ref().and_then(|info| info.pair.as_ref()) else { return Ok(None) };
+    if asked.admin {
+        return Ok(None);
+    }
+    let other = if pair[0] == *asked.user { &pair[1] } else { &pair[0] };
+    let is_blocked = other != asked.user && facts.contact(other)?.blocked.contains(asked.user);
+    Ok(is_blocked.then(|| denied("this user does not take messages from you")))
+}

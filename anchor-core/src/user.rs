@@ -1,0 +1,160 @@
+//! What is kept of a user beside the logs: a profile for others to see, and who may begin to talk to them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::id::{UserId, is_unprintable};
+use crate::limits::{BLOCKED_MAX, PROFILE_TEXT_BYTES_MAX};
+
+/// What others see of a user. Changing it writes nothing to any log: events name the user's id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// What the user is called; the user id if none.
+    pub name: Option<ProfileText>,
+    /// Where a picture is: a reference that clients understand, an address as a rule.
+    pub avatar: Option<ProfileText>,
+    /// What the user says of being there.
+    pub status: Option<ProfileText>,
+}
+
+/// A line of a profile: 1 to [`PROFILE_TEXT_BYTES_MAX`] bytes in NFC, without control characters and bidirectional
+/// overrides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileText(Box<str>);
+
+impl ProfileText {
+    /// Normalises and checks `text`.
+    ///
+    /// # Errors
+    /// [`InvalidProfile`] names the rule that it breaks.
+    pub fn new(text: &str) -> Result<Self, InvalidProfile> {
+        let text = crate::room::line(text);
+        if text.is_empty() || text.chars().any(is_unprintable) {
+            return Err(InvalidProfile::Character);
+        }
+        match text.len() > PROFILE_TEXT_BYTES_MAX {
+            true => Err(InvalidProfile::TooLong { bytes: text.len(), max: PROFILE_TEXT_BYTES_MAX }),
+            false => Ok(Self(text.into())),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who may open a direct room with a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Direct {
+    /// Everybody.
+    Everyone,
+    /// Those who have joined a room that the user has joined, too.
+    #[default]
+    Shared,
+    /// Nobody.
+    Nobody,
+}
+
+impl Direct {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::Shared => "shared",
+            Self::Nobody => "nobody",
+        }
+    }
+
+    /// The setting of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Everyone, Self::Shared, Self::Nobody].into_iter().find(|direct| direct.name() == name)
+    }
+}
+
+/// From whom a user takes direct messages. Seen by that user alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// Who may open a direct room.
+    pub direct: Direct,
+    /// Who may not, and may not write into one that there is; at most [`BLOCKED_MAX`].
+    pub blocked: BTreeSet<UserId>,
+}
+
+/// All that is kept of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserRow {
+    /// For others to see.
+    pub profile: Profile,
+    /// For the rules.
+    pub contact: Contact,
+}
+
+/// A change of what is kept of a user; the same one again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserChange {
+    /// Another profile, whole.
+    Profile(Profile),
+    /// Who may open a direct room.
+    Direct(Direct),
+    /// Blocks a user.
+    Block(UserId),
+    /// Lets a user talk again.
+    Unblock(UserId),
+}
+
+impl UserRow {
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// [`TooManyBlocked`]; nothing has changed.
+    pub fn apply(&mut self, change: UserChange) -> Result<(), TooManyBlocked> {
+        match change {
+            UserChange::Profile(profile) => self.profile = profile,
+            UserChange::Direct(direct) => self.contact.direct = direct,
+            UserChange::Block(user) => {
+                if self.contact.blocked.len() >= BLOCKED_MAX && !self.contact.blocked.contains(&user) {
+                    return Err(TooManyBlocked);
+                }
+                self.contact.blocked.insert(user);
+            }
+            UserChange::Unblock(user) => {
+                self.contact.blocked.remove(&user);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ProfileText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// More users blocked than are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a user blocks at most 1,000 others")]
+pub struct TooManyBlocked;
+
+/// Why a text is no part of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidProfile {
+    /// Nothing, or a control character or a bidirectional override.
+    #[error("it must not be empty, and has no control or bidirectional-override characters")]
+    Character,
+    /// More bytes than allowed.
+    #[error("it has at most {max} bytes, this one has {bytes}")]
+    TooLong {
+        /// Its length, normalised, in bytes.
+        bytes: usize,
+        /// The longest allowed, in bytes.
+        max: usize,
+    },
+}
