@@ -1,6 +1,6 @@
 //! The types of frames: a number in MessagePack, a name in JSON, the first element of each frame.
 //!
-//! `docs/protocol.md` holds the same table; a test compares the two. The answer to a request has its number plus 32.
+//! `docs/protocol.md` holds the same table; a test compares the two.
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
@@ -61,6 +61,20 @@ kinds! {
     Who = 8, "who";
     /// A sign of life, from either side.
     Beat = 9, "beat";
+    /// Something said in passing, from either side.
+    Signal = 13, "signal";
+    /// Asks what a room is.
+    Room = 15, "room";
+    /// Asks who belongs to a room.
+    Members = 16, "members";
+    /// Asks for the replies to a message.
+    Thread = 17, "thread";
+    /// Asks for profiles.
+    Profiles = 18, "profiles";
+    /// Asks who may talk to the user.
+    Contact = 19, "contact";
+    /// Changes what is kept of the user.
+    ChangeUser = 20, "change_user";
     /// Answers `hello`.
     Welcome = 33, "welcome";
     /// Answers `resume`.
@@ -87,4 +101,20 @@ kinds! {
     Error = 51, "error";
     /// The last frame of a session.
     Goodbye = 52, "goodbye";
+    /// Answers `room`.
+    RoomInfo = 53, "room_info";
+    /// Answers `members`.
+    MemberList = 54, "member_list";
+    /// Answers `thread`.
+    ThreadPage = 55, "thread_page";
+    /// Answers `profiles`.
+    ProfileList = 56, "profile_list";
+    /// Answers `contact`.
+    Contacts = 57, "contacts";
+    /// Answers `change_user`.
+    Done = 58, "done";
+    /// Another profile of somebody.
+    Profile = 59, "profile";
+    /// A subscription that the server ended.
+    Ended = 60, "ended";
 }

@@ -1,10 +1,14 @@
 //! The one definition of each frame: its fields and their order, for both encodings.
 //!
-//! Frames of a client are in [`client`], those of a server in [`server`], what both are made of in [`parts`].
+//! Frames of a client are in [`client`], those of a server in [`server`]. What they are made of: [`rooms`] and their
+//! members, [`users`], what later events [`changes`], and all else in [`parts`].
 
+mod changes;
 mod client;
 mod parts;
+mod rooms;
 mod server;
+mod users;
 
 use anchor_core::code::Code;
 use anchor_core::msgpack::Malformed;
@@ -108,3 +112,6 @@ trait Fields<'a>: Reader<'a> {
 }
 
 impl<'a, R: Reader<'a>> Fields<'a> for R {}
+
+/// Lists of a server are as long as its frames allow; each entry was read before the next is stored.
+const ANY_NUMBER: (usize, Code) = (usize::MAX, Code::Invalid);

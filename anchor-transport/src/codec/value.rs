@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use anchor_core::event::{Body, Event};
+use anchor_core::event::{Body, Event, MENTIONS_MAX, Mentions};
+use anchor_core::id::UserId;
 use anchor_core::msgpack::Malformed;
 use anchor_core::run::Run;
 use bytes::Bytes;
@@ -40,6 +41,14 @@ pub(super) trait Writer: Sized {
 
     /// Two elements: content type and body.
     fn body(&mut self, body: Option<&Body>);
+
+    /// Mentions, as an array.
+    fn mentions(&mut self, mentions: &Mentions) {
+        self.open(2);
+        self.flag(mentions.room);
+        self.list(&mentions.users, |writer, user| writer.text(user.as_str()));
+        self.close();
+    }
 
     /// An event, as an array.
     fn event(&mut self, event: &Event);
@@ -110,12 +119,38 @@ pub(super) trait Reader<'a>: Sized {
     /// Takes two elements, content type and body, which are both there; `None` if the body is nil.
     fn body(&mut self) -> Result<Option<Body>, Malformed>;
 
+    /// Takes mentions that may be absent.
+    fn mentions(&mut self) -> Result<Option<Mentions>, Malformed> {
+        if self.nil()? {
+            return Ok(None);
+        }
+        let outer = self.open()?;
+        let room = self.flag()?;
+        let inner = self.open()?;
+        let mut users = Vec::new();
+        while self.more()? {
+            if users.len() == MENTIONS_MAX {
+                return Err(TOO_MANY_MENTIONS);
+            }
+            users.push(UserId::new(self.text()?).map_err(|_| NOT_A_USER)?);
+        }
+        self.close(inner)?;
+        self.close(outer)?;
+        Mentions::new(room, users).map(Some).map_err(|_| TOO_MANY_MENTIONS)
+    }
+
     /// Takes an event.
     fn event(&mut self) -> Result<Event, Malformed>;
 }
 
 /// A number above what every language holds exactly.
 pub(super) const TOO_LARGE: Malformed = Malformed("a number above 2^53 - 1");
+
+/// A text that is no id of a user.
+pub(super) const NOT_A_USER: Malformed = Malformed("not a user id");
+
+/// More users than one message calls.
+const TOO_MANY_MENTIONS: Malformed = Malformed("more mentions than a message has");
 
 /// An element that must be there is not.
 pub(super) const MISSING: Malformed = Malformed("a value is missing");

@@ -95,11 +95,22 @@ impl Machine {
                 (Some(Origin::Search), None) | (None, _) => {}
             },
             ServerFrame::RoomList { id, rooms, next } => {
+                let rooms = rooms.into_iter().map(|listing| listing.entry).collect();
                 self.answer(id, Answer::Rooms { rooms, next });
             }
             ServerFrame::Present { id, users, total, .. } => {
                 self.answer(id, Answer::Presence(Presence { users, total }));
             }
+            // Not asked for by this client.
+            ServerFrame::RoomInfo { .. }
+            | ServerFrame::MemberList { .. }
+            | ServerFrame::ThreadPage(_)
+            | ServerFrame::ProfileList { .. }
+            | ServerFrame::Contacts { .. }
+            | ServerFrame::Done { .. }
+            | ServerFrame::Profile { .. }
+            | ServerFrame::Signal(_)
+            | ServerFrame::Ended { .. } => {}
             ServerFrame::Error { id, code, message, retry_after_ms } => {
                 let retry_after = retry_after_ms.map(Duration::from_millis);
                 match id {

@@ -13,7 +13,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::super::kind::FrameKind;
-use super::super::value::{MISSING, Reader, TOO_LARGE};
+use super::super::value::{MISSING, NOT_A_USER, Reader, TOO_LARGE};
 
 /// Reads one frame.
 #[derive(Debug)]
@@ -223,12 +223,12 @@ impl<'a> Reader<'a> for FrameReader<'a> {
 
     fn event(&mut self) -> Result<Event, Malformed> {
         self.open()?;
-        let event = Event {
+        let mut event = Event {
             offset: Offset(self.number()?),
             ordinal: Ordinal(self.number()?),
             chain: Chain::from_bytes(self.fixed()?),
             ts: self.number()?,
-            user: UserId::new(self.text()?).map_err(|_| Malformed("not a user id"))?,
+            user: UserId::new(self.text()?).map_err(|_| NOT_A_USER)?,
             client: ClientTag::from_bytes(self.fixed()?),
             seq: Seq::new(self.number()?).map_err(|_| TOO_LARGE)?,
             nonce: Nonce(u32::try_from(self.number()?).map_err(|_| Malformed("a nonce above 32 bits"))?),
@@ -236,6 +236,9 @@ impl<'a> Reader<'a> for FrameReader<'a> {
             target: if self.nil()? { None } else { Some(Offset(self.number()?)) },
             body: self.body()?,
         };
+        if let Some(mentions) = self.mentions()? {
+            event.body = event.body.map(|body| body.mentioning(mentions));
+        }
         self.close(())?;
         Ok(event)
     }

@@ -120,11 +120,14 @@ impl Writer for FrameWriter {
         self.number(event.kind.0.into());
         self.option(event.target, |writer, target| writer.number(target.0));
         self.body(event.body.as_ref());
+        if let Some(mentions) = event.body.as_ref().and_then(Body::mentions) {
+            self.mentions(mentions);
+        }
         self.close();
     }
 }
 
-/// Elements of an event. Source: `docs/protocol.md`.
+/// Elements of an event without mentions: their number matters to MessagePack alone. Source: `docs/protocol.md`.
 const EVENT_ELEMENTS: usize = 12;
 
 /// Longest bytes that travel as hex: a `client_id`, a session. Source: `docs/protocol.md`.

@@ -2,15 +2,18 @@
 
 use anchor_core::code::Code;
 use anchor_core::id::Seq;
-use anchor_core::limits::{FEATURES_MAX, RESUME_ROOMS_MAX};
+use anchor_core::limits::{FEATURES_MAX, PROFILES_MAX, RESUME_ROOMS_MAX};
 use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId};
+use anchor_core::store::Direction;
 
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
 use super::parts::{
-    client_id, draft, nonce, offset, position, request, resume, room, seq, text, user, write_draft,
-    write_position, write_resume,
+    client_id, draft, nonce, offset, position, request, resume, room, seq, signal, text, user, write_draft,
+    write_position, write_resume, write_signal, write_tag, write_tagged, write_user,
 };
+use super::rooms::{which, write_which};
+use super::users::{change, write_change};
 use super::{Fault, Fields};
 
 /// Takes the fields of a frame of `kind`; `None` if clients send no such frame.
@@ -45,7 +48,31 @@ pub(in super::super) fn read_client<'a, R: Reader<'a>>(
             id: request(r, seen)?,
             after: r.option("after", room)?,
             limit: r.field("limit", Reader::number)?,
+            which: r.option("which", which)?.unwrap_or_default(),
         },
+        FrameKind::Room => ClientFrame::Room { id: request(r, seen)?, room: r.field("room", room)? },
+        FrameKind::Members => ClientFrame::Members {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            after: r.option("after", user)?,
+            limit: r.field("limit", Reader::number)?,
+        },
+        FrameKind::Thread => ClientFrame::Thread {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            root: r.field("root", offset)?,
+            from: r.array("from", direction)?,
+            limit: r.field("limit", Reader::number)?,
+        },
+        FrameKind::Profiles => ClientFrame::Profiles {
+            id: request(r, seen)?,
+            users: r.list("users", (PROFILES_MAX, Code::Invalid), |r| Ok(user(r)?))?,
+        },
+        FrameKind::Contact => ClientFrame::Contact { id: request(r, seen)? },
+        FrameKind::ChangeUser => {
+            ClientFrame::ChangeUser { id: request(r, seen)?, change: r.array("change", change)? }
+        }
+        FrameKind::Signal => ClientFrame::Signal(signal(r)?),
         FrameKind::Who => ClientFrame::Who { id: request(r, seen)?, room: r.field("room", room)? },
         _ => return Ok(None),
     }))
@@ -87,13 +114,58 @@ pub(in super::super) fn write_client<W: Writer>(w: &mut W, frame: &ClientFrame) 
             write_range(w, range);
             w.number(*limit);
         }
-        ClientFrame::Rooms { id, after, limit } => {
-            w.open(4);
+        ClientFrame::Rooms { id, after, limit, which } => {
+            w.open(5);
             w.kind(FrameKind::Rooms);
             w.number(id.0);
             w.option(after.as_ref(), |w, after| w.text(after.as_str()));
             w.number(*limit);
+            write_which(w, which);
         }
+        ClientFrame::Room { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Room);
+            w.number(id.0);
+            w.text(room.as_str());
+        }
+        ClientFrame::Members { id, room, after, limit } => {
+            w.open(5);
+            w.kind(FrameKind::Members);
+            w.number(id.0);
+            w.text(room.as_str());
+            w.option(after.as_ref(), write_user);
+            w.number(*limit);
+        }
+        ClientFrame::Thread { id, room, root, from, limit } => {
+            w.open(6);
+            w.kind(FrameKind::Thread);
+            w.number(id.0);
+            w.text(room.as_str());
+            w.number(root.0);
+            match from {
+                Direction::After(offset) => write_tagged(w, "after", |w| w.number(offset.0)),
+                Direction::Before(offset) => write_tagged(w, "before", |w| w.number(offset.0)),
+            }
+            w.number(*limit);
+        }
+        ClientFrame::Profiles { id, users } => {
+            w.open(3);
+            w.kind(FrameKind::Profiles);
+            w.number(id.0);
+            w.list(users, write_user);
+        }
+        ClientFrame::Contact { id } => {
+            w.open(2);
+            w.kind(FrameKind::Contact);
+            w.number(id.0);
+        }
+        ClientFrame::ChangeUser { id, change } => {
+            w.open(3);
+            w.kind(FrameKind::ChangeUser);
+            w.number(id.0);
+            write_change(w, change);
+        }
+        ClientFrame::Signal(signal) => write_signal(w, signal),
         ClientFrame::Who { id, room } => {
             w.open(3);
             w.kind(FrameKind::Who);
@@ -108,6 +180,8 @@ pub(in super::super) fn write_client<W: Writer>(w: &mut W, frame: &ClientFrame) 
 pub(in super::super) fn client_size_hint(frame: &ClientFrame) -> usize {
     match frame {
         ClientFrame::Publish(publish) => 160 + publish.draft.body.bytes().len(),
+        ClientFrame::Signal(signal) => 160 + signal.body.bytes().len(),
+        ClientFrame::Profiles { users, .. } => 32 + 24 * users.len(),
         ClientFrame::Hello(Hello { resume: rooms, .. }) | ClientFrame::Resume { rooms, .. } => {
             160 + 64 * rooms.len()
         }
@@ -204,15 +278,11 @@ fn write_range<W: Writer>(w: &mut W, range: &HistoryRange) {
     }
 }
 
-fn write_tag<W: Writer>(w: &mut W, tag: &str) {
-    w.open(1);
-    w.text(tag);
-    w.close();
-}
-
-fn write_tagged<W: Writer>(w: &mut W, tag: &str, write: impl FnOnce(&mut W)) {
-    w.open(2);
-    w.text(tag);
-    write(w);
-    w.close();
+/// `["before", offset]` or `["after", offset]`.
+fn direction<'a, R: Reader<'a>>(r: &mut R) -> Result<Direction, Fault> {
+    Ok(match &*r.text()? {
+        "before" => Direction::Before(offset(r)?),
+        "after" => Direction::After(offset(r)?),
+        _ => return Err(Fault::invalid("expected before or after")),
+    })
 }

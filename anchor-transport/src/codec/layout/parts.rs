@@ -1,4 +1,4 @@
-//! What frames are made of: ids, positions, gaps, room entries, reasons.
+//! What frames are made of: ids, positions, gaps, room entries, signals, reasons.
 
 use anchor_core::code::Code;
 use anchor_core::event::{Draft, EventKind};
@@ -6,8 +6,9 @@ use anchor_core::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId
 use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Chain, Epoch, Offset, Ordinal, Position};
 use anchor_core::resume::{Gap, GapReason};
-use anchor_core::session::frame::{RequestId, RoomEntry};
+use anchor_core::session::frame::{RequestId, RoomEntry, Signal};
 
+use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
 use super::{Fault, Fields};
 
@@ -64,6 +65,25 @@ pub(super) fn text<'a>(r: &mut impl Reader<'a>) -> Result<String, Malformed> {
     r.text().map(Into::into)
 }
 
+pub(super) fn write_user<W: Writer>(w: &mut W, user: &UserId) {
+    w.text(user.as_str());
+}
+
+/// `[tag]`: a choice that says all by its name.
+pub(super) fn write_tag<W: Writer>(w: &mut W, tag: &str) {
+    w.open(1);
+    w.text(tag);
+    w.close();
+}
+
+/// `[tag, value]`.
+pub(super) fn write_tagged<W: Writer>(w: &mut W, tag: &str, write: impl FnOnce(&mut W)) {
+    w.open(2);
+    w.text(tag);
+    write(w);
+    w.close();
+}
+
 /// The id of a request, noted in `seen` for an answer to a fault further on.
 pub(super) fn request<'a>(r: &mut impl Reader<'a>, seen: &mut Option<RequestId>) -> Result<RequestId, Fault> {
     let id = r.field("id", |r| r.number().map(RequestId))?;
@@ -105,7 +125,7 @@ pub(super) fn write_resume<W: Writer>(w: &mut W, (room, position): &(RoomId, Pos
     w.close();
 }
 
-/// `[kind, target, content type, body]`.
+/// `[kind, target, content type, body, mentions]`.
 pub(super) fn draft<'a>(r: &mut impl Reader<'a>) -> Result<Draft, Fault> {
     r.array("event", |r| {
         let kind = r.field("kind", Reader::number)?;
@@ -116,15 +136,23 @@ pub(super) fn draft<'a>(r: &mut impl Reader<'a>) -> Result<Draft, Fault> {
         }
         let body =
             r.field("body", Reader::body)?.ok_or(Fault::invalid("an event that is published has a body"))?;
+        let body = match r.field("mentions", Reader::mentions)? {
+            Some(mentions) => body.mentioning(mentions),
+            None => body,
+        };
         Ok(Draft { kind: EventKind(kind), target, body })
     })
 }
 
 pub(super) fn write_draft<W: Writer>(w: &mut W, draft: &Draft) {
-    w.open(4);
+    let mentions = draft.body.mentions();
+    w.open(4 + usize::from(mentions.is_some()));
     w.number(draft.kind.0.into());
     w.option(draft.target, |w, target| w.number(target.0));
     w.body(Some(&draft.body));
+    if let Some(mentions) = mentions {
+        w.mentions(mentions);
+    }
     w.close();
 }
 
@@ -149,23 +177,50 @@ pub(super) fn write_gap<W: Writer>(w: &mut W, gap: &Gap) {
 
 /// `[room, epoch, head, horizon]`.
 pub(super) fn entry<'a>(r: &mut impl Reader<'a>) -> Result<RoomEntry, Fault> {
-    r.array("rooms", |r| {
-        Ok(RoomEntry {
-            room: r.field("room", room)?,
-            epoch: r.option("epoch", epoch)?,
-            head: r.field("head", offset)?,
-            horizon: r.field("horizon", offset)?,
-        })
-    })
+    r.array("rooms", entry_fields)
 }
 
 pub(super) fn write_entry<W: Writer>(w: &mut W, entry: &RoomEntry) {
     w.open(4);
+    write_entry_fields(w, entry);
+    w.close();
+}
+
+/// `room, epoch, head, horizon`: four elements, of an entry or of a listing.
+pub(super) fn entry_fields<'a>(r: &mut impl Reader<'a>) -> Result<RoomEntry, Fault> {
+    Ok(RoomEntry {
+        room: r.field("room", room)?,
+        epoch: r.option("epoch", epoch)?,
+        head: r.field("head", offset)?,
+        horizon: r.field("horizon", offset)?,
+    })
+}
+
+pub(super) fn write_entry_fields<W: Writer>(w: &mut W, entry: &RoomEntry) {
     w.text(entry.room.as_str());
     w.option(entry.epoch.as_ref(), |w, epoch| w.fixed(epoch.as_bytes()));
     w.number(entry.head.0);
     w.number(entry.horizon.0);
-    w.close();
+}
+
+/// A frame that goes either way: `room, user, client, content type, body`.
+pub(super) fn signal<'a>(r: &mut impl Reader<'a>) -> Result<Signal, Fault> {
+    Ok(Signal {
+        room: r.field("room", room)?,
+        user: r.option("user", user)?,
+        client: r.option("client", client_tag)?,
+        body: r.field("body", Reader::body)?.ok_or(Fault::invalid("a signal has a body"))?,
+    })
+}
+
+pub(super) fn write_signal<W: Writer>(w: &mut W, signal: &Signal) {
+    let Signal { room, user, client, body } = signal;
+    w.open(6);
+    w.kind(FrameKind::Signal);
+    w.text(room.as_str());
+    w.option(user.as_ref(), write_user);
+    w.option(client.as_ref(), |w, client| w.fixed(client.as_bytes()));
+    w.body(Some(body));
 }
 
 /// `code, message`: two elements. A code that is not known counts as `internal`, its name goes into the message.

@@ -1,20 +1,24 @@
 //! The frames of a server.
 
-use anchor_core::code::Code;
 use anchor_core::event::Event;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Ack, Durability};
 use anchor_core::run::Run;
-use anchor_core::session::frame::{Events, Page, RequestId, ServerFrame, SessionLimits, StoredPage, Welcome};
+use anchor_core::session::frame::{
+    Events, Page, RequestId, ServerFrame, SessionLimits, StoredPage, ThreadPage, Welcome,
+};
 
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
+use super::changes::{changes, changes_size_hint, write_changes};
 use super::parts::{
     chain, client_tag, entry, epoch, gap, offset, ordinal, position, reason, request, room, seq, session,
-    text, user, write_entry, write_gap, write_position, write_reason,
+    signal, text, user, write_entry, write_gap, write_position, write_reason, write_signal, write_user,
 };
-use super::{Fault, Fields};
+use super::rooms::{listing, member_of, write_listing, write_member_of};
+use super::users::{direct, profile, write_profile};
+use super::{ANY_NUMBER, Fault, Fields};
 
 /// Takes the fields of a frame of `kind`; `None` if servers send no such frame.
 pub(in super::super) fn read_server<'a, R: Reader<'a>>(
@@ -48,9 +52,36 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
         FrameKind::Page => ServerFrame::Page(page(r, seen)?),
         FrameKind::RoomList => ServerFrame::RoomList {
             id: request(r, seen)?,
-            rooms: r.list("rooms", ANY_NUMBER, entry)?,
+            rooms: r.list("rooms", ANY_NUMBER, listing)?,
             next: r.option("next", room)?,
         },
+        FrameKind::RoomInfo => ServerFrame::RoomInfo { id: request(r, seen)?, room: Box::new(listing(r)?) },
+        FrameKind::MemberList => ServerFrame::MemberList {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            members: r.list("members", ANY_NUMBER, member_of)?,
+            next: r.option("next", user)?,
+        },
+        FrameKind::ThreadPage => ServerFrame::ThreadPage(thread_page(r, seen)?),
+        FrameKind::ProfileList => ServerFrame::ProfileList {
+            id: request(r, seen)?,
+            profiles: r.list("profiles", ANY_NUMBER, |r| {
+                r.array("profiles", |r| Ok((r.field("user", user)?, profile(r)?)))
+            })?,
+        },
+        FrameKind::Contacts => ServerFrame::Contacts {
+            id: request(r, seen)?,
+            direct: r.field("direct", direct)?,
+            blocked: r.list("blocked", ANY_NUMBER, |r| Ok(user(r)?))?,
+        },
+        FrameKind::Done => ServerFrame::Done { id: request(r, seen)? },
+        FrameKind::Profile => ServerFrame::Profile { user: r.field("user", user)?, profile: profile(r)? },
+        FrameKind::Signal => ServerFrame::Signal(signal(r)?),
+        FrameKind::Ended => {
+            let room = r.field("room", room)?;
+            let (code, message) = reason(r)?;
+            ServerFrame::Ended { room, code, message }
+        }
         FrameKind::Present => ServerFrame::Present {
             id: request(r, seen)?,
             room: r.field("room", room)?,
@@ -129,8 +160,59 @@ pub(in super::super) fn write_server<W: Writer>(w: &mut W, frame: &ServerFrame) 
             w.open(4);
             w.kind(FrameKind::RoomList);
             w.number(id.0);
-            w.list(rooms, write_entry);
+            w.list(rooms, write_listing);
             w.option(next.as_ref(), |w, next| w.text(next.as_str()));
+        }
+        ServerFrame::RoomInfo { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::RoomInfo);
+            w.number(id.0);
+            write_listing(w, room);
+        }
+        ServerFrame::MemberList { id, room, members, next } => {
+            w.open(5);
+            w.kind(FrameKind::MemberList);
+            w.number(id.0);
+            w.text(room.as_str());
+            w.list(members, write_member_of);
+            w.option(next.as_ref(), write_user);
+        }
+        ServerFrame::ThreadPage(page) => write_thread_page(w, page),
+        ServerFrame::ProfileList { id, profiles } => {
+            w.open(3);
+            w.kind(FrameKind::ProfileList);
+            w.number(id.0);
+            w.list(profiles, |w, (user, profile)| {
+                w.open(4);
+                write_user(w, user);
+                write_profile(w, profile);
+                w.close();
+            });
+        }
+        ServerFrame::Contacts { id, direct, blocked } => {
+            w.open(4);
+            w.kind(FrameKind::Contacts);
+            w.number(id.0);
+            w.text(direct.name());
+            w.list(blocked, write_user);
+        }
+        ServerFrame::Done { id } => {
+            w.open(2);
+            w.kind(FrameKind::Done);
+            w.number(id.0);
+        }
+        ServerFrame::Profile { user, profile } => {
+            w.open(5);
+            w.kind(FrameKind::Profile);
+            write_user(w, user);
+            write_profile(w, profile);
+        }
+        ServerFrame::Signal(signal) => write_signal(w, signal),
+        ServerFrame::Ended { room, code, message } => {
+            w.open(4);
+            w.kind(FrameKind::Ended);
+            w.text(room.as_str());
+            write_reason(w, *code, message);
         }
         ServerFrame::Present { id, room, users, total } => {
             w.open(5);
@@ -192,15 +274,29 @@ fn write_events_header<W: Writer>(w: &mut W, room: &RoomId, epoch: Epoch, first:
 /// About how many bytes a frame will have.
 pub(in super::super) fn server_size_hint(frame: &ServerFrame) -> usize {
     match frame {
-        ServerFrame::Events(Events { events, .. }) | ServerFrame::Page(Page { events, .. }) => {
-            let bodies = events.iter().filter_map(|event| event.body.as_ref());
-            128 + 96 * events.len() + bodies.map(|body| body.bytes().len()).sum::<usize>()
+        ServerFrame::Events(Events { events, .. }) => 128 + events_size_hint(events),
+        ServerFrame::Page(Page { events, changes, .. })
+        | ServerFrame::ThreadPage(ThreadPage { replies: events, changes, .. }) => {
+            192 + events_size_hint(events) + changes_size_hint(changes)
         }
-        ServerFrame::Welcome(Welcome { rooms, .. })
-        | ServerFrame::Resumed { rooms, .. }
-        | ServerFrame::RoomList { rooms, .. } => 160 + 48 * rooms.len(),
+        ServerFrame::Welcome(Welcome { rooms, .. }) | ServerFrame::Resumed { rooms, .. } => {
+            160 + 48 * rooms.len()
+        }
+        ServerFrame::RoomList { rooms, .. } => 160 + 160 * rooms.len(),
+        ServerFrame::MemberList { members, .. } => 128 + 48 * members.len(),
+        ServerFrame::ProfileList { profiles, .. } => 32 + 64 * profiles.len(),
+        ServerFrame::Contacts { blocked: users, .. } | ServerFrame::Present { users, .. } => {
+            128 + 24 * users.len()
+        }
+        ServerFrame::Signal(signal) => 160 + signal.body.bytes().len(),
+        ServerFrame::RoomInfo { .. } => 320,
         _ => 128,
     }
+}
+
+fn events_size_hint(events: &[Event]) -> usize {
+    let bodies = events.iter().filter_map(|event| event.body.as_ref());
+    96 * events.len() + bodies.map(|body| body.bytes().len()).sum::<usize>()
 }
 
 fn welcome<'a, R: Reader<'a>>(r: &mut R) -> Result<Welcome, Fault> {
@@ -310,11 +406,37 @@ fn page<'a, R: Reader<'a>>(r: &mut R, seen: &mut Option<RequestId>) -> Result<Pa
         horizon: r.field("horizon", offset)?,
         gap: r.option("gap", |r| r.array("gap", gap))?,
         next: r.option("next", position)?,
+        changes: r.list("changes", ANY_NUMBER, changes)?,
     })
 }
 
+fn thread_page<'a, R: Reader<'a>>(r: &mut R, seen: &mut Option<RequestId>) -> Result<ThreadPage, Fault> {
+    Ok(ThreadPage {
+        id: request(r, seen)?,
+        room: r.field("room", room)?,
+        root: r.option("root", Reader::event)?,
+        replies: r.list("replies", ANY_NUMBER, |r| Ok(r.event()?))?,
+        total: r.field("total", Reader::number)?,
+        next: r.option("next", offset)?,
+        changes: r.list("changes", ANY_NUMBER, changes)?,
+    })
+}
+
+fn write_thread_page<W: Writer>(w: &mut W, page: &ThreadPage) {
+    let ThreadPage { id, room, root, replies, changes, total, next } = page;
+    w.open(8);
+    w.kind(FrameKind::ThreadPage);
+    w.number(id.0);
+    w.text(room.as_str());
+    w.option(root.as_ref(), W::event);
+    w.list(replies, W::event);
+    w.number(*total);
+    w.option(*next, |w, next| w.number(next.0));
+    w.list(changes, write_changes);
+}
+
 fn write_page_with<W: Writer, E>(w: &mut W, page: &Page<E>, write: impl FnOnce(&mut W, &E)) {
-    w.open(10);
+    w.open(11);
     w.kind(FrameKind::Page);
     w.number(page.id.0);
     w.text(page.room.as_str());
@@ -329,6 +451,7 @@ fn write_page_with<W: Writer, E>(w: &mut W, page: &Page<E>, write: impl FnOnce(&
         w.close();
     });
     w.option(page.next.as_ref(), write_position);
+    w.list(&page.changes, write_changes);
 }
 
 fn contiguous(first: Offset, events: &[Event]) -> Result<(), Fault> {
@@ -338,6 +461,3 @@ fn contiguous(first: Offset, events: &[Event]) -> Result<(), Fault> {
         false => Err(Fault { field: "events", ..Fault::invalid("offsets that do not follow each other") }),
     }
 }
-
-/// Lists of a server are as long as its frames allow; each entry was read before the next is stored.
-const ANY_NUMBER: (usize, Code) = (usize::MAX, Code::Invalid);
