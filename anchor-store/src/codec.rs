@@ -7,6 +7,7 @@ use anchor_core::id::{NUMBER_MAX, Seq};
 use anchor_core::msgpack::{Malformed, Reader, write};
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal};
 use anchor_core::publish::Refusal;
+use anchor_core::run::Contents;
 
 /// Writes MessagePack into a buffer that grows.
 #[derive(Debug, Default)]
@@ -88,6 +89,28 @@ pub(crate) fn fields<'a, T>(
     let value = read(reader)?;
     (0..further).try_for_each(|_| reader.skip())?;
     Ok(value)
+}
+
+/// Reads an array of `least` to `known` elements with `read`, which is told how many there are; passes over further ones.
+pub(crate) fn growing_fields<'a, T>(
+    reader: &mut Reader<'a>,
+    least: usize,
+    known: usize,
+    read: impl FnOnce(&mut Reader<'a>, usize) -> Result<T, Malformed>,
+) -> Result<T, Malformed> {
+    let length = reader.array()?;
+    if length < least {
+        return Err(Malformed("a stored array is too short"));
+    }
+    let value = read(reader, length.min(known))?;
+    (known..length).try_for_each(|_| reader.skip())?;
+    Ok(value)
+}
+
+/// Reads the bits that say what is among some events.
+pub(crate) fn read_contents(reader: &mut Reader<'_>) -> Result<Contents, Malformed> {
+    let bits = u8::try_from(reader.uint()?).map_err(|_| Malformed("contents above 8 bits"))?;
+    Ok(Contents::from_bits(bits))
 }
 
 /// Reads an array of any length, element by element.

@@ -8,11 +8,15 @@ use std::thread::{self, JoinHandle, ThreadId};
 
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
-use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::id::{ClientKey, RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::room::{Amendment, Member, Standing, Thread};
 use anchor_core::run::Run;
-use anchor_core::store::{ClientState, CommitObserver, Place, Read, Readiness, RoomState, Store, StoreError};
+use anchor_core::store::{
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+};
+use anchor_core::user::{TooManyBlocked, UserChange, UserRow};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -409,13 +413,75 @@ impl Store for RedbStore {
         self.looked(move |look| rooms.iter().map(|room| look.head(room)).collect()).await
     }
 
-    async fn rooms(
-        &self,
-        after: Option<&RoomId>,
-        limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, StoreError> {
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
         let after = after.cloned();
         self.looked(move |look| look.room_list(after.as_ref(), limit)).await
+    }
+
+    async fn standing(&self, _room: &RoomId, _user: &UserId) -> Result<Standing, StoreError> {
+        Ok(Standing::default())
+    }
+
+    async fn members(
+        &self,
+        _room: &RoomId,
+        _after: Option<&UserId>,
+        _limit: usize,
+    ) -> Result<Vec<(UserId, Member)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn rooms_of(
+        &self,
+        _user: &UserId,
+        _after: Option<&RoomId>,
+        _limit: usize,
+    ) -> Result<Vec<(RoomId, Member)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn amendments(
+        &self,
+        room: &RoomId,
+        targets: (Offset, Offset),
+        limit: usize,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        let room = room.clone();
+        self.looked(move |look| look.amendments(&room, targets, limit)).await
+    }
+
+    async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
+        let room = room.clone();
+        self.looked(move |look| look.threads(&room, roots)).await
+    }
+
+    async fn replies(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        let room = room.clone();
+        self.looked(move |look| look.replies(&room, root, from, limit)).await
+    }
+
+    async fn user(&self, _user: &UserId) -> Result<UserRow, StoreError> {
+        Ok(UserRow::default())
+    }
+
+    async fn change_user(
+        &self,
+        _user: &UserId,
+        _change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        let source = Arc::new("users are not kept yet".into());
+        Err(StoreError::Unavailable { backend: BACKEND, source })
+    }
+
+    async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        let client = client.clone();
+        self.handle.shared.ask(|reply| Request::IsDecided { client, seq, reply }).await
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {

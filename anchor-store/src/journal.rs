@@ -7,12 +7,13 @@ use anchor_core::id::{ClientId, ClientKey, RoomId, Seq, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::{Fingerprint, Refusal};
-use anchor_core::run::{Run, RunParts};
+use anchor_core::run::{Contents, Run, RunParts};
 use anchor_core::window::{Decision, Entry};
 use bytes::Bytes;
 
 use crate::codec::{
-    Encoder, fields, list, read_epoch, read_mark, read_number, read_offset, read_refusal, read_seq,
+    Encoder, fields, growing_fields, list, read_contents, read_epoch, read_mark, read_number, read_offset,
+    read_refusal, read_seq,
 };
 
 /// A run that was committed, with what the pages keep beside its events.
@@ -88,9 +89,14 @@ impl Commit {
         out.reserve(events + small + 64);
         out.array(4).array(self.runs.len());
         for Stored { run, ts, sides } in &self.runs {
-            let RunParts { room, epoch, before, tip, events } = run.parts();
-            out.array(7).str(room.as_str()).bin(epoch.as_bytes()).mark(*before).mark(*tip).uint(*ts);
+            let RunParts { room, epoch, before, tip, events, contents } = run.parts();
+            let is_plain = *contents == Contents::PLAIN;
+            out.array(if is_plain { 7 } else { 8 });
+            out.str(room.as_str()).bin(epoch.as_bytes()).mark(*before).mark(*tip).uint(*ts);
             out.bin(events).bin(sides);
+            if !is_plain {
+                out.uint(contents.bits().into());
+            }
         }
         out.array(self.clients.len());
         for (client, floor) in &self.clients {
@@ -160,7 +166,7 @@ impl Commit {
 }
 
 fn read_run(reader: &mut Reader<'_>) -> Result<Stored, Malformed> {
-    fields(reader, 7, |reader| {
+    growing_fields(reader, 7, 8, |reader, length| {
         let room = read_room(reader)?;
         let epoch = read_epoch(reader)?;
         let before = read_mark(reader)?;
@@ -170,10 +176,11 @@ fn read_run(reader: &mut Reader<'_>) -> Result<Stored, Malformed> {
         let events = reader.to_bytes(events);
         let sides = reader.bin()?;
         let sides = reader.to_bytes(sides);
+        let contents = if length > 7 { read_contents(reader)? } else { Contents::PLAIN };
         if tip.offset <= before.offset {
             return Err(Malformed("a run without events"));
         }
-        let run = Run::from_parts(RunParts { room, epoch, before, tip, events });
+        let run = Run::from_parts(RunParts { room, epoch, before, tip, events, contents });
         match sides.len() == run.len() * SIDE_BYTES {
             true => Ok(Stored { run, ts, sides }),
             false => Err(Malformed("a run whose salts are not one for each event")),

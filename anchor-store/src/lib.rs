@@ -53,6 +53,7 @@ mod sessions;
 mod shared;
 mod snapshot;
 mod tables;
+mod targets;
 mod visible;
 mod windows;
 mod writer;

@@ -5,11 +5,13 @@
 use anchor_core::id::RoomId;
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Epoch, Mark, Offset};
-use anchor_core::run::{Run, RunParts};
+use anchor_core::run::{Contents, Run, RunParts};
 use anchor_core::store::{EpochStart, RoomState};
 use bytes::Bytes;
 
-use crate::codec::{Encoder, fields, list, read_epoch, read_mark, read_number, read_offset};
+use crate::codec::{
+    Encoder, fields, growing_fields, list, read_contents, read_epoch, read_mark, read_number, read_offset,
+};
 use crate::journal::{SIDE_BYTES, Stored};
 
 /// A page as it stands in the database: many consecutive events of a room, of one epoch.
@@ -20,18 +22,20 @@ pub(crate) struct Page<'a> {
     pub(crate) tip: Mark,
     pub(crate) events: &'a [u8],
     pub(crate) sides: &'a [u8],
+    pub(crate) contents: Contents,
 }
 
 impl<'a> Page<'a> {
-    /// Reads `[epoch, before, tip, events, sides]`; nothing is copied, the events are not looked at.
+    /// Reads `[epoch, before, tip, events, sides, contents]`, of which the last may be missing; nothing is copied, the events are not looked at.
     pub(crate) fn decode(value: &'a [u8]) -> Result<Self, Malformed> {
-        let page = fields(&mut Reader::from_slice(value), 5, |reader| {
+        let page = growing_fields(&mut Reader::from_slice(value), 5, 6, |reader, length| {
             Ok(Self {
                 epoch: read_epoch(reader)?,
                 before: read_mark(reader)?,
                 tip: read_mark(reader)?,
                 events: reader.bin()?,
                 sides: reader.bin()?,
+                contents: if length > 5 { read_contents(reader)? } else { Contents::PLAIN },
             })
         })?;
         let events = page.tip.offset.0.saturating_sub(page.before.offset.0);
@@ -49,6 +53,7 @@ impl<'a> Page<'a> {
             before: self.before,
             tip: self.tip,
             events: Bytes::copy_from_slice(self.events),
+            contents: self.contents,
         })
     }
 }
@@ -62,13 +67,14 @@ pub(crate) struct Filling<'a> {
     bytes: usize,
     events: Vec<&'a [u8]>,
     sides: Vec<&'a [u8]>,
+    contents: Contents,
 }
 
 impl<'a> Filling<'a> {
     /// Goes on with a page that is not full.
     pub(crate) fn open(page: Page<'a>) -> Self {
-        let Page { epoch, before, tip, events, sides } = page;
-        Self { epoch, before, tip, bytes: events.len(), events: vec![events], sides: vec![sides] }
+        let Page { epoch, before, tip, events, sides, contents } = page;
+        Self { epoch, before, tip, bytes: events.len(), events: vec![events], sides: vec![sides], contents }
     }
 
     /// Begins a page with a run.
@@ -79,6 +85,7 @@ impl<'a> Filling<'a> {
             tip: stored.run.tip(),
             events: stored.run.encoded(),
             sides: &stored.sides,
+            contents: stored.run.contents(),
         })
     }
 
@@ -99,6 +106,7 @@ impl<'a> Filling<'a> {
         self.bytes += stored.run.encoded().len();
         self.events.push(stored.run.encoded());
         self.sides.push(&stored.sides);
+        self.contents = self.contents.and(stored.run.contents());
     }
 
     /// The first offset, which is its key.
@@ -107,8 +115,13 @@ impl<'a> Filling<'a> {
     }
 
     pub(crate) fn encode(&self, out: &mut Encoder) {
-        out.array(5).bin(self.epoch.as_bytes()).mark(self.before).mark(self.tip);
+        let is_plain = self.contents == Contents::PLAIN;
+        out.array(if is_plain { 5 } else { 6 });
+        out.bin(self.epoch.as_bytes()).mark(self.before).mark(self.tip);
         out.bin_of(&self.events).bin_of(&self.sides);
+        if !is_plain {
+            out.uint(self.contents.bits().into());
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) enum Request {
     Append { batch: Vec<Publish>, reply: Reply<Vec<Outcome>> },
     Open { client: ClientKey, waits: Seq, reply: Reply<ClientState> },
     Trim { room: RoomId, horizon: Offset, reply: Reply<()> },
+    IsDecided { client: ClientKey, seq: Seq, reply: Reply<bool> },
 }
 
 impl Request {
@@ -29,7 +30,7 @@ impl Request {
             Self::Append { batch, .. } => {
                 (batch.len(), batch.iter().map(|publish| publish.draft.body.bytes().len()).sum())
             }
-            Self::Open { .. } | Self::Trim { .. } => (1, 0),
+            Self::Open { .. } | Self::Trim { .. } | Self::IsDecided { .. } => (1, 0),
         }
     }
 
@@ -39,6 +40,7 @@ impl Request {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
             Self::Open { reply, .. } => drop(reply.send(Err(error))),
             Self::Trim { reply, .. } => drop(reply.send(Err(error))),
+            Self::IsDecided { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 }
@@ -201,6 +203,6 @@ fn settles(waiting: &VecDeque<Request>, client: &ClientKey) -> bool {
             batch.iter().any(|publish| publish.session.is_none() && publish.client == *client)
         }
         Request::Open { client: other, .. } => other == client,
-        Request::Trim { .. } => false,
+        Request::Trim { .. } | Request::IsDecided { .. } => false,
     })
 }

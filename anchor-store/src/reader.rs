@@ -15,7 +15,7 @@ use anchor_core::id::RoomId;
 use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use anchor_core::position::{Epoch, Mark, Offset, Ordinal};
 use anchor_core::run::Run;
-use anchor_core::store::{Direction, Place, Read, RoomState, StoreError};
+use anchor_core::store::{Direction, Place, Read, RoomState, StoreError, StoredRoom};
 use thiserror::Error;
 
 use crate::database::{contained, is_final};
@@ -103,7 +103,7 @@ impl Look<'_> {
         &self,
         after: Option<&RoomId>,
         limit: usize,
-    ) -> Result<Vec<(RoomId, RoomState)>, BoxError> {
+    ) -> Result<Vec<StoredRoom>, BoxError> {
         use std::ops::Bound::{Excluded, Unbounded};
         let mut names: Vec<RoomId> =
             self.shared.visible().unknown_to_pages(after).take(limit).cloned().collect();
@@ -118,8 +118,9 @@ impl Look<'_> {
         names.sort();
         names.dedup();
         names.truncate(limit);
-        let state = |room: RoomId| Ok(self.room_state(&room)?.map(|state| (room, state)));
-        names.into_iter().filter_map(|room| state(room).transpose()).collect()
+        let stored =
+            |room: RoomId| Ok(self.room_state(&room)?.map(|state| StoredRoom { room, state, info: None }));
+        names.into_iter().filter_map(|room| stored(room).transpose()).collect()
     }
 
     pub(crate) fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, BoxError> {

@@ -160,6 +160,10 @@ impl Writer {
                     deciding.trim(trimmed(shared, room, horizon)?);
                     Answer::Trim(reply)
                 }
+                Request::IsDecided { client: key, seq, reply } => {
+                    let client = client(&mut self.clients, shared, &key)?;
+                    Answer::IsDecided(reply, client.window.is_decided(seq))
+                }
             });
         }
         if disk_is_full && !answers.is_empty() {
@@ -259,13 +263,13 @@ impl Writer {
         };
         let fenced = shared.queue.take_where(|request| match request {
             Request::Append { batch, .. } => batch.iter().all(&mut is_fenced),
-            Request::Open { .. } | Request::Trim { .. } => false,
+            Request::Open { .. } | Request::Trim { .. } | Request::IsDecided { .. } => false,
         });
         let answer = |request| match request {
             Request::Append { batch, reply } => {
                 Some(Answer::Append(reply, vec![Outcome::Fenced; batch.len()]))
             }
-            Request::Open { .. } | Request::Trim { .. } => None,
+            Request::Open { .. } | Request::Trim { .. } | Request::IsDecided { .. } => None,
         };
         fenced.into_iter().filter_map(answer).collect()
     }

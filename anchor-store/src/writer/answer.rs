@@ -16,6 +16,7 @@ pub(super) enum Answer {
     Forgotten(Reply<Vec<Outcome>>),
     Open(Reply<ClientState>, ClientState),
     Trim(Reply<()>),
+    IsDecided(Reply<bool>, bool),
 }
 
 impl Answer {
@@ -31,6 +32,7 @@ impl Answer {
             }))),
             Self::Open(reply, state) => drop(reply.send(Ok(state))),
             Self::Trim(reply) => drop(reply.send(Ok(()))),
+            Self::IsDecided(reply, is_decided) => drop(reply.send(Ok(is_decided))),
         }
     }
 }

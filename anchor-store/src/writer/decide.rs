@@ -56,7 +56,7 @@ impl Writer {
             }
         }
         let fingerprint = publish.fingerprint();
-        let Publish { client: key, session, seq, nonce, waits, room, draft, verdict } = publish;
+        let Publish { client: key, session, seq, nonce, waits, room, draft, verdict, .. } = publish;
         let client = client(&mut self.clients, deciding.shared, &key)?;
         if waits > client.window.floor() || sabotage::is(Sabotage::FloorFalls) {
             Arc::make_mut(&mut client.window).raise_floor(waits);
