@@ -39,6 +39,8 @@ pub struct Session {
     pub(super) publishing: Publishing,
     pub(super) rooms: Rooms,
     pub(super) requests: Requests,
+    /// The user is an admin of the server.
+    pub(super) admin: bool,
     hello_by: Monotonic,
     heard_at: Monotonic,
     sent_at: Monotonic,
@@ -74,6 +76,7 @@ impl Session {
             publishing: Publishing::default(),
             rooms: Rooms::default(),
             requests: Requests::default(),
+            admin: false,
             hello_by: now + limits::HELLO_WITHIN,
             heard_at: now,
             sent_at: now,
@@ -250,6 +253,12 @@ impl Session {
         }
     }
 
+    /// Who it is, once that is known.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.client().map(|client| Identity { user: client.user.clone(), admin: self.admin })
+    }
+
     fn take_frame(&mut self, frame: ClientFrame) {
         match (&self.phase, frame) {
             (Phase::AwaitHello, ClientFrame::Hello(hello)) => self.hello(hello),
@@ -333,6 +342,7 @@ impl Session {
             self.phase = phase;
             return;
         };
+        self.admin = identity.admin;
         let client = ClientKey { user: identity.user, id: hello.client_id };
         self.out.push_back(Action::Ask(Ask::OpenClient(client.clone(), hello.waits)));
         self.phase = Phase::OpeningClient(hello, client);
