@@ -3,20 +3,23 @@
 //! Everything follows from a seed: the same seed and number of steps are the same run, and fewer steps its beginning,
 //! so that a failure can be cut down. What the suite of rules forgets to ask, this may come upon.
 
+mod compare;
 mod dice;
+mod draft;
 mod expected;
+mod facts;
+mod log;
 
 use futures::future::{join, join_all};
 
 use self::dice::{Dice, Step};
 use self::expected::Expected;
 use super::environment::TestEnvironment;
-use super::store::check::{check_event, check_log};
 use super::store::{Factory, Reopen};
 use crate::environment::Environment;
 use crate::id::SessionNumber;
 use crate::publish::Publish;
-use crate::store::{Store, StoredRoom};
+use crate::store::Store;
 
 /// Uses a fresh store at random for `steps` steps, and asserts that it answers as the model does.
 pub async fn check(factory: &impl Factory, seed: u64, steps: usize) {
@@ -58,12 +61,20 @@ impl<S: Store> Run<S> {
     }
 
     async fn step(&mut self) {
-        match self.dice.step() {
+        match self.dice.step(&self.expected) {
             Step::Append(batches) => self.append(batches).await,
             Step::Clock(unix_ms) => self.env.set_unix_ms(unix_ms),
             Step::Trim(room, horizon) => {
                 self.store.trim(&room, horizon).await.expect("the room is trimmed");
                 self.expected.trim(&room, horizon);
+            }
+            Step::User(user, change) => {
+                let row = self.store.change_user(&user, change.clone()).await.expect("a user is changed");
+                assert_eq!(row, Ok(self.expected.change_user(&user, change)), "what is kept of {user}");
+            }
+            Step::Decided(client, seq) => {
+                let is_decided = self.store.is_decided(&client, seq).await.expect("the window is asked");
+                assert_eq!(is_decided, self.expected.is_decided(&client, seq), "{client:?} and {seq}");
             }
             Step::Check => self.check_everything().await,
         }
@@ -92,22 +103,8 @@ impl<S: Store> Run<S> {
         }
     }
 
-    /// Compares every log, and the list of rooms.
     async fn check_everything(&self) {
-        let rooms = self.store.rooms(None, usize::MAX).await.expect("the rooms are read");
-        let listed: Vec<_> = rooms.iter().map(|stored| &stored.room).collect();
-        assert_eq!(listed, self.expected.rooms().collect::<Vec<_>>(), "the rooms that have events");
-        for StoredRoom { room, state, .. } in &rooms {
-            let log = self.expected.log(room);
-            assert_eq!(state.horizon, log.horizon, "the horizon of {room}");
-            assert_eq!(state.head.offset.0, log.appended.len() as u64, "the head of {room}");
-            let events = check_log(&self.store, room).await;
-            let below = usize::try_from(log.horizon.previous().0).expect("a log of a test is short");
-            assert_eq!(events.len(), log.appended.len() - below, "all of {room} from the horizon on");
-            for (event, (publish, ack)) in events.iter().zip(&log.appended[below..]) {
-                check_event(std::slice::from_ref(event), publish, ack);
-            }
-        }
+        compare::everything(&self.store, &self.expected, self.dice.users(), self.dice.rooms()).await;
     }
 }
 

@@ -26,6 +26,7 @@
 pub mod append;
 mod author;
 pub mod check;
+mod grounds;
 pub mod read;
 pub mod reopen;
 pub mod repeat;
@@ -37,7 +38,8 @@ pub mod visible;
 
 use async_trait::async_trait;
 
-pub use self::author::{Author, WRITE_BATCH, ack_of, append_one, refusal_of, room, write};
+pub use self::author::{Author, WRITE_BATCH, ack_of, append_one, refusal_of, room, user, write};
+pub use self::grounds::{by_admin, informed, target_of};
 use super::environment::TestEnvironment;
 use crate::store::Store;
 

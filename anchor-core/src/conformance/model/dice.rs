@@ -1,14 +1,16 @@
 //! Draws what is done next, so that repeats, conflicts, full windows and old sessions are frequent.
 
 use super::NO_SESSION;
+use super::draft::Drafts;
+use super::expected::Expected;
 use crate::code::Code;
 use crate::conformance::environment::{SplitMix64, UNIX_MS_AT_START};
-use crate::conformance::store::room;
-use crate::event::{Draft, EventKind};
+use crate::conformance::store::{room, user};
 use crate::id::{ClientId, ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId};
 use crate::limits::WINDOW;
 use crate::position::Offset;
 use crate::publish::{MissingRoom, Outcome, Publish, Refusal, Verdict};
+use crate::user::UserChange;
 
 /// One thing to do.
 pub(super) enum Step {
@@ -18,6 +20,10 @@ pub(super) enum Step {
     Clock(u64),
     /// Trim a room.
     Trim(RoomId, Offset),
+    /// Change what is kept of a user.
+    User(UserId, UserChange),
+    /// Ask whether a seq is decided.
+    Decided(ClientKey, Seq),
     /// Compare everything.
     Check,
 }
@@ -25,6 +31,7 @@ pub(super) enum Step {
 pub(super) struct Dice {
     random: SplitMix64,
     clients: Vec<Client>,
+    users: Vec<UserId>,
     rooms: Vec<RoomId>,
 }
 
@@ -41,11 +48,8 @@ struct Client {
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
         // Two of them share a `client_id`.
-        let client = |(user, installation)| Client {
-            key: ClientKey {
-                user: UserId::new(user).expect("a valid user"),
-                id: ClientId::from_bytes([installation; 16]),
-            },
+        let client = |(name, installation)| Client {
+            key: ClientKey { user: user(name), id: ClientId::from_bytes([installation; 16]) },
             session: NO_SESSION,
             next: 1,
             waits: 1,
@@ -54,20 +58,51 @@ impl Dice {
         Self {
             random: SplitMix64::new(seed),
             clients: [("ada", 1), ("ada", 2), ("bob", 1), ("eve", 9)].map(client).into(),
-            rooms: ["a", "b", "c", "@d"].map(room).into(),
+            users: ["ada", "bob", "eve", "zoe"].map(user).into(),
+            rooms: vec![
+                room("a"),
+                room("b"),
+                room("c"),
+                RoomId::direct(&user("ada"), &user("bob")),
+                RoomId::reports_of(&room("a")),
+                RoomId::announcements(),
+            ],
         }
+    }
+
+    /// Everybody there is.
+    pub(super) fn users(&self) -> &[UserId] {
+        &self.users
+    }
+
+    /// Every room that there may be.
+    pub(super) fn rooms(&self) -> &[RoomId] {
+        &self.rooms
     }
 
     pub(super) const fn one_in(&mut self, n: u64) -> bool {
         self.random.below(n) == 0
     }
 
-    pub(super) fn step(&mut self) -> Step {
-        match self.random.below(20) {
+    pub(super) fn step(&mut self, expected: &Expected) -> Step {
+        match self.random.below(24) {
             0 => Step::Clock(UNIX_MS_AT_START + self.random.below(3_600_000)),
-            1 => Step::Trim(self.room(), Offset(self.random.below(120))),
+            1 => {
+                let room = self.room();
+                let head = expected.log(&room).map_or(0, |log| log.head().0);
+                Step::Trim(room, Offset(self.random.below(head + 10)))
+            }
             2 => Step::Check,
-            _ => Step::Append(self.batches()),
+            3 => {
+                let mut drafts = Drafts { random: &mut self.random, users: &self.users, expected };
+                Step::User(drafts.user(), drafts.user_change())
+            }
+            4 => {
+                let at = self.client();
+                let near = self.clients[at].next.saturating_sub(3) + self.random.below(5);
+                Step::Decided(self.clients[at].key.clone(), seq(near.max(1)))
+            }
+            _ => Step::Append(self.batches(expected)),
         }
     }
 
@@ -106,18 +141,18 @@ impl Dice {
         }
     }
 
-    fn batches(&mut self) -> Vec<Vec<Publish>> {
+    fn batches(&mut self, expected: &Expected) -> Vec<Vec<Publish>> {
         if self.one_in(30) {
             // One client fills its window, or nearly.
             let at = self.client();
             let length = self.random.below(WINDOW as u64 + 20);
             let first = self.clients[at].next;
-            return vec![(first..first + length).map(|n| self.publish(at, n)).collect()];
+            return vec![(first..first + length).map(|n| self.publish(at, n, expected)).collect()];
         }
-        (0..=self.random.below(4)).map(|_| self.batch()).collect()
+        (0..=self.random.below(4)).map(|_| self.batch(expected)).collect()
     }
 
-    fn batch(&mut self) -> Vec<Publish> {
+    fn batch(&mut self, expected: &Expected) -> Vec<Publish> {
         let at = self.client();
         let mut next = self.clients[at].next;
         let mut batch = Vec::new();
@@ -131,9 +166,9 @@ impl Dice {
                 }
                 2 => {
                     let near = next.saturating_sub(4) + self.random.below(8);
-                    self.publish(at, near.max(1))
+                    self.publish(at, near.max(1), expected)
                 }
-                _ => self.publish(at, next),
+                _ => self.publish(at, next, expected),
             };
             next = next.max(publish.seq.get() + 1);
             batch.push(publish);
@@ -141,16 +176,13 @@ impl Dice {
         batch
     }
 
-    fn publish(&mut self, at: usize, n: u64) -> Publish {
-        let kind = [EventKind::MESSAGE, EventKind::MESSAGE, EventKind::EDIT, EventKind(77)];
-        let draft = Draft {
-            kind: kind[usize::try_from(self.random.below(4)).expect("below 4")],
-            // Never offset 0, which is no event: in hashes it stands for an absent target.
-            target: if self.one_in(3) { Some(Offset(1 + self.random.below(8))) } else { None },
-            body: self.text().into(),
-        };
+    fn publish(&mut self, at: usize, n: u64, expected: &Expected) -> Publish {
+        let room = self.room();
+        let mut drafts = Drafts { random: &mut self.random, users: &self.users, expected };
+        let draft = drafts.draft(&room);
+        let grounds = drafts.grounds(&room, &draft);
         let verdict = match self.random.below(12) {
-            0 => Verdict::Refuse(Refusal::new(Code::Denied, self.text())),
+            0 => Verdict::Refuse(Refusal::new(Code::Denied, n.to_string())),
             1 | 2 => Verdict::Append { room: MissingRoom::Refuse },
             _ => Verdict::Append { room: MissingRoom::Create },
         };
@@ -165,10 +197,10 @@ impl Dice {
             seq: seq(n),
             nonce: Nonce(u32::from(self.one_in(2))),
             waits: seq(waits),
-            room: self.room(),
+            room,
             draft,
             verdict,
-            grounds: None,
+            grounds,
         }
     }
 
@@ -183,19 +215,14 @@ impl Dice {
         }
     }
 
-    fn text(&mut self) -> String {
-        match self.random.below(60) {
-            0 => "x".repeat(30_000),
-            n => n.to_string(),
-        }
-    }
-
     fn client(&mut self) -> usize {
         usize::try_from(self.random.below(self.clients.len() as u64)).expect("an index")
     }
 
     fn room(&mut self) -> RoomId {
-        let at = usize::try_from(self.random.below(self.rooms.len() as u64)).expect("an index");
+        // The first are used by far the most, so that something comes of their members.
+        let likely = 1 + self.random.below(self.rooms.len() as u64);
+        let at = usize::try_from(self.random.below(likely)).expect("an index");
         self.rooms[at].clone()
     }
 }

@@ -1,28 +1,30 @@
 //! The model: a list for each room, a map for each client, and the rules of an append one after another.
 //!
-//! It shares no code with the windows and logs of stores, so that they cannot be wrong together.
+//! It shares no code with the windows and logs of stores, so that they cannot be wrong together; who may do what is asked
+//! of the same rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::facts;
+use super::log::Log;
 use crate::code::Code;
 use crate::event::{Draft, EventKind};
-use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber};
+use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId};
 use crate::limits::WINDOW;
-use crate::position::Offset;
-use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
+use crate::position::{Epoch, Offset};
+use crate::publish::{Ack, Durability, Outcome, Publish, Verdict};
 use crate::store::ClientState;
+use crate::user::{UserChange, UserRow};
 
 /// What a store should know.
 #[derive(Default)]
 pub(super) struct Expected {
     logs: BTreeMap<RoomId, Log>,
     clients: BTreeMap<ClientKey, Client>,
-}
-
-/// What a room should hold.
-pub(super) struct Log {
-    pub(super) appended: Vec<(Publish, Ack)>,
-    pub(super) horizon: Offset,
+    users: BTreeMap<UserId, UserRow>,
+    /// Every epoch that each room ever had, and whether the room is gone.
+    epochs: BTreeMap<RoomId, BTreeSet<Epoch>>,
+    deleted: BTreeMap<RoomId, Epoch>,
 }
 
 #[derive(Default)]
@@ -97,48 +99,79 @@ impl Expected {
 
     pub(super) fn trim(&mut self, room: &RoomId, horizon: Offset) {
         if let Some(log) = self.logs.get_mut(room) {
-            log.horizon = log.horizon.max(horizon).min(Offset(log.appended.len() as u64 + 1));
+            log.trim(horizon);
         }
     }
 
-    pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomId> {
-        self.logs.keys()
+    /// A user changes; returns what the store should say.
+    pub(super) fn change_user(&mut self, user: &UserId, change: UserChange) -> UserRow {
+        let row = self.users.entry(user.clone()).or_default();
+        row.apply(change).expect("a test blocks few users");
+        row.clone()
     }
 
-    /// The log of a room that has events.
-    pub(super) fn log(&self, room: &RoomId) -> &Log {
-        &self.logs[room]
+    /// True if the window of `client` should know an answer to `seq`.
+    pub(super) fn is_decided(&self, client: &ClientKey, seq: Seq) -> bool {
+        let Some(client) = self.clients.get(client) else { return false };
+        seq < client.floor || client.decided.keys().next_back().is_some_and(|highest| seq <= *highest)
+    }
+
+    /// The rooms that have events, with their logs, in rising order.
+    pub(super) fn logs(&self) -> impl Iterator<Item = (&RoomId, &Log)> {
+        self.logs.iter()
+    }
+
+    pub(super) fn log(&self, room: &RoomId) -> Option<&Log> {
+        self.logs.get(room)
+    }
+
+    /// The last epoch of a room that was deleted and did not come into being again.
+    pub(super) fn deleted(&self, room: &RoomId) -> Option<Epoch> {
+        self.deleted.get(room).copied()
+    }
+
+    pub(super) fn user(&self, user: &UserId) -> UserRow {
+        self.users.get(user).cloned().unwrap_or_default()
     }
 
     /// Asserts that `actual` is what a publish comes to that is decided for the first time.
     fn check_fresh(&mut self, publish: &Publish, actual: Outcome, now: u64, durability: Durability) {
-        match &publish.verdict {
+        let missing = match &publish.verdict {
+            Verdict::Append { room } => *room,
             Verdict::Refuse(refusal) => {
                 assert_eq!(actual, Outcome::Refused(refusal.clone()), "{publish:?}");
                 return;
             }
-            Verdict::Append { room: MissingRoom::Refuse } if !self.logs.contains_key(&publish.room) => {
-                assert_eq!(refused(&actual), Some(Code::RoomUnknown), "{publish:?}");
+        };
+        let effect = match facts::decide(self, publish, missing) {
+            Ok(effect) => effect.map(|effect| *effect).unwrap_or_default(),
+            Err(refusal) => {
+                assert_eq!(actual, Outcome::Refused(refusal), "{publish:?}");
                 return;
             }
-            Verdict::Append { .. } => {}
-        }
-        let log = self
-            .logs
-            .entry(publish.room.clone())
-            .or_insert_with(|| Log { appended: Vec::new(), horizon: Offset(1) });
+        };
         let Outcome::Acked(ack) = actual else { panic!("{publish:?} was not appended: {actual:?}") };
-        let newest = log.appended.last().map(|(_, ack)| ack);
+        let room = publish.room.clone();
+        let log = self.logs.entry(room.clone()).or_insert_with(Log::new);
+        let newest = log.newest();
         let (offset, ordinal, ts) =
             newest.map_or((0, 0, 0), |ack| (ack.mark.offset.0, ack.mark.ordinal.0, ack.ts));
-        assert_eq!((ack.seq, &ack.room), (publish.seq, &publish.room), "an ack names its publish");
-        assert_eq!(ack.mark.offset.0, offset + 1, "offsets are dense in {}", ack.room);
+        assert_eq!((ack.seq, &ack.room), (publish.seq, &room), "an ack names its publish");
+        assert_eq!(ack.mark.offset.0, offset + 1, "offsets are dense in {room}");
         let counted = u64::from(publish.draft.kind == EventKind::MESSAGE);
-        assert_eq!(ack.mark.ordinal.0, ordinal + counted, "ordinals count messages in {}", ack.room);
+        assert_eq!(ack.mark.ordinal.0, ordinal + counted, "ordinals count messages in {room}");
         assert_eq!(ack.ts, ts.max(now), "the clock's time, or the newest of the room");
         assert_eq!((ack.duplicate, ack.durability), (false, durability));
         assert!(newest.is_none_or(|newest| newest.epoch == ack.epoch), "an epoch ends with a restore only");
-        log.appended.push((publish.clone(), ack));
+        let is_new = self.epochs.entry(room.clone()).or_default().insert(ack.epoch);
+        assert_eq!(is_new, newest.is_none(), "a room that comes into being has an epoch of its own");
+        if effect.deletes {
+            self.logs.remove(&room);
+            self.deleted.insert(room, ack.epoch);
+        } else {
+            log.append(publish.clone(), ack, effect);
+            self.deleted.remove(&room);
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use bytes::Bytes;
 use futures::future::join_all;
 
 use super::check::{check_event, check_log};
-use super::{Author, Factory, ack_of, append_one, refusal_of, room, start};
+use super::{Author, Factory, ack_of, append_one, informed, refusal_of, room, start, user};
 use crate::code::Code;
 use crate::environment::Environment;
-use crate::event::{Body, Draft, EventKind};
+use crate::event::{Body, Draft, EventKind, Mentions};
 use crate::limits::BODY_BYTES_MAX;
 use crate::position::Offset;
 use crate::publish::{MissingRoom, Outcome, Refusal, Verdict};
+use crate::room::Title;
+use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::store::Store;
 
 /// Every rule of this page.
@@ -54,36 +56,48 @@ pub async fn offsets_are_dense_under_concurrent_appends(factory: &impl Factory) 
     }
 }
 
-/// Kind, target, content type and body come out as they went in, also those that this version does not know.
+/// Kind, target, content type, body and mentions come out as they went in; of a kind that this version does not know
+/// nothing is appended.
 pub async fn events_are_what_was_published(factory: &impl Factory) {
     let (store, _env) = start(factory).await;
     let room = room("a");
     let mut ada = Author::open(&store, "ada", 1).await;
     let binary = Body::new(Some("application/x-thing"), Bytes::from_static(&[0, 255, 128])).expect("a body");
     let html = Body::new(Some("text/html"), Bytes::from_static("<p>ü</p>".as_bytes())).expect("a body");
-    let about = Some(Offset(1));
+    let calling = Mentions::new(true, [user("bob"), user("ünter")]).expect("two are not too many");
+    let about = |kind, body| Draft { kind, target: Some(Offset(1)), body };
+    let title = Some(Some(Title::new("Plans").expect("a title")));
     let drafts = [
         Draft::message("hello"),
         Draft::message(""),
-        Draft { kind: EventKind::EDIT, target: about, body: html },
-        Draft { kind: EventKind::MESSAGE, target: about, body: binary },
-        Draft { kind: EventKind::REACTION, target: about, body: "👍".into() },
-        Draft { kind: EventKind::MEMBERSHIP, target: None, body: "joined".into() },
-        Draft { kind: EventKind::ROOM, target: None, body: "title".into() },
-        Draft { kind: EventKind(u16::MAX), target: Some(Offset(999)), body: "of a later version".into() },
+        about(EventKind::EDIT, html),
+        about(EventKind::MESSAGE, binary),
+        about(EventKind::REACTION, "👍".into()),
+        about(EventKind::REACTION_REMOVED, "👍".into()),
+        about(EventKind::PIN, "".into()),
+        about(EventKind::UNPIN, "why".into()),
+        Draft::message(Body::text("all of you").mentioning(calling)),
+        Draft { kind: EventKind::MEMBERSHIP, target: None, body: MembershipChange::Join.to_body() },
+        Draft {
+            kind: EventKind::ROOM,
+            target: None,
+            body: RoomChange::Set(Settings { title, ..Settings::default() }).to_body(),
+        },
     ];
     let mut published = Vec::new();
     for draft in drafts {
-        let publish = ada.next(&room, draft);
+        let publish = informed(&store, ada.next(&room, draft)).await;
         let ack = ack_of(append_one(&store, publish.clone()).await);
         assert!(!ack.duplicate, "a first append is no duplicate");
         assert_eq!(ack.durability, store.durability(), "an ack says what the store promises");
         published.push((publish, ack));
     }
+    let later = ada.next(&room, Draft { kind: EventKind(u16::MAX), ..Draft::message("of a later version") });
+    assert_eq!(refusal_of(append_one(&store, later).await).code, Code::KindUnsupported);
     let events = check_log(&store, &room).await;
     assert_eq!(events.len(), published.len());
     published.iter().for_each(|(publish, ack)| check_event(&events, publish, ack));
-    assert_eq!(events[7].ordinal.0, 3, "messages and nothing else are counted");
+    assert_eq!(events[10].ordinal.0, 4, "messages and nothing else are counted");
 }
 
 /// The publishes of a batch stand in each room in the order of the batch, and batches in the order of the calls.

@@ -1,8 +1,11 @@
 //! Somebody who publishes in a test: a client that numbers its publishes, and resends them equal on request.
 
-use crate::event::Draft;
+use super::grounds::informed;
+use crate::event::{Body, Draft, EventKind};
 use crate::id::{ClientId, ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId};
+use crate::position::Offset;
 use crate::publish::{Ack, MissingRoom, Outcome, Publish, Refusal, Verdict};
+use crate::room::change::{MembershipChange, RoomChange};
 use crate::store::{ClientState, Store};
 
 /// A client in a test. Two authors of the same user and installation are the same client.
@@ -18,8 +21,7 @@ impl Author {
     /// A client without a session: its publishes are exempt from the fence.
     #[must_use]
     pub fn new(user: &str, installation: u8) -> Self {
-        let user = UserId::new(user).expect("the test names a valid user");
-        let key = ClientKey { user, id: ClientId::from_bytes([installation; 16]) };
+        let key = ClientKey { user: self::user(user), id: ClientId::from_bytes([installation; 16]) };
         Self { key, session: None, next: Seq::FIRST, waits: Seq::FIRST }
     }
 
@@ -47,6 +49,29 @@ impl Author {
         self.next(room, Draft::message(text))
     }
 
+    /// The next publish: an event about the one at `target`, with what `store` knows of that.
+    pub async fn about(
+        &mut self,
+        store: &dyn Store,
+        room: &RoomId,
+        kind: EventKind,
+        target: u64,
+        body: impl Into<Body>,
+    ) -> Publish {
+        let draft = Draft { kind, target: Some(Offset(target)), body: body.into() };
+        informed(store, self.next(room, draft)).await
+    }
+
+    /// The next publish: somebody joins, leaves, is invited, …
+    pub fn membership(&mut self, room: &RoomId, change: &MembershipChange) -> Publish {
+        self.next(room, Draft { kind: EventKind::MEMBERSHIP, target: None, body: change.to_body() })
+    }
+
+    /// The next publish: the room comes into being, changes, goes away.
+    pub fn room(&mut self, room: &RoomId, change: &RoomChange) -> Publish {
+        self.next(room, Draft { kind: EventKind::ROOM, target: None, body: change.to_body() })
+    }
+
     /// The next publish: any draft; it makes its room.
     pub fn next(&mut self, room: &RoomId, draft: Draft) -> Publish {
         let publish = self.publish(self.next.get(), room, draft);
@@ -71,6 +96,12 @@ impl Author {
         }
     }
 
+    /// The user.
+    #[must_use]
+    pub const fn user(&self) -> &UserId {
+        &self.key.user
+    }
+
     /// Who the store takes this for.
     #[must_use]
     pub const fn key(&self) -> &ClientKey {
@@ -82,6 +113,12 @@ impl Author {
 #[must_use]
 pub fn room(name: &str) -> RoomId {
     RoomId::new(name).expect("the test names a valid room")
+}
+
+/// A user id.
+#[must_use]
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).expect("the test names a valid user")
 }
 
 /// Hands over one publish and waits for its outcome.

@@ -1,11 +1,11 @@
 //! Reads a whole log in every way there is, and compares the ways with each other.
 
-use crate::event::{Event, EventKind};
+use crate::event::{Body, Event, EventKind};
 use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use crate::position::Mark;
 use crate::publish::{Ack, Publish};
-use crate::run::Run;
+use crate::run::{Contents, Run};
 use crate::store::{Direction, Place, Read, RoomState, Store};
 
 /// Reads everything of a room that nobody writes to now, asserts all that must hold of a log, and returns its events.
@@ -30,6 +30,11 @@ pub async fn check_log(store: &dyn Store, room: &RoomId) -> Vec<Event> {
 
 /// Asserts that the log holds `publish` where `ack` says, as it was published.
 pub fn check_event(events: &[Event], publish: &Publish, ack: &Ack) {
+    check_event_of_body(events, publish, ack, Some(&publish.draft.body));
+}
+
+/// As [`check_event`], where the body that stands in the log is not the one that was published.
+pub fn check_event_of_body(events: &[Event], publish: &Publish, ack: &Ack, body: Option<&Body>) {
     let event = events.iter().find(|event| event.offset == ack.mark.offset);
     let event = event.unwrap_or_else(|| panic!("offset {} was acked and is not in the log", ack.mark.offset));
     assert_eq!(event.mark(), ack.mark, "ack and event agree on ordinal and chain");
@@ -38,7 +43,7 @@ pub fn check_event(events: &[Event], publish: &Publish, ack: &Ack) {
     let user = (&event.user, event.client, event.nonce);
     assert_eq!(user, (&publish.client.user, publish.client.tag(), publish.nonce), "who published");
     let content = (event.kind, event.target, event.body.as_ref());
-    assert_eq!(content, (publish.draft.kind, publish.draft.target, Some(&publish.draft.body)), "what");
+    assert_eq!(content, (publish.draft.kind, publish.draft.target, body), "what");
 }
 
 /// Asserts what must hold of a run by itself.
@@ -50,6 +55,8 @@ pub fn check_run(run: &Run) {
         let event = event.expect("what a store gives is an event");
         check_follows(at, &event);
         at = event.mark();
+        let contents = Contents::of(event.kind, event.target);
+        assert!(run.contents().has(contents), "a run says what is among its events: {event:?}");
     }
     assert_eq!(at, run.tip(), "a run ends at its tip");
 }
