@@ -23,3 +23,6 @@ pub use self::member::{Member, Membership, Role};
 pub use self::standing::{Permit, Standing};
 pub(crate) use self::text::line;
 pub use self::text::{InvalidText, Sign, Title, Topic};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! Rooms: the rules against their table, what they change, and the ids and texts that rooms are made of.
+
+mod acting;
+mod amendments;
+mod direct;
+mod members;
+mod messages;
+mod random;
+mod settings;
+mod standing;
+mod table;
+mod text;
