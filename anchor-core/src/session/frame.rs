@@ -316,7 +316,7 @@ pub enum ServerFrame {
         next: Option<UserId>,
     },
     /// Answers `thread`.
-    ThreadPage(ThreadPage),
+    ThreadPage(Box<ThreadPage>),
     /// Answers `profiles`.
     ProfileList {
         /// That of `profiles`.

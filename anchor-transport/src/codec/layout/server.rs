@@ -62,7 +62,7 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
             members: r.list("members", ANY_NUMBER, member_of)?,
             next: r.option("next", user)?,
         },
-        FrameKind::ThreadPage => ServerFrame::ThreadPage(thread_page(r, seen)?),
+        FrameKind::ThreadPage => ServerFrame::ThreadPage(Box::new(thread_page(r, seen)?)),
         FrameKind::ProfileList => ServerFrame::ProfileList {
             id: request(r, seen)?,
             profiles: r.list("profiles", ANY_NUMBER, |r| {
@@ -275,9 +275,11 @@ fn write_events_header<W: Writer>(w: &mut W, room: &RoomId, epoch: Epoch, first:
 pub(in super::super) fn server_size_hint(frame: &ServerFrame) -> usize {
     match frame {
         ServerFrame::Events(Events { events, .. }) => 128 + events_size_hint(events),
-        ServerFrame::Page(Page { events, changes, .. })
-        | ServerFrame::ThreadPage(ThreadPage { replies: events, changes, .. }) => {
+        ServerFrame::Page(Page { events, changes, .. }) => {
             192 + events_size_hint(events) + changes_size_hint(changes)
+        }
+        ServerFrame::ThreadPage(page) => {
+            192 + events_size_hint(&page.replies) + changes_size_hint(&page.changes)
         }
         ServerFrame::Welcome(Welcome { rooms, .. }) | ServerFrame::Resumed { rooms, .. } => {
             160 + 48 * rooms.len()
