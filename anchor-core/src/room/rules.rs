@@ -226,7 +226,8 @@ impl Acting<'_> {
 
     /// What the room is, to be changed by this event.
     fn changed(&self) -> RoomInfo {
-        let mut info = self.info.as_deref().cloned().unwrap_or_else(|| RoomInfo::new(RoomKind::Public));
+        let kind = if self.asked.room.is_system() { RoomKind::System } else { RoomKind::Public };
+        let mut info = self.info.as_deref().cloned().unwrap_or_else(|| RoomInfo::new(kind));
         info.changed = self.asked.offset;
         info
     }

@@ -42,11 +42,9 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
     };
     let is_redacted = amendments.iter().any(|amendment| amendment.kind == EventKind::REDACTION);
     Ok(match asked.draft.kind {
-        EventKind::EDIT => match acting.writing() {
+        EventKind::EDIT => match edit(acting, target, is_redacted) {
             Err(refusal) => Err(refusal),
-            Ok(_) if target.user != *asked.user => Err(denied("only its author edits a message")),
-            Ok(_) if is_redacted => Err(Refusal::new(Code::TargetUnknown, "this message was redacted")),
-            Ok(_) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
+            Ok(()) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
         },
         EventKind::REDACTION => may_redact(acting, target).and_then(|()| match is_redacted {
             true => Err(unchanged("this message is redacted already")),
@@ -92,14 +90,31 @@ fn known_target<'a>(
 
 fn message(acting: &Acting<'_>, target: Option<&Target>) -> Result<(), Refusal> {
     let role = acting.writing()?;
-    let mentions_room = acting.asked.draft.body.mentions().is_some_and(|mentions| mentions.room);
-    let may_call = role >= Role::Moderator || acting.is_ownerless() || acting.is_kind(RoomKind::Direct);
-    if mentions_room && !may_call {
-        return Err(denied("only moderators and owners may mention the whole room"));
-    }
+    may_mention(acting, role)?;
     match target {
         Some(Target { root: Some(_), .. }) => Err(invalid("a reply names the message that began its thread")),
         _ => Ok(()),
+    }
+}
+
+fn edit(acting: &Acting<'_>, target: &Target, is_redacted: bool) -> Result<(), Refusal> {
+    let role = acting.writing()?;
+    if target.user != *acting.asked.user {
+        return Err(denied("only its author edits a message"));
+    }
+    if is_redacted {
+        return Err(Refusal::new(Code::TargetUnknown, "this message was redacted"));
+    }
+    may_mention(acting, role)
+}
+
+/// Whether somebody of `role` may call the whole room, if that is asked.
+fn may_mention(acting: &Acting<'_>, role: Role) -> Result<(), Refusal> {
+    let mentions_room = acting.asked.draft.body.mentions().is_some_and(|mentions| mentions.room);
+    let may_call = role >= Role::Moderator || acting.is_ownerless() || acting.is_kind(RoomKind::Direct);
+    match mentions_room && !may_call {
+        true => Err(denied("only moderators and owners may mention the whole room")),
+        false => Ok(()),
     }
 }
 

@@ -89,6 +89,9 @@ fn pins_are_few_and_go_with_their_message() {
 fn the_whole_room_is_called_by_few() {
     let (mut house, room) = House::with_crew(RoomKind::Group, true);
     assert_eq!(house.publish("other", &room, mentioning_all()), Err(Code::Denied));
+    let message = house.newest(&room);
+    let edit = Draft { kind: EventKind::EDIT, target: Some(message), ..mentioning_all() };
+    assert_eq!(house.publish("member", &room, edit), Err(Code::Denied), "nor by an edit");
     house.must("moderator", &room, mentioning_all());
     let (mut house, room) = House::with_crew(RoomKind::Public, false);
     house.must("stranger", &room, mentioning_all());
