@@ -7,11 +7,11 @@ use futures::future::{BoxFuture, FutureExt};
 use thiserror::Error;
 
 use super::Anchor;
+use super::line::Line;
 use crate::error::ErrorKind;
 use crate::event::Draft;
 use crate::id::{ClientKey, ClientTag, Nonce, RoomId, Seq, SessionNumber};
-use crate::publish::{Ack, Outcome, Publish, Refusal};
-use crate::session::authorize;
+use crate::publish::{Ack, Grounds, Outcome, Publish, Refusal, Verdict};
 use crate::store::StoreError;
 
 /// Publishes as one client: allocates its seqs and keeps them in order.
@@ -23,8 +23,10 @@ pub struct Publisher {
     anchor: Anchor,
     client: ClientKey,
     session: SessionNumber,
+    admin: bool,
     next: Seq,
     waiting: Arc<Mutex<BTreeSet<Seq>>>,
+    line: Line,
 }
 
 impl Publisher {
@@ -32,7 +34,16 @@ impl Publisher {
         let state = anchor.store().open_client(&client, Seq::FIRST).await?;
         anchor.0.sessions.opened(&client, state.session, None);
         let next = state.highest.next();
-        Ok(Self { anchor, client, session: state.session, next, waiting: Arc::default() })
+        let line = Line::new(anchor.clone());
+        let (admin, waiting) = (false, Arc::default());
+        Ok(Self { anchor, client, session: state.session, admin, next, waiting, line })
+    }
+
+    /// The same client, acting for an admin of the server from now on: it may do everything in every room.
+    #[must_use]
+    pub fn as_admin(mut self) -> Self {
+        self.admin = true;
+        self
     }
 
     /// The name under which others see this client.
@@ -43,8 +54,12 @@ impl Publisher {
 
     /// Appends an event to a room, once. Takes its place in line when called; many may be on their way.
     ///
-    /// Durable as the store says once the future ends in an [`Ack`]. Who drops the future gives up the outcome, not the
-    /// publish.
+    /// Most publishes are handed to the store at once. One about another event, or that the host's hook is asked about, is
+    /// prepared first, and what is published behind it waits: whoever awaits one of them drives those before it. Who drops
+    /// the future gives up the outcome, not the publish; what nobody awaits goes on with the next that somebody does, or
+    /// with [`Anchor::maintain`].
+    ///
+    /// Durable as the store says once the future ends in an [`Ack`].
     ///
     /// # Errors
     /// [`PublishError`], by the future.
@@ -53,14 +68,13 @@ impl Publisher {
         room: &RoomId,
         draft: impl Into<Draft>,
     ) -> BoxFuture<'static, Result<Ack, PublishError>> {
-        let draft = draft.into();
+        let (draft, admin) = (draft.into(), self.admin);
         let seq = self.next;
         self.next = seq.next();
         let (waits, waited) = Waited::enter(&self.waiting, seq);
         let mut nonce = [0; 4];
         self.anchor.env().fill_random(&mut nonce);
-        let verdict = authorize::publish(room, &draft, self.anchor.missing_room());
-        let outcome = self.anchor.append(vec![Publish {
+        let outcome = self.line.hand_over(Publish {
             client: self.client.clone(),
             session: Some(self.session),
             seq,
@@ -68,17 +82,17 @@ impl Publisher {
             waits,
             room: room.clone(),
             draft,
-            verdict,
-            grounds: None,
-        }]);
+            verdict: Verdict::Append { room: self.anchor.missing_room() },
+            grounds: admin.then(|| Box::new(Grounds { admin, ..Grounds::default() })),
+        });
         async move {
-            let mut outcomes = outcome.await?;
+            let outcome = outcome.await?;
             drop(waited);
-            match outcomes.pop() {
-                Some(Outcome::Acked(ack)) => Ok(ack),
-                Some(Outcome::Refused(refusal)) => Err(PublishError::Refused(refusal)),
-                Some(Outcome::WindowFull) => Err(PublishError::WindowFull),
-                Some(Outcome::Fenced) | None => Err(PublishError::Replaced),
+            match outcome {
+                Outcome::Acked(ack) => Ok(ack),
+                Outcome::Refused(refusal) => Err(PublishError::Refused(refusal)),
+                Outcome::WindowFull => Err(PublishError::WindowFull),
+                Outcome::Fenced => Err(PublishError::Replaced),
             }
         }
         .boxed()

@@ -218,6 +218,12 @@ impl Tail {
         run.mark_at(offset).ok().flatten()
     }
 
+    /// The run that holds the event at `offset`, if the tail does.
+    pub(crate) fn run_at(&self, offset: Offset) -> Option<Run> {
+        let inner = self.lock();
+        inner.holding(offset).filter(|run| run.first() <= offset).cloned()
+    }
+
     /// Lets go of the runs up to `last`.
     pub(crate) fn evict(&self, last: Offset) {
         let mut inner = self.lock();

@@ -38,6 +38,8 @@ pub enum Ask {
     Identify(Credentials),
     /// To open the client in the store. Answer: [`Reply::ClientOpened`].
     OpenClient(ClientKey, Seq),
+    /// What a store must know of a publish before it is handed over. Answer: [`Reply::Prepared`].
+    Prepare(Box<Publish>),
     /// To hand publishes to the store, in the order in which this is asked. Answer: [`Reply::Appended`].
     Append(BatchId, Vec<Publish>),
     /// To open a feed. Answer: [`Reply::Opened`].
@@ -82,6 +84,8 @@ pub enum Reply {
     Identified(Result<Identity, Denied>),
     /// To `OpenClient`.
     ClientOpened(Result<ClientState, StoreError>),
+    /// To `Prepare`: the publish, to be handed over. One at a time is asked about.
+    Prepared(Box<Result<Publish, StoreError>>),
     /// To `Append`.
     Appended(BatchId, Result<Vec<Outcome>, StoreError>),
     /// To `Open`.

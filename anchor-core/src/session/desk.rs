@@ -32,7 +32,7 @@ impl Desk {
         anchor.env().fill_random(&mut id);
         let id = SessionId::from_bytes(id);
         let (heartbeat, missing_room) = (anchor.heartbeat(), anchor.missing_room());
-        let config = SessionConfig { id, heartbeat, missing_room };
+        let config = SessionConfig { id, heartbeat, missing_room, is_moderated: anchor.is_moderated() };
         let session = Session::new(config, anchor.now());
         let mailbox = Mailbox::new();
         let guard = Arc::new(anchor.enter(mailbox.clone()));
@@ -62,6 +62,9 @@ impl Desk {
             Ask::OpenClient(client, waits) => {
                 let guard = self.guard.clone();
                 async move { Reply::ClientOpened(anchor.open_client(&guard, &client, waits).await) }.boxed()
+            }
+            Ask::Prepare(publish) => {
+                async move { Reply::Prepared(Box::new(anchor.prepare(*publish).await)) }.boxed()
             }
             Ask::Append(batch, publishes) => {
                 anchor.append(publishes).map(move |outcomes| Reply::Appended(batch, outcomes)).boxed()

@@ -7,7 +7,7 @@ use super::action::{Action, Ask, Fault, Goodbye, Reply};
 use super::authorize;
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
-use super::publishing::Publishing;
+use super::publishing::{Publishing, Writer};
 use super::requests::Requests;
 use super::rooms::{Answer, Rooms};
 use crate::code::Code;
@@ -28,6 +28,8 @@ pub struct SessionConfig {
     pub heartbeat: Duration,
     /// What a publish to a room without events does.
     pub missing_room: MissingRoom,
+    /// The host is asked about every publish.
+    pub is_moderated: bool,
 }
 
 /// The server's half of one connection. See [`crate::session`].
@@ -123,6 +125,7 @@ impl Session {
                 match self.phase {
                     Phase::Active(..) => {
                         self.phase = Phase::Draining(goodbye);
+                        self.publishing.give_up_line();
                         self.finish_draining();
                     }
                     // Its slot stands, and its acks are still due.
@@ -143,6 +146,11 @@ impl Session {
             Reply::Identified(Err(denied)) => self.end(Goodbye::new(denied.code, denied.message)),
             Reply::ClientOpened(Ok(state)) => self.client_opened(state),
             Reply::ClientOpened(Err(error)) => self.end(Goodbye::store(&error)),
+            Reply::Prepared(prepared) => {
+                if let Err(goodbye) = self.publishing.prepared(*prepared, &mut self.out) {
+                    self.end(goodbye);
+                }
+            }
             Reply::Appended(batch, outcomes) => {
                 if let Err(goodbye) = self.publishing.answered(batch, outcomes, &mut self.out) {
                     self.end(goodbye);
@@ -280,8 +288,10 @@ impl Session {
     fn take_request(&mut self, client: ClientKey, number: SessionNumber, frame: ClientFrame) {
         match frame {
             ClientFrame::Publish(publish) => {
-                if let Err(goodbye) = self.publishing.take(client, number, publish, self.config.missing_room)
-                {
+                let SessionConfig { missing_room, is_moderated, .. } = self.config;
+                let writer =
+                    Writer { client, session: number, admin: self.admin, missing_room, is_moderated };
+                if let Err(goodbye) = self.publishing.take(writer, publish, &mut self.out) {
                     self.end(goodbye);
                 }
             }
@@ -354,6 +364,7 @@ impl Session {
             self.phase = phase;
             return;
         };
+        self.publishing.begin(state.highest);
         self.phase = Phase::Resuming(client, state);
         let answer = self.rooms.resume(Answer::Welcome, hello.resume, &mut self.out);
         self.answer_rooms(answer);

@@ -1,14 +1,17 @@
-//! The publishes of a session: gathered, handed to the store in order, answered.
+//! The publishes of a session: prepared where they must be, gathered, handed to the store in order, answered.
+//!
+//! Most need nothing but to be handed over. What names another event, or what a hook is asked about, is *prepared* first
+//! by the engine, one at a time; what comes behind it waits in line, so that nothing overtakes.
 
 use std::collections::VecDeque;
 
 use super::action::{Action, Ask, BatchId, Goodbye};
-use super::authorize;
 use super::frame::{PublishFrame, ServerFrame};
 use crate::code::Code;
+use crate::engine::decided_before;
 use crate::id::{ClientKey, Seq, SessionNumber};
 use crate::limits::{IN_FLIGHT_BYTES_MAX, WINDOW};
-use crate::publish::{MissingRoom, Outcome, Publish};
+use crate::publish::{Grounds, MissingRoom, Outcome, Publish, Verdict};
 use crate::sabotage::{self, Sabotage};
 use crate::store::StoreError;
 
@@ -23,6 +26,31 @@ pub(super) struct Publishing {
     next_batch: u64,
     /// Of all that is unanswered.
     bytes: usize,
+    /// What must be prepared, and what came behind it, in the order in which it came.
+    line: VecDeque<Waiting>,
+    /// What stood before the line is with the engine.
+    preparing: bool,
+    /// The highest seq of the client that is decided, or will be before whatever comes next.
+    highest: Seq,
+}
+
+/// Who publishes in a session, and what holds for all of it.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) client: ClientKey,
+    pub(super) session: SessionNumber,
+    pub(super) admin: bool,
+    pub(super) missing_room: MissingRoom,
+    /// The host is asked about every publish.
+    pub(super) is_moderated: bool,
+}
+
+/// A publish in line.
+#[derive(Debug)]
+struct Waiting {
+    publish: Publish,
+    /// Something must be found out about it before it is handed over.
+    is_unprepared: bool,
 }
 
 /// A batch on its way.
@@ -35,13 +63,17 @@ struct Batch {
 }
 
 impl Publishing {
+    /// Learns which seqs are decided before the first publish comes.
+    pub(super) fn begin(&mut self, highest: Seq) {
+        self.highest = highest;
+    }
+
     /// Takes a publish from the wire.
     pub(super) fn take(
         &mut self,
-        client: ClientKey,
-        number: SessionNumber,
+        writer: Writer,
         frame: PublishFrame,
-        missing_room: MissingRoom,
+        out: &mut VecDeque<Action>,
     ) -> Result<(), Goodbye> {
         if frame.seq < Seq::FIRST {
             return Err(Goodbye::new(Code::Malformed, "a seq is at least 1"));
@@ -58,12 +90,22 @@ impl Publishing {
         if self.bytes > IN_FLIGHT_BYTES_MAX.max(bytes) {
             return Err(Goodbye::new(Code::TooManyInFlight, "more bytes on their way than allowed"));
         }
-        let verdict = authorize::publish(&frame.room, &frame.draft, missing_room);
+        let Writer { client, session, admin, missing_room, is_moderated } = writer;
         let (client, session) = match frame.client_id {
             Some(id) if id != client.id => (ClientKey { id, ..client }, None),
-            _ => (client, Some(number)),
+            _ => (client, Some(session)),
         };
-        self.gathered.push(Publish {
+        // Of another id the store must be asked; of its own a session knows, as its older ones are fenced.
+        let is_fresh = session.is_none() || frame.seq > self.highest;
+        if session.is_some() {
+            self.highest = self.highest.max(frame.seq);
+        }
+        let verdict = match is_moderated && !is_fresh {
+            true => decided_before(),
+            false => Verdict::Append { room: missing_room },
+        };
+        let is_unprepared = is_fresh && (is_moderated || frame.draft.target.is_some());
+        let publish = Publish {
             client,
             session,
             seq: frame.seq,
@@ -72,9 +114,45 @@ impl Publishing {
             room: frame.room,
             draft: frame.draft,
             verdict,
-            grounds: None,
-        });
+            grounds: admin.then(|| Box::new(Grounds { admin, ..Grounds::default() })),
+        };
+        if !is_unprepared && !self.preparing {
+            self.gathered.push(publish);
+        } else {
+            self.line.push_back(Waiting { publish, is_unprepared });
+            self.advance(out);
+        }
         Ok(())
+    }
+
+    /// Takes a publish that is prepared, to be handed over; or learns that it cannot be.
+    pub(super) fn prepared(
+        &mut self,
+        prepared: Result<Publish, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) -> Result<(), Goodbye> {
+        // Let go of meanwhile: its client sends it again.
+        if !self.preparing {
+            return Ok(());
+        }
+        self.preparing = false;
+        self.gathered.push(prepared.map_err(|error| Goodbye::store(&error))?);
+        self.advance(out);
+        Ok(())
+    }
+
+    /// Gathers what stands in line, up to the next that must be prepared; has that prepared.
+    fn advance(&mut self, out: &mut VecDeque<Action>) {
+        while !self.preparing
+            && let Some(Waiting { publish, is_unprepared }) = self.line.pop_front()
+        {
+            if is_unprepared {
+                self.preparing = true;
+                out.push_back(Action::Ask(Ask::Prepare(Box::new(publish))));
+            } else {
+                self.gathered.push(publish);
+            }
+        }
     }
 
     /// Everything gathered, to be handed over as one batch.
@@ -111,7 +189,7 @@ impl Publishing {
             self.answer(publishes, outcomes, out)?;
         }
         if self.is_idle() {
-            (self.unanswered, self.batches) = (VecDeque::new(), VecDeque::new());
+            (self.unanswered, self.batches, self.line) = Default::default();
         }
         Ok(())
     }
@@ -146,11 +224,18 @@ impl Publishing {
 
     /// True if nothing is on its way.
     pub(super) fn is_idle(&self) -> bool {
-        self.gathered.is_empty() && self.batches.is_empty()
+        self.gathered.is_empty() && self.batches.is_empty() && !self.preparing
     }
 
-    /// Lets go of what was not handed over: the client resends it.
+    /// Lets go of what is not ready to be handed over: the client sends it again.
+    pub(super) fn give_up_line(&mut self) {
+        self.line.clear();
+        self.preparing = false;
+    }
+
+    /// Lets go of what was not handed over: the client sends it again.
     pub(super) fn clear(&mut self) {
         self.gathered.clear();
+        self.give_up_line();
     }
 }

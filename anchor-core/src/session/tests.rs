@@ -4,6 +4,7 @@ mod delivering;
 mod failing;
 mod opening;
 mod peer;
+mod preparing;
 mod publishing;
 mod resuming;
 #[cfg(feature = "sabotage")]

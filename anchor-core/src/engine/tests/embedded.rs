@@ -114,11 +114,14 @@ fn refusals_and_limits_are_errors_by_name() {
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(ada.publish(&RoomId::lobby(), "x").await), Code::RoomUnknown);
-        assert_eq!(refused(ada.publish(&RoomId::new("@x").unwrap(), "x").await), Code::Denied);
+        assert_eq!(refused(ada.publish(&RoomId::announcements(), "x").await), Code::RoomUnknown);
         let about_nothing = Draft { target: Some(crate::position::Offset::ZERO), ..Draft::message("x") };
         assert_eq!(refused(ada.publish(&RoomId::lobby(), about_nothing).await), Code::Invalid);
-        let edit = Draft { kind: EventKind::EDIT, ..Draft::message("x") };
-        assert_eq!(refused(ada.publish(&RoomId::lobby(), edit).await), Code::KindUnsupported);
+        let of_no_kind = Draft { kind: EventKind(99), ..Draft::message("x") };
+        assert_eq!(refused(ada.publish(&RoomId::lobby(), of_no_kind).await), Code::KindUnsupported);
+        let mut host = anchor.client(user("host"), ClientId::from_bytes([2; 16])).await.unwrap().as_admin();
+        host.publish(&RoomId::announcements(), "hear, hear").await.unwrap();
+        assert_eq!(refused(ada.publish(&RoomId::announcements(), "x").await), Code::Denied);
     });
 }
 

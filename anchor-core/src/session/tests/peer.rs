@@ -220,6 +220,11 @@ impl Peer {
         events
     }
 
+    /// Has the desk answer what a test took from the session.
+    pub(super) fn answer(&mut self, ask: Ask) {
+        self.perform(Action::Ask(ask));
+    }
+
     fn perform(&mut self, action: Action) {
         match action {
             Action::Send(frame) => self.sent.push(Sent::Frame(frame)),

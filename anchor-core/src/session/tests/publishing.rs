@@ -9,7 +9,7 @@ use crate::position::Position;
 use crate::session::frame::{ClientFrame, PublishFrame, ServerFrame};
 
 /// What the answers to publishes were: an offset, or a code; `+` where an ack says duplicate.
-fn answers(peer: &mut Peer) -> Vec<String> {
+pub(super) fn answers(peer: &mut Peer) -> Vec<String> {
     peer.frames()
         .into_iter()
         .filter_map(|frame| match frame {
@@ -92,12 +92,12 @@ fn refusals_are_repeated_and_not_decided_again() {
         let ClientFrame::Publish(frame) = publish(seq, 1, room, "") else { unreachable!("it is a publish") };
         ClientFrame::Publish(PublishFrame { draft, nonce: Nonce(1), ..frame })
     };
-    let reaction = Draft { kind: EventKind::REACTION, ..Draft::message("+1") };
+    let of_no_kind = Draft { kind: EventKind(99), ..Draft::message("x") };
     peer.send(frame(1, "@direct", Draft::message("x")));
-    peer.send(frame(2, "lobby", reaction.clone()));
+    peer.send(frame(2, "lobby", of_no_kind.clone()));
     peer.send(frame(3, "lobby", Draft::message("x".repeat(BODY_BYTES_MAX + 1))));
-    peer.send(frame(2, "lobby", reaction));
-    let expected = ["1:denied", "2:kind_unsupported", "3:body_too_large", "2:kind_unsupported"];
+    peer.send(frame(2, "lobby", of_no_kind));
+    let expected = ["1:room_unknown", "2:kind_unsupported", "3:body_too_large", "2:kind_unsupported"];
     assert_eq!(answers(&mut peer), expected);
 }
 
