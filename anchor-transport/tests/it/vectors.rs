@@ -6,11 +6,12 @@ use std::path::Path;
 
 use anchor_core::chain::{Link, Salt, digest, extend};
 use anchor_core::code::Code;
-use anchor_core::event::{Body, Draft, EventKind, encoding};
+use anchor_core::event::{Body, Draft, EventKind, Mentions, encoding};
 use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId};
 use anchor_core::msgpack::Reader;
 use anchor_core::position::{Chain, Mark, Offset, Ordinal};
 use anchor_core::publish::{MissingRoom, Publish, Verdict};
+use anchor_core::room::{Sign, Title};
 use anchor_core::session::frame::{ClientFrame, Events, RequestId, ServerFrame};
 use anchor_transport::codec::{DecodeError, Encoding, FrameKind};
 use bytes::Bytes;
@@ -214,6 +215,7 @@ fn fingerprints_and_clients_come_out_as_the_samples_do() {
                 body: body(&entry),
             },
             verdict: Verdict::Append { room: MissingRoom::Create },
+            grounds: None,
         };
         assert_eq!(HEXLOWER.encode(&publish.fingerprint().0), text(&entry["fingerprint"]));
     }
@@ -221,6 +223,36 @@ fn fingerprints_and_clients_come_out_as_the_samples_do() {
         let user = UserId::new(text(&entry["user"])).expect("a user id");
         let key = ClientKey { user, id: client_id(&entry) };
         assert_eq!(key.tag().to_string(), text(&entry["client"]));
+    }
+}
+
+#[test]
+fn rooms_that_follow_from_ids_come_out_as_the_samples_do() {
+    let computed = load("rooms.json");
+    let user = |id: &Value| UserId::new(text(id)).expect("a user id");
+    let room = |id: &Value| RoomId::new(text(id)).expect("a room id");
+    for entry in list(&computed["direct"]) {
+        let direct = RoomId::direct(&user(&entry["users"][0]), &user(&entry["users"][1]));
+        assert_eq!(direct, room(&entry["room"]));
+        assert!(direct.is_direct());
+    }
+    for entry in list(&computed["reports"]) {
+        assert_eq!(RoomId::reports_of(&room(&entry["room"])), room(&entry["reports"]));
+    }
+}
+
+#[test]
+fn titles_and_signs_are_normalised_as_the_samples_are() {
+    let computed = load("rooms.json");
+    for entry in list(&computed["titles"]) {
+        let title = Title::new(&text(&entry["text"]));
+        assert_eq!(title.as_ref().ok().map(Title::as_str), entry["title"].as_str(), "{entry}");
+        let again = title.map(|title| Title::new(title.as_str()) == Ok(title));
+        assert!(again.unwrap_or(true), "{entry}: another one the second time");
+    }
+    for entry in list(&computed["signs"]) {
+        let sign = Sign::new(&text(&entry["text"]));
+        assert_eq!(sign.as_ref().ok().map(Sign::as_str), entry["sign"].as_str(), "{entry}");
     }
 }
 
@@ -292,5 +324,16 @@ fn client_id(entry: &Value) -> ClientId {
 }
 
 fn body(entry: &Value) -> Body {
-    Body::new(entry["content_type"].as_str(), hex(&entry["body"]).into()).expect("a body")
+    let body = Body::new(entry["content_type"].as_str(), hex(&entry["body"]).into()).expect("a body");
+    body.mentioning(if entry["mentions"].is_null() {
+        Mentions::default()
+    } else {
+        mentions(&entry["mentions"])
+    })
+}
+
+fn mentions(value: &Value) -> Mentions {
+    let users =
+        list(&value[1]).iter().map(|id| UserId::new(text(id)).expect("a user id")).collect::<Vec<_>>();
+    Mentions::new(value[0].as_bool().expect("a flag"), users).expect("few enough")
 }

@@ -3,6 +3,7 @@
 use anchor_core::code::Code;
 use anchor_core::id::Seq;
 use anchor_core::limits::{FEATURES_MAX, PROFILES_MAX, RESUME_ROOMS_MAX};
+use anchor_core::position::Offset;
 use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId};
 use anchor_core::store::Direction;
 
@@ -60,7 +61,10 @@ pub(in super::super) fn read_client<'a, R: Reader<'a>>(
         FrameKind::Thread => ClientFrame::Thread {
             id: request(r, seen)?,
             room: r.field("room", room)?,
-            root: r.field("root", offset)?,
+            root: r.field("root", |r| match offset(r)? {
+                Offset::ZERO => Err(Fault::invalid("a thread begins with an event from offset 1")),
+                root => Ok(root),
+            })?,
             from: r.array("from", direction)?,
             limit: r.field("limit", Reader::number)?,
         },
