@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anchor_core::id::UserId;
 use anchor_core::limits::HEARTBEAT;
 
 pub(crate) use settings::Command;
@@ -31,6 +32,9 @@ pub struct Config {
     pub data: PathBuf,
     /// How a client shows who it is. `None`: [`AuthMode::Open`] on a loopback address, refused on any other.
     pub auth: Option<AuthMode>,
+    /// Users that may do everything in every room, and speak to everybody. Where anyone may take any name, so may those who
+    /// take one of these.
+    pub admins: Vec<UserId>,
     /// Whether a public room comes into being with its first publish.
     pub create_rooms: bool,
     /// Free bytes on the disk below which publishes wait.
@@ -73,6 +77,7 @@ impl Default for Config {
             listen: DEFAULT_LISTEN,
             data: PathBuf::from(DEFAULT_DATA),
             auth: None,
+            admins: Vec::new(),
             create_rooms: true,
             disk_reserve_bytes: DEFAULT_DISK_RESERVE_BYTES,
             connections_max: DEFAULT_CONNECTIONS_MAX,

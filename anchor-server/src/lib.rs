@@ -32,6 +32,7 @@ mod command;
 mod config;
 mod error;
 mod exit;
+mod identify;
 mod listener;
 mod routes;
 mod server;

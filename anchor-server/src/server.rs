@@ -13,13 +13,14 @@ use anchor::System;
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::limits::GOODBYE_WITHIN;
 use anchor_core::publish::MissingRoom;
-use anchor_core::session::{Identify, OpenIdentify};
+use anchor_core::session::Identify;
 use anchor_store::RedbStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, Phase};
 use crate::config::{AuthMode, Config};
+use crate::identify::OpenWithAdmins;
 use crate::state::State;
 use crate::{StartError, listener, routes};
 
@@ -62,7 +63,7 @@ impl Server {
     /// [`StartError`]; nothing is left running.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let identify: Arc<dyn Identify> = match config.auth_mode().map_err(StartError::AuthNotChosen)? {
-            AuthMode::Open => Arc::new(OpenIdentify),
+            AuthMode::Open => Arc::new(OpenWithAdmins::new(config.admins.clone())),
         };
         let listener = listener::bind(config.listen)?;
         let store = open(&config).await?;

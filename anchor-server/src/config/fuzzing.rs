@@ -43,7 +43,10 @@ pub fn configuration_samples() -> Vec<(String, Vec<u8>)> {
             "network",
             "listen = \"[::1]:7000\"\nallow-origin = [\"https://a.example\", \"*\"]\nmax-connections = 12\n",
         ),
-        ("data", "data = \"elsewhere\"\ndisk-reserve = \"2GiB\"\ncreate-rooms = false\nauth = \"open\"\n"),
+        (
+            "data",
+            "data = \"elsewhere\"\ndisk-reserve = \"2GiB\"\ncreate-rooms = false\nauth = \"open\"\nadmin = [\"ada\"]\n",
+        ),
         ("stop", "drain = \"250ms\"\nback-in = \"1m\"\nreturn-rate = 7\n"),
         ("log", "log = \"warn,anchor_core=debug\"\nlog-format = \"json\"\n"),
         (

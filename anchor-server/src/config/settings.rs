@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anchor_core::id::UserId;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::value::{self, AuthMode, LogFormat, Origin};
@@ -72,6 +73,10 @@ pub(super) struct Settings {
     /// How a client shows who it is. open: anyone may take any name [default: open on a loopback address, else none]
     #[arg(long, value_name = "MODE", value_parser = value::auth)]
     pub(super) auth: Option<AuthMode>,
+    /// User that may do everything in every room, and speak to everybody; may be given again. With `--auth open` names are
+    /// believed: whoever takes this one is an admin
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = value::user)]
+    pub(super) admin: Option<Vec<UserId>>,
     /// Whether a public room comes into being with its first publish [default: true]
     #[arg(long, value_name = "BOOL", value_parser = value::switch)]
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
@@ -112,6 +117,7 @@ impl Settings {
             listen: self.listen.or(lower.listen),
             data: self.data.or(lower.data),
             auth: self.auth.or(lower.auth),
+            admin: self.admin.or(lower.admin),
             create_rooms: self.create_rooms.or(lower.create_rooms),
             disk_reserve: self.disk_reserve.or(lower.disk_reserve),
             max_connections: self.max_connections.or(lower.max_connections),
@@ -132,6 +138,7 @@ impl Settings {
             listen: self.listen.unwrap_or(default.listen),
             data: self.data.unwrap_or(default.data),
             auth: self.auth.or(default.auth),
+            admins: self.admin.unwrap_or(default.admins),
             create_rooms: self.create_rooms.unwrap_or(default.create_rooms),
             disk_reserve_bytes: self.disk_reserve.unwrap_or(default.disk_reserve_bytes),
             connections_max: self.max_connections.unwrap_or(default.connections_max),

@@ -61,6 +61,7 @@ fn every_option_is_read_from_every_source() {
         ("listen", "[::1]:7000"),
         ("data", "elsewhere"),
         ("auth", "open"),
+        ("admin", "ada"),
         ("create-rooms", "false"),
         ("disk-reserve", "2GiB"),
         ("max-connections", "12"),
@@ -79,6 +80,7 @@ fn every_option_is_read_from_every_source() {
         listen: "[::1]:7000".parse().unwrap(),
         data: "elsewhere".into(),
         auth: Some(AuthMode::Open),
+        admins: vec![UserId::new("ada").unwrap()],
         create_rooms: false,
         disk_reserve_bytes: 2 << 30,
         connections_max: 12,
@@ -124,6 +126,18 @@ fn the_example_file_holds_every_default() {
             "{option}"
         );
     }
+}
+
+#[test]
+fn admins_are_several_flags_or_a_list() {
+    let names = |flags: &[&str], variables: &[(&str, &str)], text: &str| -> Vec<String> {
+        let file = file(text);
+        let config = resolve(flags, variables, Some(file.path())).unwrap();
+        config.admins.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(names(&["--admin=ada", "--admin", "Bob B"], &[], ""), ["ada", "Bob B"]);
+    assert_eq!(names(&[], &[("ANCHOR_ADMIN", "ada,bob")], ""), ["ada", "bob"]);
+    assert_eq!(names(&[], &[], "admin = [\"ada\", \"bob\"]\n"), ["ada", "bob"]);
 }
 
 #[test]
@@ -205,6 +219,7 @@ fn a_wrong_value_is_named_with_its_place_and_a_right_one() {
     assert!(address.contains("`listen`") && address.contains("127.0.0.1:3000"), "{address}");
     for (flag, right) in [
         ("--auth=none", "open"),
+        ("--admin= ada", "such as ada"),
         ("--create-rooms=perhaps", "true or false"),
         ("--disk-reserve=lots", "256MiB"),
         ("--disk-reserve=99999999999TiB", "256MiB"),

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use anchor_core::id::UserId;
 use tracing_subscriber::EnvFilter;
 
 /// How a client shows who it is.
@@ -62,6 +63,10 @@ pub(super) fn auth(text: &str) -> Result<AuthMode, String> {
         "open" => Ok(AuthMode::Open),
         _ => Err("the auth mode there is: open (anyone may take any name)".to_owned()),
     }
+}
+
+pub(super) fn user(text: &str) -> Result<UserId, String> {
+    UserId::new(text).map_err(|error| format!("{error}; give the name that the admin takes, such as ada"))
 }
 
 pub(super) fn switch(text: &str) -> Result<bool, String> {
