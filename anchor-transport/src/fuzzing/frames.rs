@@ -1,14 +1,15 @@
 //! Frames of both sides in both encodings.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use anchor_core::code::Code;
-use anchor_core::event::encoding;
+use anchor_core::event::{Body, MENTIONS_MAX, encoding};
 use anchor_core::id::NUMBER_MAX;
-use anchor_core::limits::{FEATURES_MAX, MESSAGE_BYTES_MAX, RESUME_ROOMS_MAX};
+use anchor_core::limits::{FEATURES_MAX, MESSAGE_BYTES_MAX, PROFILES_MAX, RESUME_ROOMS_MAX, TITLE_BYTES_MAX};
 use anchor_core::position::{Mark, Offset};
-use anchor_core::run::{Run, RunParts};
-use anchor_core::session::frame::{ClientFrame, Events, ServerFrame};
+use anchor_core::run::{Contents, Run, RunParts};
+use anchor_core::session::frame::{ClientFrame, Events, ServerFrame, Which};
 use bytes::Bytes;
 
 use crate::codec::{DecodeError, Encoding};
@@ -67,7 +68,11 @@ impl Frame for ClientFrame {
             Self::Resume { rooms, .. } => assert!(rooms.len() <= RESUME_ROOMS_MAX),
             Self::Publish(publish) => {
                 assert!(publish.seq.get() >= 1 && publish.draft.target != Some(Offset::ZERO));
+                check_body(&publish.draft.body);
             }
+            Self::Rooms { which: Which::Public(text), .. } => assert!(text.len() <= TITLE_BYTES_MAX),
+            Self::Thread { root, .. } => assert_ne!(*root, Offset::ZERO),
+            Self::Profiles { users, .. } => assert!(users.len() <= PROFILES_MAX),
             _ => {}
         }
     }
@@ -95,6 +100,7 @@ fn check_events(frame: &Events) {
     for (event, offset) in events.iter().zip(first.0..) {
         assert_eq!(event.offset.0, offset);
         assert!(event.ts <= NUMBER_MAX);
+        event.body.iter().for_each(check_body);
     }
     let (Some(last), Some(before)) = (events.last(), first.0.checked_sub(1)) else { return };
     let mut encoded = Vec::new();
@@ -105,11 +111,21 @@ fn check_events(frame: &Events) {
         before: Mark { offset: Offset(before), ..Mark::START },
         tip: last.mark(),
         events: encoded.into(),
+        contents: Contents::PLAIN,
     });
     let frame = ServerFrame::Events(frame.clone());
     for encoding in Encoding::ALL {
         assert_eq!(encoding.encode_run(&run), encoding.encode_server(&frame), "{encoding:?}");
     }
+}
+
+/// Mentions are few, and somebody's; each user is called once.
+fn check_body(body: &Body) {
+    let Some(mentions) = body.mentions() else { return };
+    let users: BTreeSet<_> = mentions.users.iter().collect();
+    assert!(
+        !mentions.is_empty() && mentions.users.len() <= MENTIONS_MAX && users.len() == mentions.users.len()
+    );
 }
 
 fn check_error(encoding: Encoding, message: &Bytes, error: &DecodeError) {

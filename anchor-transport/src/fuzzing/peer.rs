@@ -45,6 +45,8 @@ pub(super) struct Peer {
     phase: Phase,
     /// What is not answered yet. No two have the same id.
     owed: Vec<Owed>,
+    /// Signals, each of which one error may answer.
+    signals: usize,
     publishes: VecDeque<(ClientId, Seq)>,
     published: usize,
     acked: HashMap<(ClientId, Seq), Offset>,
@@ -77,6 +79,12 @@ enum Answer {
     Unsubscribed(RoomId),
     Page(RoomId),
     RoomList,
+    RoomInfo(RoomId),
+    MemberList(RoomId),
+    ThreadPage(RoomId),
+    ProfileList(Vec<UserId>),
+    Contacts,
+    Done,
     Present(RoomId),
 }
 
@@ -98,6 +106,7 @@ impl Peer {
             heard_at: house.env.now(),
             phase: Phase::New,
             owed: Vec::new(),
+            signals: 0,
             publishes: VecDeque::new(),
             published: 0,
             acked: HashMap::new(),
@@ -209,6 +218,10 @@ impl Peer {
                     None
                 }
             }
+            (Phase::Open(_), Ok(ClientFrame::Signal(_))) => {
+                self.signals += 1;
+                None
+            }
             (Phase::Open(_), frame) => {
                 let owed = owed_for(frame);
                 if owed.id.is_some() && self.owed.iter().any(|other| other.id == owed.id) {
@@ -317,9 +330,46 @@ impl Peer {
                 let answer = self.answered(Some(id));
                 assert!(matches!(answer, Answer::RoomList), "{answer:?}");
             }
+            ServerFrame::RoomInfo { id, room } => {
+                let answer = self.answered(Some(id));
+                assert!(
+                    matches!(&answer, Answer::RoomInfo(asked) if *asked == room.entry.room),
+                    "{answer:?}"
+                );
+            }
+            ServerFrame::MemberList { id, room, .. } => {
+                let answer = self.answered(Some(id));
+                assert!(matches!(&answer, Answer::MemberList(asked) if *asked == room), "{answer:?}");
+            }
+            ServerFrame::ThreadPage(page) => {
+                let answer = self.answered(Some(page.id));
+                assert!(matches!(&answer, Answer::ThreadPage(asked) if *asked == page.room), "{answer:?}");
+            }
+            ServerFrame::ProfileList { id, profiles } => {
+                let Answer::ProfileList(asked) = self.answered(Some(id)) else {
+                    panic!("profiles for {id:?}")
+                };
+                assert!(profiles.iter().map(|(user, _)| user).eq(&asked), "the profiles of others");
+            }
+            ServerFrame::Contacts { id, .. } => {
+                let answer = self.answered(Some(id));
+                assert!(matches!(answer, Answer::Contacts), "{answer:?}");
+            }
+            ServerFrame::Done { id } => {
+                let answer = self.answered(Some(id));
+                assert!(matches!(answer, Answer::Done), "{answer:?}");
+            }
+            // In passing: nobody is owed one.
+            ServerFrame::Profile { .. } | ServerFrame::Signal(_) => {}
+            ServerFrame::Ended { room, .. } => self.readers.end(&room),
             ServerFrame::Present { id, room, .. } => {
                 let answer = self.answered(Some(id));
                 assert!(matches!(&answer, Answer::Present(asked) if *asked == room), "{answer:?}");
+            }
+            // What is wrong with a signal, which has no id.
+            ServerFrame::Error { id: None, code, .. } if code != Code::Unsupported => {
+                assert!(self.signals > 0, "{code:?} for nothing");
+                self.signals -= 1;
             }
             ServerFrame::Error { id, code, .. } => {
                 let answer = self.answered(id);
@@ -426,8 +476,14 @@ fn owed_for(frame: &Result<ClientFrame, Fault>) -> Owed {
         Ok(ClientFrame::Unsubscribe { id, room }) => (*id, Answer::Unsubscribed(room.clone())),
         Ok(ClientFrame::History { id, room, .. }) => (*id, Answer::Page(room.clone())),
         Ok(ClientFrame::Rooms { id, .. }) => (*id, Answer::RoomList),
+        Ok(ClientFrame::Room { id, room }) => (*id, Answer::RoomInfo(room.clone())),
+        Ok(ClientFrame::Members { id, room, .. }) => (*id, Answer::MemberList(room.clone())),
+        Ok(ClientFrame::Thread { id, room, .. }) => (*id, Answer::ThreadPage(room.clone())),
+        Ok(ClientFrame::Profiles { id, users }) => (*id, Answer::ProfileList(users.clone())),
+        Ok(ClientFrame::Contact { id }) => (*id, Answer::Contacts),
+        Ok(ClientFrame::ChangeUser { id, .. }) => (*id, Answer::Done),
         Ok(ClientFrame::Who { id, room }) => (*id, Answer::Present(room.clone())),
-        Ok(ClientFrame::Hello(_) | ClientFrame::Publish(_) | ClientFrame::Beat) => {
+        Ok(ClientFrame::Hello(_) | ClientFrame::Publish(_) | ClientFrame::Beat | ClientFrame::Signal(_)) => {
             unreachable!("told apart before")
         }
     };

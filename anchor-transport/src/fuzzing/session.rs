@@ -11,7 +11,7 @@ use anchor_core::event::{Body, Draft};
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::{Chain, Epoch, Offset, Position};
-use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId};
+use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId, Which};
 use anchor_core::store::{Store as _, StoreExt as _};
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -67,7 +67,12 @@ pub fn session(script: &[u8]) {
             }
             Op::Rooms => {
                 let after = (script.byte() % 2 == 1).then(|| room(&mut script));
-                ClientFrame::Rooms { id: RequestId(number), after, limit: script.byte().into() }
+                ClientFrame::Rooms {
+                    id: RequestId(number),
+                    after,
+                    limit: script.byte().into(),
+                    which: Which::Readable,
+                }
             }
             Op::Who => ClientFrame::Who { id: RequestId(number), room: room(&mut script) },
             Op::Beat => ClientFrame::Beat,
