@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::pages::{Page, Row};
 use crate::shared::{Databases, Shared};
 use crate::tables::{CLIENTS, PAGES, ROOMS};
+use crate::targets::{self, TargetTables};
 use crate::{directory, replay, windows};
 
 /// What [`check`] or [`check_backends`] found.
@@ -34,7 +35,7 @@ pub struct Report {
 }
 
 /// Reads everything that the store in `dir` holds, and verifies it: pages are contiguous from the horizon to the head,
-/// every event is one, its body has its digest and its chain follows. No server may have the directory open; what is
+/// every event is one, its body has its digest and its chain follows, and the index by target has what it says. No server may have the directory open; what is
 /// journalled is moved into the pages first, as every opening may.
 ///
 /// # Errors
@@ -78,12 +79,13 @@ fn look(shared: &Shared) -> Result<Report, BoxError> {
     let transaction = databases.pages.begin_read()?;
     let mut report = Report::default();
     let pages = transaction.open_table(PAGES)?;
+    let targets = TargetTables::open(&transaction)?;
     for entry in transaction.open_table(ROOMS)?.iter()? {
         let (room, value) = entry?;
         report.rooms += 1;
         let look = || -> Result<u64, BoxError> {
             let room = RoomId::new(room.value())?;
-            look_at_room(&pages, &room, &Row::decode(value.value())?)
+            look_at_room(&pages, &targets, &room, &Row::decode(value.value())?)
         };
         match look() {
             Ok(events) => report.events += events,
@@ -102,14 +104,21 @@ fn look(shared: &Shared) -> Result<Report, BoxError> {
 
 fn look_at_room(
     pages: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    targets: &TargetTables,
     room: &RoomId,
     row: &Row,
 ) -> Result<u64, BoxError> {
     let mut at: Option<Mark> = None;
-    let mut events = 0;
+    let (mut events, mut indexed) = (0, 0);
     for entry in pages.range((row.number, 0)..=(row.number, u64::MAX))? {
         let (key, value) = entry?;
         let page = Page::decode(value.value())?;
+        for about in targets::of_page(&page)? {
+            if !targets.has(row.number, &about)? {
+                return Err(format!("the index by target does not have {about:?}").into());
+            }
+            indexed += 1;
+        }
         if page.tip.offset < row.state.horizon {
             continue;
         }
@@ -145,6 +154,9 @@ fn look_at_room(
             return Err(format!("the page at {first} does not end where it says").into());
         }
         at = Some(mark);
+    }
+    if targets.count(row.number)? != (indexed, indexed) {
+        return Err("the index by target has more than the pages".into());
     }
     match at.unwrap_or(row.state.before_horizon) == row.state.head {
         true => Ok(events),

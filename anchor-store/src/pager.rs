@@ -18,6 +18,7 @@ use crate::options::REMOVED_PAGES;
 use crate::pages::{Filling, Page, Row};
 use crate::shared::{Cut, Shared};
 use crate::tables::{APPLIED, CLIENTS, META, PAGES, ROOM_NUMBERS, ROOMS, TRIMMING, read_number};
+use crate::targets::{self, TargetRows};
 use crate::windows;
 use crate::writer::Step;
 
@@ -124,6 +125,7 @@ fn write_rooms(
             pages.write(change)?;
         }
     }
+    write_targets(transaction, &changed)?;
     changed.sort_by(|a, b| a.room.cmp(&b.room));
     let mut out = Encoder::default();
     for change in &changed {
@@ -206,6 +208,17 @@ impl Pages<'_> {
     }
 }
 
+/// Adds what the moved events are about to the index by target.
+fn write_targets(transaction: &WriteTransaction, changed: &[Changed<'_>]) -> Result<(), BoxError> {
+    let mut rows = TargetRows::new(transaction);
+    for change in changed {
+        for (_, about) in targets::of_runs(change.runs.iter().map(|stored| &stored.run))? {
+            rows.add(change.row.number, &about)?;
+        }
+    }
+    Ok(())
+}
+
 fn write_windows(transaction: &WriteTransaction, cut: &Cut) -> Result<(), BoxError> {
     let mut clients = transaction.open_table(CLIENTS)?;
     let mut sorted: Vec<_> =
@@ -237,6 +250,7 @@ fn remove_trimmed(shared: &Shared) -> Result<bool, BoxError> {
     {
         let mut trimming = transaction.open_table(TRIMMING)?;
         let mut pages = transaction.open_table(PAGES)?;
+        let mut rows = TargetRows::new(&transaction);
         let mut left = REMOVED_PAGES;
         while left > 0 {
             let Some((number, horizon)) =
@@ -247,8 +261,10 @@ fn remove_trimmed(shared: &Shared) -> Result<bool, BoxError> {
             let mut below = Vec::new();
             for entry in pages.range((number, 0)..=(number, horizon))?.take(left) {
                 let (key, value) = entry?;
-                if Page::decode(value.value())?.tip.offset.0 < horizon {
+                let page = Page::decode(value.value())?;
+                if page.tip.offset.0 < horizon {
                     below.push(key.value());
+                    rows.remove(number, &targets::of_page(&page)?)?;
                 }
             }
             for key in &below {

@@ -27,8 +27,8 @@ use crate::visible::LiveRoom;
 /// Looks at the logs of a store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look<'s> {
-    shared: &'s Shared,
-    reach: Reach,
+    pub(crate) shared: &'s Shared,
+    pub(crate) reach: Reach,
 }
 
 /// How far a look goes.
@@ -336,7 +336,7 @@ impl Look<'_> {
         Ok(Some(joined))
     }
 
-    fn snapshot(&self) -> Result<Arc<Snapshot>, BoxError> {
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, BoxError> {
         self.reach_disk()?;
         self.shared.snapshot()
     }

@@ -11,12 +11,14 @@ use redb::{ReadOnlyTable, ReadableDatabase};
 
 use crate::shared::Databases;
 use crate::tables::{CLIENTS, PAGES, ROOMS};
+use crate::targets::TargetTables;
 
 /// One moment of the pages.
 pub(crate) struct Snapshot {
     pub(crate) pages: ReadOnlyTable<(u64, u64), &'static [u8]>,
     pub(crate) rooms: ReadOnlyTable<&'static str, &'static [u8]>,
     pub(crate) clients: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    pub(crate) targets: TargetTables,
     /// Goes last: the databases are closed once nobody reads.
     _databases: Arc<Databases>,
 }
@@ -37,6 +39,7 @@ impl Snapshots {
             pages: transaction.open_table(PAGES)?,
             rooms: transaction.open_table(ROOMS)?,
             clients: transaction.open_table(CLIENTS)?,
+            targets: TargetTables::open(&transaction)?,
             _databases: databases,
         });
         *newest = Some(Arc::clone(&snapshot));

@@ -31,6 +31,14 @@ pub(crate) const ROOMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(crate) const CLIENTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("clients");
 /// Pages: room number → horizon, for rooms that still have pages below it.
 pub(crate) const TRIMMING: TableDefinition<'_, u64, u64> = TableDefinition::new("trimming");
+/// Pages: (room number, target, offset) → what the event at `offset` changes of `target`.
+pub(crate) const AMENDMENTS: TableDefinition<'_, (u64, u64, u64), &[u8]> = TableDefinition::new("amendments");
+/// Pages: those of them that are edits and redactions, once more.
+pub(crate) const EDITS: TableDefinition<'_, (u64, u64, u64), &[u8]> = TableDefinition::new("edits");
+/// Pages: (room number, root, offset), for the reply at `offset`.
+pub(crate) const REPLIES: TableDefinition<'_, (u64, u64, u64), ()> = TableDefinition::new("replies");
+/// Pages: (room number, root) → replies in the pages, and the newest of them.
+pub(crate) const THREADS: TableDefinition<'_, (u64, u64), (u64, u64)> = TableDefinition::new("threads");
 
 /// Key of `meta`: the newest commit that the pages hold.
 pub(crate) const APPLIED: &str = "applied";
@@ -86,6 +94,10 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
                 drop(transaction.open_table(ROOMS)?);
                 drop(transaction.open_table(CLIENTS)?);
                 drop(transaction.open_table(TRIMMING)?);
+                drop(transaction.open_table(AMENDMENTS)?);
+                drop(transaction.open_table(EDITS)?);
+                drop(transaction.open_table(REPLIES)?);
+                drop(transaction.open_table(THREADS)?);
             }
         }
     }

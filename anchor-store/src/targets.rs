@@ -1,101 +1,129 @@
-//! What events say about other events: amendments, threads, replies.
+//! The index by target: which events are about which others, so that nobody reads a log to find out.
+//!
+//! An event with a target is in it from its commit on: in memory until a page step has moved it ([`Unpaged`]), then in rows
+//! beside the pages ([`rows`]), which leave with the page that holds the event. [`look`] answers from both. Runs without
+//! such events are never decoded for it.
 
-use std::collections::BTreeMap;
+mod look;
+mod rows;
 
-use anchor_core::error::BoxError;
-use anchor_core::event::{Event, EventKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use anchor_core::event::{Event, EventKind, encoding};
 use anchor_core::id::RoomId;
-use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
+use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::Offset;
-use anchor_core::room::{Amendment, Thread};
-use anchor_core::run::Contents;
-use anchor_core::store::{Direction, Read};
+use anchor_core::room::Amendment;
+use anchor_core::run::{Contents, Run};
 
-use crate::reader::Look;
+pub(crate) use self::rows::{TargetRows, TargetTables};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::rows::{decode, encode};
+use crate::pages::Page;
 
-impl Look<'_> {
-    /// See [`anchor_core::store::Store::amendments`].
-    pub(crate) fn amendments(
-        &self,
-        room: &RoomId,
-        targets: (Offset, Offset),
-        limit: usize,
-    ) -> Result<Vec<Amendment>, BoxError> {
-        let mut amendments = Vec::new();
-        self.about(room, targets, |event| {
-            if event.kind != EventKind::MESSAGE {
-                amendments.extend(Amendment::of(event));
-            }
-        })?;
-        amendments.sort_by_key(|amendment| (amendment.target, amendment.offset));
-        amendments.truncate(limit);
-        Ok(amendments)
-    }
+/// What one event says about another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// It changes something of it.
+    Amendment(Amendment),
+    /// It replies to it.
+    Reply { root: Offset, offset: Offset },
+}
 
-    /// See [`anchor_core::store::Store::threads`].
-    pub(crate) fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, BoxError> {
-        let mut threads: BTreeMap<Offset, Thread> = BTreeMap::new();
-        self.about(room, roots, |event| {
-            if let (EventKind::MESSAGE, Some(root)) = (event.kind, event.target) {
-                let thread = threads.entry(root).or_insert(Thread { root, replies: 0, last: event.offset });
-                thread.replies += 1;
-                thread.last = event.offset;
-            }
-        })?;
-        Ok(threads.into_values().collect())
-    }
-
-    /// See [`anchor_core::store::Store::replies`].
-    pub(crate) fn replies(
-        &self,
-        room: &RoomId,
-        root: Offset,
-        from: Direction,
-        limit: usize,
-    ) -> Result<Vec<Offset>, BoxError> {
-        let mut replies = Vec::new();
-        self.about(room, (root, root), |event| {
-            let is_within = match from {
-                Direction::After(offset) => event.offset > offset,
-                Direction::Before(offset) => event.offset < offset,
-            };
-            if event.kind == EventKind::MESSAGE && is_within {
-                replies.push(event.offset);
-            }
-        })?;
-        match from {
-            Direction::After(_) => replies.truncate(limit),
-            Direction::Before(_) => drop(replies.drain(..replies.len().saturating_sub(limit))),
-        }
-        Ok(replies)
-    }
-
-    /// Shows the events that are about one of the events from `first` to `last`, in the order of the log.
-    fn about(
-        &self,
-        room: &RoomId,
-        (first, last): (Offset, Offset),
-        mut show: impl FnMut(&Event),
-    ) -> Result<(), BoxError> {
-        let Some(state) = self.room_state(room)? else { return Ok(()) };
-        // An event is about an earlier one.
-        let mut after = first.max(state.horizon.previous());
-        loop {
-            let from = Direction::After(after);
-            let read =
-                Read { room: room.clone(), from, events_max: RUN_EVENTS_MAX, bytes_max: RUN_BYTES_MAX };
-            let runs = self.read(&read)?;
-            let Some(newest) = runs.last() else { return Ok(()) };
-            for run in runs.iter().filter(|run| run.contents().has(Contents::TARGETED)) {
-                for event in run.events() {
-                    let event = event?;
-                    let is_about = event.target.is_some_and(|target| (first..=last).contains(&target));
-                    if is_about && event.offset > after {
-                        show(&event);
-                    }
-                }
-            }
-            after = newest.last();
+impl About {
+    fn of(event: &Event) -> Option<Self> {
+        match (event.kind, event.target) {
+            (EventKind::MESSAGE, Some(root)) => Some(Self::Reply { root, offset: event.offset }),
+            _ => Amendment::of(event).map(Self::Amendment),
         }
     }
 }
+
+/// What the events of some runs are about, with their rooms; those that are about nothing are left out.
+pub(crate) fn of_runs<'a>(
+    runs: impl Iterator<Item = &'a Run>,
+) -> Result<Vec<(&'a RoomId, Vec<About>)>, Malformed> {
+    let targeted = runs.filter(|run| run.contents().has(Contents::TARGETED));
+    targeted.map(|run| Ok((run.room(), of_events(Reader::new(run.encoded()))?))).collect()
+}
+
+/// What the events of a page are about.
+pub(crate) fn of_page(page: &Page<'_>) -> Result<Vec<About>, Malformed> {
+    match page.contents.has(Contents::TARGETED) {
+        true => of_events(Reader::from_slice(page.events)),
+        false => Ok(Vec::new()),
+    }
+}
+
+fn of_events(mut reader: Reader<'_>) -> Result<Vec<About>, Malformed> {
+    let mut about = Vec::new();
+    while !reader.is_empty() {
+        about.extend(About::of(&encoding::read(&mut reader)?));
+    }
+    Ok(about)
+}
+
+/// True for what says which body a message has: edits and its redaction. They have rows of their own, so that whoever
+/// decides an edit need not go through reactions, of which there may be any number.
+pub(crate) const fn is_edit(kind: EventKind) -> bool {
+    matches!(kind, EventKind::EDIT | EventKind::REDACTION)
+}
+
+/// The part of the index that is not in the pages, of one room.
+#[derive(Debug, Default)]
+pub(crate) struct Unpaged {
+    /// By target, then by their own offsets.
+    amendments: BTreeMap<(Offset, Offset), Amendment>,
+    /// The keys of those among them that are edits or redactions.
+    edits: BTreeSet<(Offset, Offset)>,
+    /// By root, then by their own offsets.
+    replies: BTreeSet<(Offset, Offset)>,
+}
+
+impl Unpaged {
+    pub(crate) fn add(&mut self, about: About) {
+        match about {
+            About::Amendment(amendment) => {
+                let key = (amendment.target, amendment.offset);
+                if is_edit(amendment.kind) {
+                    self.edits.insert(key);
+                }
+                self.amendments.insert(key, amendment);
+            }
+            About::Reply { root, offset } => drop(self.replies.insert((root, offset))),
+        }
+    }
+
+    /// Lets go of events up to `paged`, which the pages hold.
+    pub(crate) fn forget(&mut self, paged: Offset) {
+        self.amendments.retain(|(_, offset), _| *offset > paged);
+        self.edits.retain(|(_, offset)| *offset > paged);
+        self.replies.retain(|(_, offset)| *offset > paged);
+    }
+
+    /// What is said about the events from `first` to `last`.
+    fn amendments(&self, targets: (Offset, Offset)) -> impl Iterator<Item = &Amendment> {
+        let keys = keys(targets);
+        keys.into_iter().flat_map(|keys| self.amendments.range(keys)).map(|(_, amendment)| amendment)
+    }
+
+    /// The edits of the event at `target`, and its redaction.
+    fn edits(&self, target: Offset) -> impl Iterator<Item = &Amendment> {
+        let keys = keys((target, target)).into_iter().flat_map(|keys| self.edits.range(keys));
+        keys.filter_map(|key| self.amendments.get(key))
+    }
+
+    /// The roots from `first` to `last` with their replies.
+    fn replies(&self, roots: (Offset, Offset)) -> impl DoubleEndedIterator<Item = (Offset, Offset)> {
+        keys(roots).into_iter().flat_map(|keys| self.replies.range(keys)).copied()
+    }
+}
+
+/// All keys of the targets from `first` to `last`; none if there is no such target.
+fn keys((first, last): (Offset, Offset)) -> Option<RangeInclusive<(Offset, Offset)>> {
+    (first <= last).then_some((first, Offset::ZERO)..=(last, Offset(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests;

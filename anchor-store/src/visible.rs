@@ -14,6 +14,7 @@ use anchor_core::store::{EpochStart, RoomState};
 
 use crate::hash::{Map, Seed};
 use crate::journal::{Commit, Stored, Trimmed};
+use crate::targets::{About, Unpaged};
 
 /// The rooms of which something is not in the pages.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct LiveRoom {
     pub(crate) number: Option<u64>,
     /// Runs with the numbers of their commits.
     pub(crate) unpaged: VecDeque<(u64, Run)>,
+    /// What their events are about.
+    pub(crate) targets: Unpaged,
     /// Where readers begin to join unpaged runs: each begins a group that one run could hold. So those who ask from different
     /// places are given the same.
     groups: VecDeque<Group>,
@@ -112,6 +115,15 @@ impl Visible {
         Ok(grown)
     }
 
+    /// Notes what the events of a commit are about that was just made visible.
+    pub(crate) fn index<'a>(&mut self, about: impl IntoIterator<Item = (&'a RoomId, Vec<About>)>) {
+        for (room, about) in about {
+            if let Some(room) = self.rooms.get_mut(room) {
+                about.into_iter().for_each(|about| room.targets.add(about));
+            }
+        }
+    }
+
     fn room<E>(
         &mut self,
         id: &RoomId,
@@ -135,8 +147,8 @@ impl Visible {
                 (state, 0, None)
             }
         };
-        let (unpaged, groups) = Default::default();
-        Ok(free.insert(LiveRoom { state, ts, number, unpaged, groups, changed: 0, grown: 0 }))
+        let (unpaged, targets, groups) = Default::default();
+        Ok(free.insert(LiveRoom { state, ts, number, unpaged, targets, groups, changed: 0, grown: 0 }))
     }
 
     /// Lets go of what the pages hold up to commit `applied` of the given rooms.
@@ -150,7 +162,9 @@ impl Visible {
             }
             room.number = Some(number);
             let paged = room.unpaged.iter().take_while(|(commit, _)| *commit <= applied).count();
-            room.unpaged.drain(..paged);
+            if let Some((_, newest)) = room.unpaged.drain(..paged).next_back() {
+                room.targets.forget(newest.last());
+            }
             room.regroup();
         }
     }

@@ -39,7 +39,7 @@ use crate::reader::Reach;
 use crate::sessions::{Sessions, Standing};
 use crate::shared::{Cut, Shared};
 use crate::tables::COMMITS;
-use crate::windows;
+use crate::{targets, windows};
 
 /// The writer's own state.
 #[derive(Debug)]
@@ -381,7 +381,13 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
         let row = rows.remove(room).map_or_else(|| shared.row(room, Reach::Disk), Ok)?;
         Ok(row.map(|row| (row.state.clone(), row.ts, row.number)))
     };
-    let grown = shared.visible_mut().add(number, commit, since, known)?;
+    let about = targets::of_runs(commit.runs.iter().map(|stored| &stored.run))?;
+    let grown = {
+        let mut visible = shared.visible_mut();
+        let grown = visible.add(number, commit, since, known)?;
+        visible.index(about);
+        grown
+    };
     if let Some(observer) = shared.observer()
         && !commit.runs.is_empty()
     {

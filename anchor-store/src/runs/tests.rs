@@ -2,7 +2,7 @@
 
 use anchor_core::id::RoomId;
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal};
-use anchor_core::run::{Run, RunParts};
+use anchor_core::run::{Contents, Run, RunParts};
 use bytes::Bytes;
 
 use super::Runs;
@@ -18,6 +18,7 @@ fn run(first: u64, bytes: usize) -> Run {
         before,
         tip,
         events: Bytes::from(vec![0; bytes]),
+        contents: Contents::PLAIN,
     })
 }
 

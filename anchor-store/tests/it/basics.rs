@@ -146,7 +146,7 @@ async fn reads_locates_and_lists_give_the_same_from_memory_and_from_pages() {
         }
         assert_eq!(store.rooms(None, 2).await.unwrap().len(), 2);
         let rest = store.rooms(Some(&rooms[0]), 10).await.unwrap();
-        assert_eq!(rest.iter().map(|(room, _)| room.clone()).collect::<Vec<_>>(), rooms[1..]);
+        assert_eq!(rest.iter().map(|stored| stored.room.clone()).collect::<Vec<_>>(), rooms[1..]);
         let heads = store.heads(&[rooms[2].clone(), room("none")]).await.unwrap();
         assert_eq!(heads[0].unwrap().1.offset, Offset(100));
         assert_eq!(heads[1], None);

@@ -93,6 +93,6 @@ async fn ten_thousand_clients_are_remembered_although_few_are_cached() {
     }
     let rooms = store.rooms(None, usize::MAX).await.unwrap();
     assert_eq!(rooms.len(), 1_000);
-    assert!(rooms.iter().all(|(_, state)| state.head.offset.0 == 10));
+    assert!(rooms.iter().all(|stored| stored.state.head.offset.0 == 10));
     assert_eq!(store.read_all(&room_of(0)).await.unwrap().len(), 10);
 }

@@ -95,7 +95,7 @@ fn read(store: &RedbStore) -> Result<Vec<(RoomId, RoomState, Vec<Event>)>, Store
     let rooms = block_on(store.rooms(None, 100))?;
     rooms
         .into_iter()
-        .map(|(room, state)| Ok((room.clone(), state, block_on(store.read_all(&room))?)))
+        .map(|stored| Ok((stored.room.clone(), stored.state, block_on(store.read_all(&stored.room))?)))
         .collect()
 }
 

@@ -20,3 +20,4 @@ mod regressions;
 mod sabotage;
 mod slow;
 mod support;
+mod targets;

@@ -30,6 +30,7 @@ pub(crate) fn publish(client: &ClientKey, seq: u64, room: &RoomId, text: &str) -
         room: room.clone(),
         draft: Draft::message(text),
         verdict: Verdict::Append { room: MissingRoom::Create },
+        grounds: None,
     }
 }
 

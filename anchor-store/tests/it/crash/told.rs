@@ -6,7 +6,7 @@ use anchor_core::code::Code;
 use anchor_core::id::{RoomId, Seq};
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::{Ack, Outcome, Publish};
-use anchor_core::store::{EpochStart, Place, Store, StoreExt};
+use anchor_core::store::{EpochStart, Place, Store, StoreExt, StoredRoom};
 use anchor_store::RedbStore;
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -124,7 +124,7 @@ impl Told {
     pub(crate) fn check(&mut self, store: &RedbStore) {
         let rooms = block_on(store.rooms(None, 100)).unwrap();
         let mut found = BTreeMap::new();
-        for (room, state) in &rooms {
+        for StoredRoom { room, state, .. } in &rooms {
             let events = block_on(store.read_all(room)).unwrap();
             let mut expected = state.horizon;
             for event in &events {
@@ -157,7 +157,7 @@ impl Told {
         for (key, handed) in &self.handed {
             if let Some(Outcome::Acked(ack)) = &handed.outcome {
                 let horizon =
-                    rooms.iter().find(|(room, _)| *room == ack.room).map(|(_, state)| state.horizon);
+                    rooms.iter().find(|stored| stored.room == ack.room).map(|stored| stored.state.horizon);
                 let is_trimmed = horizon.is_some_and(|horizon| ack.mark.offset < horizon);
                 assert!(
                     is_trimmed || found.contains_key(key),
@@ -166,7 +166,7 @@ impl Told {
             }
         }
         for (room, mark) in &self.shown {
-            let state = rooms.iter().find(|(found, _)| found == room).map(|(_, state)| state);
+            let state = rooms.iter().find(|stored| stored.room == *room).map(|stored| &stored.state);
             let is_trimmed = state.is_some_and(|state| mark.offset < state.before_horizon.offset);
             let found = block_on(store.locate(room, Place::Offset(mark.offset))).unwrap();
             assert!(
@@ -257,7 +257,7 @@ impl Told {
 
     fn note_epochs(&mut self, store: &RedbStore) {
         let rooms = block_on(store.rooms(None, 100)).unwrap();
-        self.epochs = rooms.into_iter().map(|(room, state)| (room, state.epochs)).collect();
+        self.epochs = rooms.into_iter().map(|stored| (stored.room, stored.state.epochs)).collect();
     }
 
     fn hand_over(&mut self, line: &Line) {
