@@ -26,14 +26,22 @@
 pub mod append;
 mod author;
 pub mod check;
+mod club;
+pub mod decided;
+pub mod deletion;
 mod grounds;
+pub mod index;
+pub mod members;
 pub mod read;
+pub mod redaction;
 pub mod reopen;
 pub mod repeat;
 pub mod restore;
 pub mod rooms;
+pub mod rules;
 pub mod sessions;
 pub mod trim;
+pub mod users;
 pub mod visible;
 
 use async_trait::async_trait;
@@ -76,11 +84,25 @@ pub async fn test_all(factory: &impl Factory) {
     read::test_all(factory).await;
     rooms::test_all(factory).await;
     trim::test_all(factory).await;
+    rules::test_all(factory).await;
+    members::test_all(factory).await;
+    deletion::test_all(factory).await;
+    redaction::test_all(factory).await;
+    index::test_all(factory).await;
+    users::test_all(factory).await;
+    decided::test_all(factory).await;
 }
 
 /// Every rule about what is there after the store was opened anew.
 pub async fn test_reopen(factory: &impl Reopen) {
     reopen::test_all(factory).await;
+    rules::test_reopen(factory).await;
+    members::test_reopen(factory).await;
+    deletion::test_reopen(factory).await;
+    redaction::test_reopen(factory).await;
+    index::test_reopen(factory).await;
+    users::test_reopen(factory).await;
+    decided::test_reopen(factory).await;
 }
 
 /// Every rule about what is there after a backup was restored.

@@ -12,6 +12,7 @@ use anchor_core::memory::MemoryStore;
 use anchor_core::publish::Outcome;
 use anchor_core::run::Run;
 use anchor_core::store::{CommitObserver, Readiness, Store, StoreError};
+use anchor_core::user::{Direct, UserChange, UserRow};
 use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::join;
@@ -69,6 +70,26 @@ fn a_session_opens_behind_what_is_held() {
         let ((), (before, late)) = join(opening, releasing).await;
         assert_eq!(ack_of(before).seq.get(), 1);
         assert_eq!(late, Outcome::Fenced);
+    });
+}
+
+#[test]
+fn a_user_changes_behind_what_is_held_and_so_does_a_question_after_a_seq_wait() {
+    block_on(async {
+        let store = SlowStore::new(memory());
+        let room = room("a");
+        let mut ada = Author::open(&store, "ada", 1).await;
+        store.hold();
+        let handed_over = store.append(vec![ada.message(&room, "text")]);
+        let mut change = Box::pin(store.change_user(ada.user(), UserChange::Direct(Direct::Nobody)));
+        assert!((&mut change).now_or_never().is_none());
+        let mut question = Box::pin(store.is_decided(ada.key(), anchor_core::id::Seq::FIRST));
+        assert!((&mut question).now_or_never().is_none());
+        assert_eq!(store.user(ada.user()).await.unwrap(), UserRow::default());
+        store.release_all();
+        assert!(handed_over.await.is_ok());
+        assert_eq!(change.await.unwrap().unwrap().contact.direct, Direct::Nobody);
+        assert!(question.await.unwrap(), "what was handed over before is decided");
     });
 }
 
@@ -134,6 +155,8 @@ fn a_failure_is_final_for_everything_but_reading() {
                 assert!(matches!(error, StoreError::Failed { .. }));
             }
             let error = store.open_client(ada.key(), anchor_core::id::Seq::FIRST).await.unwrap_err();
+            assert!(matches!(error, StoreError::Failed { .. }));
+            let error = store.change_user(ada.user(), UserChange::Direct(Direct::Nobody)).await.unwrap_err();
             assert!(matches!(error, StoreError::Failed { .. }));
             assert_eq!(store.readiness(), Readiness::Failed);
             assert_eq!(mourner.0.load(Ordering::Relaxed), 1, "the observer is told once");

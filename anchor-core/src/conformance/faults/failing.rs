@@ -317,6 +317,9 @@ impl<S: Store> Store for FailingStore<S> {
         user: &UserId,
         change: UserChange,
     ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        if self.state().failed {
+            return Err(failed());
+        }
         self.here()?.change_user(user, change).await
     }
 

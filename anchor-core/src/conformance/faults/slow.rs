@@ -1,7 +1,8 @@
 //! A store whose appends are held until the test lets them go.
 //!
-//! What is held stands in one line, in the order of the calls; a session that opens stands in it, too, behind what was
-//! handed over before. Nothing of a held append has reached the store inside, so nothing of it can be seen.
+//! What is held stands in one line, in the order of the calls; a session that opens, a user who changes and a question
+//! after what is decided stand in it, too, behind what was handed over before. Nothing of a held append has reached the
+//! store inside, so nothing of it can be seen.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,14 +35,14 @@ struct Line<S: Store> {
     holding: bool,
     /// Held appends that may pass although the line is held.
     released: usize,
-    /// A session is being opened inside; nothing passes it.
-    opening: bool,
+    /// Something else than an append has its turn inside; nothing passes it.
+    busy: bool,
     waiting: VecDeque<Step<S>>,
 }
 
 enum Step<S: Store> {
     Append(Vec<Publish>, oneshot::Sender<Appending>),
-    Open(oneshot::Sender<Opening<S>>),
+    Other(oneshot::Sender<Turn<S>>),
 }
 
 type Appending = BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
@@ -87,6 +88,18 @@ impl<S: Store> SlowStore<S> {
     pub fn inner(&self) -> &S {
         &self.0.inner
     }
+
+    /// Waits behind everything that stands in the line now.
+    async fn turn(&self) -> Result<Turn<S>, StoreError> {
+        let turn = {
+            let mut line = self.0.line();
+            let (reply, turn) = oneshot::channel();
+            line.waiting.push_back(Step::Other(reply));
+            self.0.advance(&mut line);
+            turn
+        };
+        turn.await.map_err(|_| StoreError::Closed)
+    }
 }
 
 impl<S: Store> Shared<S> {
@@ -96,10 +109,10 @@ impl<S: Store> Shared<S> {
 
     /// Hands over what stands at the front of the line, as far as it may go.
     fn advance(self: &Arc<Self>, line: &mut Line<S>) {
-        while !line.opening {
+        while !line.busy {
             let passes = match line.waiting.front() {
                 Some(Step::Append(..)) => !line.holding || line.released > 0,
-                Some(Step::Open(_)) => true,
+                Some(Step::Other(_)) => true,
                 None => false,
             };
             if !passes {
@@ -111,11 +124,11 @@ impl<S: Store> Shared<S> {
                     line.released = line.released.saturating_sub(1);
                     drop(reply.send(self.inner.append(batch)));
                 }
-                Some(Step::Open(reply)) => {
-                    line.opening = true;
-                    if let Err(mut unwanted) = reply.send(Opening(Some(Arc::clone(self)))) {
+                Some(Step::Other(reply)) => {
+                    line.busy = true;
+                    if let Err(mut unwanted) = reply.send(Turn(Some(Arc::clone(self)))) {
                         unwanted.0 = None;
-                        line.opening = false;
+                        line.busy = false;
                     }
                 }
                 None => {}
@@ -129,7 +142,7 @@ impl<S: Store> Shared<S> {
 
 impl<S: Store> Line<S> {
     const fn new() -> Self {
-        Self { holding: false, released: 0, opening: false, waiting: VecDeque::new() }
+        Self { holding: false, released: 0, busy: false, waiting: VecDeque::new() }
     }
 
     fn held(&self) -> usize {
@@ -137,14 +150,14 @@ impl<S: Store> Line<S> {
     }
 }
 
-/// The turn of a session that opens; lets the line go on when it is dropped, be the session open or given up.
-struct Opening<S: Store>(Option<Arc<Shared<S>>>);
+/// The turn of something else than an append; lets the line go on when it is dropped, be it done or given up.
+struct Turn<S: Store>(Option<Arc<Shared<S>>>);
 
-impl<S: Store> Drop for Opening<S> {
+impl<S: Store> Drop for Turn<S> {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take() {
             let mut line = shared.line();
-            line.opening = false;
+            line.busy = false;
             shared.advance(&mut line);
         }
     }
@@ -162,17 +175,8 @@ impl<S: Store> Store for SlowStore<S> {
     }
 
     async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
-        let turn = {
-            let mut line = self.0.line();
-            let (reply, turn) = oneshot::channel();
-            line.waiting.push_back(Step::Open(reply));
-            self.0.advance(&mut line);
-            turn
-        };
-        let opening = turn.await.map_err(|_| StoreError::Closed)?;
-        let state = self.0.inner.open_client(client, waits).await;
-        drop(opening);
-        state
+        let _turn = self.turn().await?;
+        self.0.inner.open_client(client, waits).await
     }
 
     fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
@@ -262,10 +266,12 @@ impl<S: Store> Store for SlowStore<S> {
         user: &UserId,
         change: UserChange,
     ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
+        let _turn = self.turn().await?;
         self.0.inner.change_user(user, change).await
     }
 
     async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
+        let _turn = self.turn().await?;
         self.0.inner.is_decided(client, seq).await
     }
 
