@@ -131,3 +131,7 @@ pub const SIGNAL_BYTES_MAX: usize = 4 * 1024;
 
 /// How often rooms are looked at for events that retention takes. Source: chosen.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
+
+/// How long a hook may take for one publish, unless the host says otherwise. Beyond it: the hook has failed. Source: chosen;
+/// a question to another service, and below what a person waits for.
+pub const HOOK_WITHIN: Duration = Duration::from_secs(5);

@@ -4,12 +4,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::hook::{Hook, HookFailure, Hooked};
 use super::sessions::Sessions;
 use super::tails::Tails;
 use super::{Anchor, Ear, Engine, failure};
 use crate::bus::{Bus, BusListener, LocalBus};
 use crate::environment::Environment;
-use crate::limits::HEARTBEAT;
+use crate::limits::{HEARTBEAT, HOOK_WITHIN};
 use crate::publish::MissingRoom;
 use crate::store::{CommitObserver, Store};
 
@@ -21,12 +22,23 @@ pub struct AnchorBuilder {
     bus: Arc<dyn Bus>,
     missing_room: MissingRoom,
     heartbeat: Duration,
+    hook: Option<Arc<dyn Hook>>,
+    hook_within: Duration,
+    hook_failure: HookFailure,
 }
 
 impl AnchorBuilder {
     pub(crate) fn new(store: Arc<dyn Store>, env: Arc<dyn Environment>) -> Self {
-        let missing_room = MissingRoom::Create;
-        Self { store, env, bus: LocalBus.into(), missing_room, heartbeat: HEARTBEAT }
+        Self {
+            store,
+            env,
+            bus: LocalBus.into(),
+            missing_room: MissingRoom::Create,
+            heartbeat: HEARTBEAT,
+            hook: None,
+            hook_within: HOOK_WITHIN,
+            hook_failure: HookFailure::default(),
+        }
     }
 
     /// Tells other nodes over `bus`. Default: this process is the only node.
@@ -50,10 +62,32 @@ impl AnchorBuilder {
         self
     }
 
+    /// Has `hook` rule on every publish before it is appended. Default: the rules of the rooms alone decide.
+    #[must_use]
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// How long the hook may take for one publish. Default: [`HOOK_WITHIN`].
+    #[must_use]
+    pub const fn hook_within(mut self, within: Duration) -> Self {
+        self.hook_within = within;
+        self
+    }
+
+    /// What becomes of a publish about which the hook could not rule. Default: it is refused.
+    #[must_use]
+    pub const fn hook_failure(mut self, failure: HookFailure) -> Self {
+        self.hook_failure = failure;
+        self
+    }
+
     /// The engine. It observes the store's commits from here on.
     #[must_use]
     pub fn build(self) -> Anchor {
-        let Self { store, env, bus, missing_room, heartbeat } = self;
+        let Self { store, env, bus, missing_room, heartbeat, hook, hook_within, hook_failure } = self;
+        let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
         let (tails, sessions) = (Tails::new(bus.clone()), Sessions::default());
         let (sender, failed) = failure();
         let ear = Arc::new(Ear {
@@ -74,6 +108,7 @@ impl AnchorBuilder {
             env,
             missing_room,
             heartbeat,
+            hooked,
             tails,
             sessions,
             heads_known_at,

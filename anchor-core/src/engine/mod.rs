@@ -11,6 +11,7 @@
 mod builder;
 mod feed;
 mod history;
+mod hook;
 mod joins;
 mod line;
 mod mailbox;
@@ -31,6 +32,8 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 
 pub use self::builder::AnchorBuilder;
 pub use self::feed::{Feed, Step};
+use self::hook::Hooked;
+pub use self::hook::{Hook, HookFailure, Proposal, Ruling};
 pub use self::mailbox::{Mailbox, Notice, Post, Slot, Watcher};
 pub use self::open::{Opened, Verified};
 pub(crate) use self::prepare::decided_before;
@@ -60,6 +63,7 @@ struct Engine {
     env: Arc<dyn Environment>,
     missing_room: MissingRoom,
     heartbeat: Duration,
+    hooked: Option<Hooked>,
     tails: Tails,
     sessions: Sessions,
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
@@ -294,4 +298,4 @@ fn failure() -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
-//! What is found out about a publish before it is handed to the store: the event that it is about.
+//! What is found out about a publish before it is handed to the store: the event that it is about, and what the host says.
 
 use super::Anchor;
+use super::hook::Proposal;
 use crate::code::Code;
 use crate::event::EventKind;
 use crate::id::RoomId;
@@ -12,13 +13,13 @@ use crate::store::{Direction, Read, StoreError};
 impl Anchor {
     /// True if the host is asked about every publish.
     #[must_use]
-    pub const fn is_moderated(&self) -> bool {
-        false
+    pub fn is_moderated(&self) -> bool {
+        self.0.hooked.is_some()
     }
 
     /// True if `publish` must pass [`Anchor::prepare`] before it is handed over, unless the window answers it.
     #[must_use]
-    pub const fn must_prepare(&self, publish: &Publish) -> bool {
+    pub fn must_prepare(&self, publish: &Publish) -> bool {
         self.is_moderated() || publish.draft.target.is_some()
     }
 
@@ -39,6 +40,23 @@ impl Anchor {
             && let Some(target) = self.target(&publish.room, offset).await?
         {
             grounds(&mut publish).target = Some(target);
+        }
+        if let Some(hooked) = &self.0.hooked {
+            let known = publish.grounds.as_deref();
+            let proposal = Proposal {
+                user: &publish.client.user,
+                client: publish.client.tag(),
+                seq: publish.seq,
+                admin: known.is_some_and(|grounds| grounds.admin),
+                room: &publish.room,
+                draft: &publish.draft,
+                target: known.and_then(|grounds| grounds.target.as_ref()),
+            };
+            match hooked.rule(&*self.0.env, proposal).await {
+                Ok(None) => {}
+                Ok(Some(body)) => grounds(&mut publish).body = Some(body),
+                Err(refusal) => publish.verdict = Verdict::Refuse(refusal),
+            }
         }
         Ok(publish)
     }

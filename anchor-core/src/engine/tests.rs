@@ -1,5 +1,6 @@
 //! Tails, tail by tail; and the engine as a program uses it that embeds the library.
 
+pub(crate) mod censor;
 mod embedded;
 mod tails;
 mod threads;

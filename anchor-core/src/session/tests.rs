@@ -2,6 +2,7 @@
 
 mod delivering;
 mod failing;
+mod moderating;
 mod opening;
 mod peer;
 mod preparing;

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
 use crate::conformance::environment::TestEnvironment;
-use crate::engine::Anchor;
+use crate::engine::{Anchor, AnchorBuilder, Hook};
 use crate::environment::Environment;
 use crate::event::{Draft, Event};
 use crate::id::{ClientId, Nonce, RoomId, Seq, UserId};
@@ -35,9 +35,22 @@ impl House {
 
     /// A store in memory behind what `wrap` puts around it.
     pub(super) fn behind<S: Store>(wrap: impl FnOnce(MemoryStore) -> S) -> Self {
-        let env = TestEnvironment::new(7);
-        let store = MemoryStore::new(env.clone());
-        Self { anchor: Anchor::builder(wrap(store.clone()), env.clone()).build(), store, env }
+        Self::built(&TestEnvironment::new(7), wrap, |builder| builder)
+    }
+
+    /// A store in memory, and an engine that asks `hook`.
+    pub(super) fn hooked(hook: impl Hook) -> Self {
+        Self::built(&TestEnvironment::new(7), |store| store, |builder| builder.hook(hook))
+    }
+
+    /// A store behind what `wrap` puts around it, and an engine as `build` wants it.
+    pub(super) fn built<S: Store>(
+        env: &TestEnvironment,
+        wrap: impl FnOnce(MemoryStore) -> S,
+        build: impl FnOnce(AnchorBuilder) -> AnchorBuilder,
+    ) -> Self {
+        let (env, store) = (env.clone(), MemoryStore::new(env.clone()));
+        Self { anchor: build(Anchor::builder(wrap(store.clone()), env.clone())).build(), store, env }
     }
 
     /// The same store under a new process.

@@ -1,0 +1,148 @@
+//! The host's say in what is published: allow it, refuse it, or change it before it is appended.
+//!
+//! ```text
+//! publish ──▶ decided before? ──no──▶ what it is about ──▶ hook ──▶ the store's rules ──▶ log
+//!                    └──yes: answered again, nobody is asked
+//! ```
+
+use std::fmt::Debug;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{Either, FutureExt, select};
+
+use crate::code::Code;
+use crate::environment::Environment;
+use crate::error::BoxError;
+use crate::event::{Body, Draft, EventKind, MENTIONS_MAX};
+use crate::id::{ClientTag, RoomId, Seq, UserId};
+use crate::limits::BODY_BYTES_MAX;
+use crate::publish::{Refusal, Target};
+
+/// Authorises and moderates publishes for the application that hosts the engine.
+///
+/// # Contract
+/// - It is asked about every publish: those of sessions and those of [`super::Publisher`]s, messages and everything else.
+///   What it allows may still be refused by the rules of the room, which come last, at the very place in the log.
+/// - It is asked in the order of a client's publishes, about one at a time; the client's later ones wait meanwhile, nobody
+///   else's. Publishes of different clients are asked about at the same time.
+/// - What was decided before is answered again without it: an event that stands in the log is acked again even if its sender
+///   was banned since. Within the life of a session it is asked at most once about one publish. A client whose session ends
+///   while it is asked, or before what it allowed is appended, sends the same again, with the same seq: then it is asked
+///   again, and at most one of those is appended.
+/// - A ruling of its is durable with what comes of it: a refusal is final for its seq.
+/// - It does not wait for a publish of the client that it is asked about: that one stands behind this one.
+#[async_trait]
+pub trait Hook: Debug + Send + Sync + 'static {
+    /// Rules on a publish.
+    ///
+    /// # Errors
+    /// Any error. It counts as a failure, as a panic, a ruling that cannot be, and one that is late do: see [`HookFailure`].
+    ///
+    /// # Cancellation
+    /// The future is dropped where the session ends, or the time is up.
+    async fn rule(&self, proposal: Proposal<'_>) -> Result<Ruling, BoxError>;
+}
+
+/// What somebody wants to publish.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal<'a> {
+    /// Who.
+    pub user: &'a UserId,
+    /// With which client.
+    pub client: ClientTag,
+    /// The client's number for it: with the client, the name under which it may be asked about again.
+    pub seq: Seq,
+    /// The user is an admin of the server.
+    pub admin: bool,
+    /// Into which room.
+    pub room: &'a RoomId,
+    /// What.
+    pub draft: &'a Draft,
+    /// What the event is that it is about, where it names one that there is.
+    pub target: Option<&'a Target>,
+}
+
+/// What a [`Hook`] says of a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It may stand in the log.
+    Allow,
+    /// It may not: refused `moderated`, with this sentence for the person who sent it.
+    Refuse(String),
+    /// It may, with this body, whole: content type and mentions are those given here. Of messages and edits alone, and
+    /// within the limits of bodies.
+    Change(Body),
+}
+
+/// What becomes of a publish about which the [`Hook`] could not rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HookFailure {
+    /// It is refused `moderated`, for ever.
+    #[default]
+    Refuse,
+    /// It goes on to the rules as it was sent.
+    Allow,
+}
+
+/// A hook, and what holds for it.
+#[derive(Clone, Debug)]
+pub(super) struct Hooked {
+    pub(super) hook: Arc<dyn Hook>,
+    pub(super) within: Duration,
+    pub(super) on_failure: HookFailure,
+}
+
+impl Hooked {
+    /// Has the hook rule; the body to be appended in place of the one that was sent, if any.
+    pub(super) async fn rule(
+        &self,
+        env: &dyn Environment,
+        proposal: Proposal<'_>,
+    ) -> Result<Option<Body>, Refusal> {
+        let failure: BoxError = match self.ask(env, proposal).await {
+            Ok(Ruling::Allow) => return Ok(None),
+            Ok(Ruling::Refuse(reason)) => return Err(Refusal::new(Code::Moderated, reason)),
+            Ok(Ruling::Change(body)) => match check_change(proposal.draft, &body) {
+                Ok(()) => return Ok((body != proposal.draft.body).then_some(body)),
+                Err(wrong) => wrong.into(),
+            },
+            Err(error) => error,
+        };
+        tracing::error!(room = %proposal.room, user = %proposal.user, error = %failure, "the hook has failed");
+        match self.on_failure {
+            HookFailure::Allow => Ok(None),
+            HookFailure::Refuse => Err(Refusal::new(
+                Code::Moderated,
+                "it could not be looked at by those who decide what is said",
+            )),
+        }
+    }
+
+    async fn ask(&self, env: &dyn Environment, proposal: Proposal<'_>) -> Result<Ruling, BoxError> {
+        let late = env.sleep_until(env.now() + self.within);
+        // The call too: what is no async function may panic before there is a future.
+        let ruling = AssertUnwindSafe(async { self.hook.rule(proposal).await }).catch_unwind();
+        match select(pin!(ruling), late).await {
+            Either::Left((Ok(ruling), _)) => ruling,
+            Either::Left((Err(_), _)) => Err("it panicked".into()),
+            Either::Right(((), _)) => Err("it took too long".into()),
+        }
+    }
+}
+
+fn check_change(draft: &Draft, body: &Body) -> Result<(), &'static str> {
+    if draft.kind != EventKind::MESSAGE && draft.kind != EventKind::EDIT {
+        return Err("it gave a body for what is neither a message nor an edit");
+    }
+    if body.bytes().len() > BODY_BYTES_MAX {
+        return Err("it gave a body that is too large");
+    }
+    match body.mentions().is_some_and(|mentions| mentions.users.len() > MENTIONS_MAX) {
+        true => Err("it gave a body that mentions too many"),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,292 @@
+//! A host that rules on publishes: once, in order, in nobody's way but the client's own.
+
+use std::time::Duration;
+
+use super::peer::{House, Peer, Sent, numbers, publish};
+use super::publishing::answers;
+use crate::conformance::environment::{SplitMix64, TestEnvironment};
+use crate::conformance::faults::SlowStore;
+use crate::engine::HookFailure;
+use crate::engine::tests::censor::Censor;
+use crate::event::{Draft, EventKind};
+use crate::id::ClientId;
+use crate::limits::HOOK_WITHIN;
+use crate::position::{Offset, Position};
+use crate::session::frame::{ClientFrame, From, PublishFrame, ServerFrame};
+
+fn hooked() -> (House, Censor) {
+    let censor = Censor::default();
+    (House::hooked(censor.clone()), censor)
+}
+
+/// What stands in the lobby.
+fn log(house: &House) -> Vec<String> {
+    let mut reader = house.session("reader", &[]);
+    reader.subscribe(1, "lobby", From::Start);
+    reader.texts("lobby", 0)
+}
+
+#[test]
+fn it_allows_refuses_and_changes_and_is_asked_once() {
+    let (house, censor) = hooked();
+    let mut ada = house.session("ada", &[("lobby", Position::START)]);
+    for (seq, text) in (1..).zip(["good", "bad", "rude"]) {
+        ada.send(publish(seq, 1, "lobby", text));
+    }
+    let says_why = |sent: &Sent| matches!(sent, Sent::Frame(ServerFrame::Refused { message, .. }) if message == "not here");
+    assert!(ada.sent.iter().any(says_why), "{:?}", ada.sent);
+    assert_eq!(ada.texts("lobby", 0), ["good", "polite"]);
+    assert_eq!(answers(&mut ada), ["1@1", "2:moderated", "3@2"]);
+    assert_eq!(censor.asked(), ["ada 1", "ada 2", "ada 3"]);
+    // Again, in the same session and in the next: as it was sent, not as it was changed.
+    for _ in 0..2 {
+        for (seq, text) in (1..).zip(["good", "bad", "rude"]) {
+            ada.send(publish(seq, 1, "lobby", text));
+        }
+        ada.send(publish(3, 1, "lobby", "polite"));
+        assert_eq!(answers(&mut ada), ["1@1+", "2:moderated", "3@2+", "3:seq_conflict"]);
+        ada = house.session("ada", &[]);
+    }
+    assert_eq!(censor.asked(), [""; 0]);
+}
+
+#[test]
+fn what_was_appended_is_acked_again_though_its_sender_was_banned_since() {
+    let mut slow = None;
+    let censor = Censor::default();
+    let house = House::built(
+        &TestEnvironment::new(7),
+        |store| slow.insert(SlowStore::new(store)).clone(),
+        |builder| builder.hook(censor.clone()),
+    );
+    let slow = slow.unwrap();
+    let mut ada = house.session("ada", &[]);
+    slow.hold();
+    ada.publish("lobby", "said before");
+    assert_eq!(slow.held(), 1, "it is on its way when the connection breaks");
+    drop(ada);
+    censor.ban("ada");
+    let mut again = house.session("ada", &[]);
+    slow.release_all();
+    again.settle().send(publish(1, 1, "lobby", "said before")).send(publish(2, 1, "lobby", "said since"));
+    assert_eq!(answers(&mut again), ["1@1+", "2:moderated"]);
+    assert_eq!(censor.asked(), ["ada 1", "ada 2"]);
+}
+
+#[test]
+fn an_entry_of_an_older_client_id_is_looked_up_before_it_is_asked_about() {
+    let (house, censor) = hooked();
+    house.session("ada", &[]).publish("lobby", "said before");
+    let old_id = super::peer::hello("ada", &[]).client_id;
+    let settle = |seq, text| match publish(seq, 1, "lobby", text) {
+        ClientFrame::Publish(frame) => {
+            ClientFrame::Publish(PublishFrame { client_id: Some(old_id), ..frame })
+        }
+        other => other,
+    };
+    let mut hello = super::peer::hello("ada", &[]);
+    hello.client_id = ClientId::from_bytes([42; 16]);
+    let mut new = house.connect();
+    new.send(ClientFrame::Hello(hello)).frames();
+    censor.ban("ada");
+    new.send(settle(1, "said before")).send(settle(2, "never sent")).send(settle(2, "never sent"));
+    assert_eq!(answers(&mut new), ["1@1+", "2:moderated", "2:moderated"]);
+    assert_eq!(censor.asked(), ["ada 1", "ada 2"], "asked about what the window did not know, once");
+}
+
+#[test]
+fn a_slow_hook_is_in_the_way_of_the_same_client_alone() {
+    let (house, censor) = hooked();
+    let mut ada = house.session("ada", &[("lobby", Position::START)]);
+    let mut bob = house.session("bob", &[]);
+    censor.hold("ada");
+    ada.publish("lobby", "slow").publish("lobby", "behind it");
+    bob.publish("lobby", "at once");
+    assert_eq!(answers(&mut bob), ["1@1"]);
+    assert_eq!(ada.settle().texts("lobby", 0), ["at once"], "she reads on meanwhile");
+    assert_eq!(answers(&mut ada), [""; 0]);
+    assert_eq!(censor.asked(), ["ada 1", "bob 1"], "about one at a time");
+    censor.release();
+    assert_eq!(answers(ada.settle()), ["1@2", "2@3"]);
+}
+
+#[test]
+fn what_it_cannot_rule_on_is_refused_or_allowed_as_the_host_wants() {
+    let cases = ["panic", "error", "long", "shout", "late"];
+    for (failure, expected) in [(HookFailure::Refuse, "moderated"), (HookFailure::Allow, "@")] {
+        let censor = Censor::default();
+        let house = House::built(
+            &TestEnvironment::new(7),
+            |store| store,
+            |builder| builder.hook(censor.clone()).hook_failure(failure),
+        );
+        let mut ada = house.session("ada", &[]);
+        ada.frames();
+        for text in cases {
+            if text == "late" {
+                censor.hold("ada");
+            }
+            ada.publish("lobby", text);
+            if text == "late" {
+                ada.advance(HOOK_WITHIN - Duration::from_millis(1));
+                assert_eq!(answers(&mut ada), [""; 0], "there is time yet");
+                ada.advance(Duration::from_millis(1));
+            }
+            let answer = answers(&mut ada);
+            assert!(answer.len() == 1 && answer[0].contains(expected), "{text}: {answer:?}");
+        }
+        let stands = if failure == HookFailure::Allow { cases.as_slice() } else { &[] };
+        censor.release();
+        assert_eq!(log(&house), stands, "as it was sent");
+    }
+}
+
+#[test]
+fn it_changes_nothing_that_the_rules_read() {
+    let (house, _) = hooked();
+    let mut ada = house.session("ada", &[]);
+    ada.publish("lobby", "hello");
+    let ClientFrame::Publish(frame) = publish(2, 1, "lobby", "") else { unreachable!("it is a publish") };
+    let draft = Draft { kind: EventKind::REACTION, target: Some(Offset(1)), ..Draft::message("rude") };
+    ada.send(ClientFrame::Publish(PublishFrame { draft, ..frame }));
+    assert_eq!(answers(&mut ada), ["1@1", "2:moderated"]);
+}
+
+/// A connection is cut after each step of a session that says five things to a slow hook and a slow store; its client
+/// comes back and sends again what was not answered.
+#[test]
+fn wherever_the_session_is_cut_everything_is_appended_once_and_in_order() {
+    for hook_first in [true, false] {
+        let mut cut = 0;
+        while cut_after(cut, hook_first) {
+            cut += 1;
+        }
+        assert!(cut > 8, "there were steps at which it could be cut: {cut}");
+    }
+}
+
+/// False if there is no step so far from the start.
+fn cut_after(cut: u64, hook_first: bool) -> bool {
+    let env = TestEnvironment::new(7);
+    let censor = Censor::dawdling(&env, cut);
+    let mut slow = None;
+    let house = House::built(
+        &env,
+        |store| slow.insert(SlowStore::new(store)).clone(),
+        |builder| builder.hook(censor.clone()),
+    );
+    let slow = slow.expect("the house was built");
+    let mut ada = house.session("ada", &[]);
+    slow.hold();
+    for n in 1..=5 {
+        ada.publish("lobby", &n.to_string());
+    }
+    let step = || match hook_first {
+        true => env.advance_to_next() || slow.release_one(),
+        false => slow.release_one() || env.advance_to_next(),
+    };
+    let steps = (0..cut).take_while(|_| {
+        let stepped = step();
+        ada.settle();
+        stepped
+    });
+    let is_whole = steps.count() as u64 == cut;
+    let before = censor.asked().len();
+    drop(ada);
+    let mut again = house.session("ada", &[]);
+    slow.release_all();
+    let welcomed = again.settle().frames();
+    let [ServerFrame::Welcome(welcome)] = &welcomed[..] else { panic!("{welcomed:?}") };
+    for n in 1..=5 {
+        again.send(publish(n, 1, "lobby", &n.to_string()));
+    }
+    while env.advance_to_next() {
+        again.settle();
+    }
+    assert_eq!(answers(&mut again).len(), 5, "cut after {cut}");
+    let asked = censor.asked().len();
+    assert_eq!(asked as u64, 5 - welcome.seq.get(), "nobody asks about what was appended; cut after {cut}");
+    assert!(before + asked <= 6, "only what was being asked about is asked about again; cut after {cut}");
+    assert_eq!(log(&house), numbers(1..=5), "cut after {cut}");
+    is_whole
+}
+
+/// What one client of the chaos below knows.
+struct Chatter {
+    name: String,
+    peer: Peer,
+    /// Said and not answered: seqs and texts.
+    outbox: Vec<(u64, String)>,
+    next: u64,
+}
+
+impl Chatter {
+    fn say(&mut self, seq: u64, text: &str) {
+        let waits = self.outbox.first().map_or(seq, |(seq, _)| *seq);
+        self.peer.send(publish(seq, waits, "lobby", text));
+    }
+
+    fn settle(&mut self) {
+        for answer in answers(self.peer.settle()) {
+            let seq: u64 =
+                answer.split(['@', ':']).next().and_then(|seq| seq.parse().ok()).expect("an answer");
+            assert_eq!(self.outbox.remove(0).0, seq, "answers come in the order of the publishes");
+        }
+    }
+}
+
+/// Four people talk to a slow hook over connections that break, and it refuses every third thing they say.
+#[test]
+fn whatever_the_hook_takes_its_time_for_what_each_client_says_stands_in_order_and_once() {
+    for seed in 0..150 {
+        let env = TestEnvironment::new(seed);
+        let censor = Censor::dawdling(&env, seed);
+        let house = House::built(&env, |store| store, |builder| builder.hook(censor.clone()));
+        let mut dice = SplitMix64::new(seed);
+        let mut chatters: Vec<_> = ["ada", "bob", "cy", "dee"]
+            .map(|name| Chatter {
+                name: name.to_owned(),
+                peer: house.session(name, &[]),
+                outbox: Vec::new(),
+                next: 1,
+            })
+            .into();
+        for _ in 0..120 {
+            let chatter = &mut chatters[usize::try_from(dice.below(4)).unwrap()];
+            match dice.below(8) {
+                0..=4 => {
+                    let seq = chatter.next;
+                    chatter.next += 1;
+                    let text =
+                        if seq % 3 == 0 { "bad".to_owned() } else { format!("{} {seq}", chatter.name) };
+                    chatter.outbox.push((seq, text.clone()));
+                    chatter.say(seq, &text);
+                }
+                5 | 6 => drop(env.advance_to_next()),
+                _ => {
+                    // Acks that were sent may be lost with the connection; so may they not.
+                    if dice.below(2) == 0 {
+                        chatter.settle();
+                    }
+                    chatter.peer = house.session(&chatter.name, &[]);
+                    chatter.peer.frames();
+                    for (seq, text) in chatter.outbox.clone() {
+                        chatter.say(seq, &text);
+                    }
+                }
+            }
+            chatters.iter_mut().for_each(Chatter::settle);
+        }
+        while env.advance_to_next() {
+            chatters.iter_mut().for_each(Chatter::settle);
+        }
+        let log = log(&house);
+        for chatter in &chatters {
+            assert!(chatter.outbox.is_empty(), "seed {seed}: everything is answered");
+            let said = log.iter().filter(|text| text.starts_with(&chatter.name)).cloned();
+            let expected = (1..chatter.next).filter(|seq| seq % 3 != 0);
+            let expected = expected.map(|seq| format!("{} {seq}", chatter.name));
+            assert!(said.eq(expected), "seed {seed}: {log:?}");
+        }
+    }
+}
