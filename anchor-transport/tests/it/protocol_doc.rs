@@ -1,13 +1,14 @@
 //! `docs/protocol.md` against the code: its tables hold what the code holds, and its examples are frames.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anchor_core::code::{Class, Code};
-use anchor_core::event::{CONTENT_TYPE_BYTES_MAX, EventKind};
+use anchor_core::event::{Body, CONTENT_TYPE_BYTES_MAX, EventKind, MENTIONS_MAX};
 use anchor_core::id::{NUMBER_MAX, ROOM_ID_BYTES_MAX, USER_ID_BYTES_MAX};
 use anchor_core::limits::*;
 use anchor_core::msgpack::DEPTH_MAX;
 use anchor_core::resume::GapReason;
+use anchor_core::room::change::{MembershipChange, Report, RoomChange};
 use anchor_transport::codec::{Encoding, FrameKind};
 use bytes::Bytes;
 
@@ -48,8 +49,22 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("HISTORY_BYTES_MAX", number(HISTORY_BYTES_MAX)),
         ("READS_OPEN_MAX", number(READS_OPEN_MAX)),
         ("ROOMS_PAGE_MAX", number(ROOMS_PAGE_MAX)),
+        ("ROOMS_LOOKED_AT_MAX", number(ROOMS_LOOKED_AT_MAX)),
         ("WHO_USERS_MAX", number(WHO_USERS_MAX)),
         ("MESSAGE_BYTES_MAX", number(MESSAGE_BYTES_MAX)),
+        ("MENTIONS_MAX", number(MENTIONS_MAX)),
+        ("TITLE_BYTES_MAX", number(TITLE_BYTES_MAX)),
+        ("TOPIC_BYTES_MAX", number(TOPIC_BYTES_MAX)),
+        ("SIGN_BYTES_MAX", number(SIGN_BYTES_MAX)),
+        ("MEMBERS_MAX", MEMBERS_MAX.to_string()),
+        ("PINS_MAX", number(PINS_MAX)),
+        ("BLOCKED_MAX", number(BLOCKED_MAX)),
+        ("PROFILE_TEXT_BYTES_MAX", number(PROFILE_TEXT_BYTES_MAX)),
+        ("MEMBERS_PAGE_MAX", number(MEMBERS_PAGE_MAX)),
+        ("PROFILES_MAX", number(PROFILES_MAX)),
+        ("AMENDMENTS_MAX", number(AMENDMENTS_MAX)),
+        ("SIGNALS_WAITING_MAX", number(SIGNALS_WAITING_MAX)),
+        ("SIGNAL_BYTES_MAX", number(SIGNAL_BYTES_MAX)),
         ("HELLO_WITHIN", time(HELLO_WITHIN)),
         ("HEARTBEAT", time(HEARTBEAT)),
         ("HEARTBEATS_MISSED_MAX", HEARTBEATS_MISSED_MAX.to_string()),
@@ -84,10 +99,48 @@ fn kinds_and_reasons_are_those_of_the_code() {
         let row = kind.name().map(|name| format!("| {} | {name} |", kind.0));
         assert!(row.is_none_or(|row| PAGE.contains(&row)), "kind {}", kind.0);
     }
-    let reasons = [GapReason::Trimmed, GapReason::Restored, GapReason::History, GapReason::Deleted];
+    let reasons =
+        [GapReason::Trimmed, GapReason::Restored, GapReason::History, GapReason::Deleted, GapReason::Hidden];
     for reason in reasons {
         assert!(PAGE.contains(&format!("| `{}` |", reason.name())), "{}", reason.name());
     }
+}
+
+#[test]
+fn every_body_of_a_change_is_one() {
+    let bodies = |heading: &'static str| {
+        let section = PAGE.lines().skip_while(move |line| *line != heading).skip(1);
+        let section = section.take_while(|line| !line.starts_with('#'));
+        let code = section
+            .flat_map(|line| line.split('`'))
+            .filter(|code| code.starts_with("{\"") && code.contains("\":\""));
+        code.map(Body::text).collect::<Vec<_>>()
+    };
+    let memberships = bodies("### Membership");
+    let actions: BTreeSet<_> = memberships
+        .iter()
+        .map(|body| {
+            let change =
+                MembershipChange::from_body(body).unwrap_or_else(|error| panic!("{body:?}: {error}"));
+            assert_eq!(change.to_body(), *body, "not as this version writes it");
+            change.action()
+        })
+        .collect();
+    assert_eq!((actions.len(), memberships.len()), (11, 11), "{actions:?}");
+    let rooms = bodies("### Room");
+    let actions: BTreeSet<_> = rooms
+        .iter()
+        .map(|body| {
+            let change = RoomChange::from_body(body).unwrap_or_else(|error| panic!("{body:?}: {error}"));
+            assert_eq!(change.to_body().as_text().map(str::len), body.as_text().map(str::len));
+            change.action()
+        })
+        .collect();
+    assert_eq!((actions.len(), rooms.len()), (5, 6), "{actions:?}");
+    let reports = bodies("### Reports");
+    assert_eq!(reports.len(), 1);
+    let report = Report::from_body(&reports[0]).expect("a report");
+    assert_eq!(report.to_body(), reports[0], "not as this version writes it");
 }
 
 #[test]
