@@ -33,6 +33,8 @@
 //! Bounded by configuration: the outbox, a buffer for each subscription, and one frame. An application that does not take
 //! its deliveries stops the reading of the socket, not only its own subscription (see [`Subscription`]).
 
+mod announcements;
+mod answer;
 mod command;
 mod config;
 mod connect;
@@ -48,11 +50,13 @@ mod subscription;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::outbox::fuzzing as outbox_fuzzing;
 
+pub use announcements::Announcement;
+pub use answer::{MemberPage, Presence, RoomPage};
 pub use config::{ClientConfig, ServerAddress, State};
 pub use connect::{Dial, DialTcp, Io};
 pub use driver::ClientDriver;
 pub use error::{OpenError, PublishError, RequestError};
-pub use handle::{Client, Presence, PublishBody, Publishing, RoomPage};
+pub use handle::{Changed, Changing, Client, PublishBody, Publishing, Root};
 pub use notice::{ConnectionState, Notice, Undecided, UndecidedId, UndecidedReason};
 pub use outbox::storage::Storage;
-pub use subscription::{Delivery, Subscription};
+pub use subscription::{Delivery, Hide, SubscribeOptions, Subscription};

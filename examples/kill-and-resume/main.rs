@@ -140,7 +140,7 @@ async fn read(
         let mut taken = Vec::new();
         while taken.len() < count {
             match deliveries.next().await.ok_or("the subscription ended")? {
-                Delivery::Started { .. } => {}
+                Delivery::Started { .. } | Delivery::Hidden { .. } => {}
                 Delivery::Events(events) => taken.extend(events.events.iter().map(|event| {
                     let text = event.body.as_ref().and_then(|body| body.as_text()).unwrap_or_default();
                     (event.offset.0, text.to_owned())

@@ -260,6 +260,7 @@ impl Talk<'_> {
                     self.shown = event.offset;
                 }
             }
+            Delivery::Hidden { position, .. } => self.shown = position.offset,
             Delivery::Gap(gap) => {
                 self.screen.note(&people::gap(&self.room, &gap))?;
                 self.shown = gap.position.unwrap_or_default().offset;

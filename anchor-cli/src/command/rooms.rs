@@ -1,6 +1,7 @@
 //! `rooms`: the rooms there are.
 
 use anchor_core::limits::ROOMS_PAGE_MAX;
+use anchor_core::session::frame::Which;
 
 use crate::args::Rooms;
 use crate::connection;
@@ -19,8 +20,8 @@ pub(crate) async fn run(context: &Context, arguments: Rooms) -> Result<Exit, Fai
     let mut output = Output::default();
     let mut after = None;
     loop {
-        let page = client.rooms(after.as_ref(), ROOMS_PAGE_MAX as u64).await?;
-        for entry in &page.rooms {
+        let page = client.rooms(Which::Readable, after.as_ref(), ROOMS_PAGE_MAX as u64).await?;
+        for entry in page.rooms.iter().map(|listing| &listing.entry) {
             match arguments.json {
                 true => output.json(&json::room(entry))?,
                 false => output.line(&format!("{} {}", escape::line(entry.room.as_str()), entry.head))?,

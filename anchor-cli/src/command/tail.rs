@@ -117,6 +117,7 @@ impl Reader<'_> {
                     }
                 }
                 Delivery::Events(events) => self.print(&events)?,
+                Delivery::Hidden { position, .. } => self.position = Some(position),
                 Delivery::Gap(gap) => {
                     match self.arguments.json {
                         true => self.output.json(&json::gap(&self.arguments.room, &gap))?,

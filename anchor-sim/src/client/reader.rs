@@ -160,6 +160,9 @@ fn note(application: &Application, reader: Reader, asked: &mut Asked, room: &Roo
         }
         Delivery::Events(events) => recorder.seen(reader, room, events),
         Delivery::Gap(gap) => recorder.told(reader, room, *gap),
+        Delivery::Hidden { first, .. } => {
+            recorder.defect(format!("{reader} did not ask that {first} of {room} be hidden"));
+        }
         // Its own disk: the process is about to end.
         Delivery::Ended { code: Code::StoreFailed, .. } => {}
         Delivery::Ended { code, message } => {

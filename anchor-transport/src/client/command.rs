@@ -1,20 +1,29 @@
 //! What handles ask of the driver, and the tokens under which the machine knows those who wait.
 
 use anchor_core::event::Draft;
-use anchor_core::id::{RoomId, Seq};
-use anchor_core::position::Position;
+use anchor_core::id::{RoomId, Seq, UserId};
+use anchor_core::position::{Offset, Position};
 use anchor_core::publish::Ack;
-use anchor_core::session::frame::{From, HistoryRange, Page, RoomEntry};
+use anchor_core::session::frame::{
+    ClientFrame, HistoryRange, Page, RequestId, RoomListing, Signal, ThreadPage, Which,
+};
+use anchor_core::store::Direction;
+use anchor_core::user::{Contact, Profile, UserChange};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::answer::{MemberPage, Presence, RoomPage};
 use super::error::{PublishError, RequestError};
-use super::handle::Presence;
 use super::notice::{Undecided, UndecidedId};
-use super::subscription::Delivery;
+use super::subscription::{Delivery, SubscribeOptions};
 
 /// Names a subscription of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SubscriptionId(pub u64);
+
+impl SubscriptionId {
+    /// That of the room which the library reads by itself; applications count from 1.
+    pub(super) const LIBRARY: Self = Self(0);
+}
 
 /// Names somebody who waits for an answer of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +42,12 @@ pub(super) enum Command {
         settled: oneshot::Sender<Result<Ack, PublishError>>,
     },
     /// Opens a subscription.
-    Subscribe { subscription: SubscriptionId, room: RoomId, from: From, deliveries: mpsc::Sender<Delivery> },
+    Subscribe {
+        subscription: SubscriptionId,
+        room: RoomId,
+        options: SubscribeOptions,
+        deliveries: mpsc::Sender<Delivery>,
+    },
     /// Ends a subscription.
     Unsubscribe { subscription: SubscriptionId },
     /// Asks the server something.
@@ -45,6 +59,8 @@ pub(super) enum Command {
         position: Position,
         saved: oneshot::Sender<Result<(), RequestError>>,
     },
+    /// Drops a saved cursor.
+    ForgetCursor { name: String, room: RoomId, forgotten: oneshot::Sender<Result<(), RequestError>> },
     /// Reads a saved cursor.
     SavedCursor { name: String, room: RoomId, reply: oneshot::Sender<Option<Position>> },
     /// Lists what a person must decide.
@@ -58,17 +74,31 @@ pub(super) enum Command {
     },
     /// Gives an undecided publish up.
     Discard { id: UndecidedId, done: oneshot::Sender<Result<(), RequestError>> },
+    /// Says something in passing.
+    Signal(Signal),
     /// Ends the client.
     Close { closed: oneshot::Sender<()> },
 }
 
-/// A question to the server that may be asked again after a reconnect.
+/// A question to the server, or a change of what it keeps of the user, that may be asked again after a reconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// A page of a log.
     History { room: RoomId, range: HistoryRange, limit: u64 },
     /// The rooms there are.
-    Rooms { after: Option<RoomId>, limit: u64 },
+    Rooms { which: Which, after: Option<RoomId>, limit: u64 },
+    /// What a room is.
+    Room { room: RoomId },
+    /// Who belongs to it.
+    Members { room: RoomId, after: Option<UserId>, limit: u64 },
+    /// The replies to a message.
+    Thread { room: RoomId, root: Offset, from: Direction, limit: u64 },
+    /// What others see of users.
+    Profiles { users: Vec<UserId> },
+    /// Who may talk to the user.
+    Contact,
+    /// Changes what is kept of the user; the same again changes nothing.
+    ChangeUser { change: UserChange },
     /// Who is there.
     Who { room: RoomId },
 }
@@ -79,7 +109,36 @@ pub(super) enum Answer {
     /// To `History`.
     Page(Page),
     /// To `Rooms`.
-    Rooms { rooms: Vec<RoomEntry>, next: Option<RoomId> },
+    Rooms(RoomPage),
+    /// To `Room`.
+    Room(Box<RoomListing>),
+    /// To `Members`.
+    Members(MemberPage),
+    /// To `Thread`.
+    Thread(ThreadPage),
+    /// To `Profiles`.
+    Profiles(Vec<(UserId, Profile)>),
+    /// To `Contact`.
+    Contact(Contact),
+    /// To `ChangeUser`.
+    Done,
     /// To `Who`.
     Presence(Presence),
+}
+
+impl Request {
+    /// The frame that asks it.
+    pub(super) fn frame(self, id: RequestId) -> ClientFrame {
+        match self {
+            Self::History { room, range, limit } => ClientFrame::History { id, room, range, limit },
+            Self::Rooms { which, after, limit } => ClientFrame::Rooms { id, after, limit, which },
+            Self::Room { room } => ClientFrame::Room { id, room },
+            Self::Members { room, after, limit } => ClientFrame::Members { id, room, after, limit },
+            Self::Thread { room, root, from, limit } => ClientFrame::Thread { id, room, root, from, limit },
+            Self::Profiles { users } => ClientFrame::Profiles { id, users },
+            Self::Contact => ClientFrame::Contact { id },
+            Self::ChangeUser { change } => ClientFrame::ChangeUser { id, change },
+            Self::Who { room } => ClientFrame::Who { id, room },
+        }
+    }
 }

@@ -36,8 +36,11 @@ pub struct ClientConfig {
     /// How many deliveries (of up to 64 events or 64 KiB each) a subscription holds before the client stops reading
     /// from the server. Default 16; chosen: about one full socket buffer of a large room.
     pub subscription_buffer: usize,
-    /// How long `history`, `rooms` and `who` wait for their answer, reconnects included. Default 30 s, chosen.
+    /// How long questions wait for their answer, reconnects included. Default 30 s, chosen.
     pub request_timeout: Duration,
+    /// Whether the client reads by itself what is announced to everybody on the server, see
+    /// [`super::Client::announcements`]: one more subscription. It does unless it is told otherwise.
+    pub reads_announcements: bool,
     /// How bytes reach the server. TCP unless a test or a simulator brings its own.
     pub dial: Arc<dyn Dial>,
 }
@@ -56,6 +59,7 @@ impl ClientConfig {
             outbox_entries: 2 * WINDOW,
             subscription_buffer: 16,
             request_timeout: Duration::from_secs(30),
+            reads_announcements: true,
             dial: Arc::new(DialTcp),
         }
     }
@@ -85,6 +89,13 @@ impl ClientConfig {
     #[must_use]
     pub const fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
+        self
+    }
+
+    /// Leaves announcements alone.
+    #[must_use]
+    pub const fn without_announcements(mut self) -> Self {
+        self.reads_announcements = false;
         self
     }
 

@@ -16,10 +16,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anchor_core::environment::{Environment, Monotonic};
+use anchor_core::id::UserId;
+use anchor_core::limits::SIGNALS_WAITING_MAX;
+use anchor_core::session::frame::Signal;
+use anchor_core::user::Profile;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, oneshot, watch};
 
+use super::announcements::Announcements;
 use super::command::{Command, SubscriptionId};
 use super::config::{ClientConfig, ServerAddress, State};
 use super::error::OpenError;
@@ -79,6 +84,14 @@ pub(super) fn open(
     let (pending, pending_seen) = watch::channel(left_over);
     let (current, current_seen) = watch::channel(None);
     let (states, states_seen) = watch::channel(ConnectionState::Connecting { attempt: 1 });
+    let (user, user_seen) = watch::channel(config.user.clone().or_else(|| saved.user.clone()));
+    let (signals, signals_heard) = broadcast::channel(SIGNALS_WAITING_MAX);
+    let (profiles, profiles_heard) = broadcast::channel(PROFILES_WAITING_MAX);
+    let (announcing, announced) = mpsc::channel(ANNOUNCEMENTS_BUFFER);
+    let mut outlets = Outlets::default();
+    if config.reads_announcements {
+        outlets.open(SubscriptionId::LIBRARY, announcing);
+    }
     let notices = Arc::new(Notices::default());
     let mut seed = [0; 32];
     env.fill_random(&mut seed);
@@ -87,6 +100,7 @@ pub(super) fn open(
         user: config.user.clone(),
         kept_acks: config.kept_acks,
         request_timeout: config.request_timeout,
+        reads_announcements: config.reads_announcements,
     };
     let driver = Driver {
         machine: Machine::new(options, saved, seed),
@@ -94,13 +108,16 @@ pub(super) fn open(
         keeper,
         commands: received,
         replies: Replies::default(),
-        outlets: Outlets::default(),
+        outlets,
         places: places.clone(),
         places_owed: left_over.saturating_sub(config.outbox_entries),
         pending,
         current,
         subscriptions: 0,
         states,
+        user,
+        signals,
+        profiles,
         notices: notices.clone(),
         alarm: Alarm::new(env.clone()),
         env,
@@ -111,7 +128,11 @@ pub(super) fn open(
         pending: pending_seen,
         current: current_seen,
         states: states_seen,
+        user: user_seen,
         notices,
+        announcements: Arc::new(Mutex::new(Announcements::new(announced))),
+        signals: signals_heard,
+        profiles: profiles_heard,
         subscription_buffer: config.subscription_buffer,
         subscriptions: AtomicU64::new(0),
         line: Mutex::new(()),
@@ -135,6 +156,9 @@ struct Driver {
     /// How many subscriptions were asked for.
     subscriptions: u64,
     states: watch::Sender<ConnectionState>,
+    user: watch::Sender<Option<UserId>>,
+    signals: broadcast::Sender<Signal>,
+    profiles: broadcast::Sender<(UserId, Profile)>,
     notices: Arc<Notices>,
     alarm: Alarm,
     env: Arc<dyn Environment>,
@@ -216,10 +240,10 @@ impl Driver {
                 let waiter = self.replies.publish(queued, settled);
                 self.machine.handle_resend(id, waiter);
             }
-            Command::Subscribe { subscription, room, from, deliveries } => {
+            Command::Subscribe { subscription, room, options, deliveries } => {
                 self.subscriptions += 1;
                 self.outlets.open(subscription, deliveries);
-                self.machine.handle_subscribe(now, subscription, room, from);
+                self.machine.handle_subscribe(now, subscription, room, options);
             }
             Command::Unsubscribe { subscription } => self.machine.handle_unsubscribe(now, subscription),
             Command::Request { request, reply } => {
@@ -230,6 +254,11 @@ impl Driver {
                 let waiter = self.replies.save(saved);
                 self.machine.handle_cursor(name, room, position, waiter);
             }
+            Command::ForgetCursor { name, room, forgotten } => {
+                let waiter = self.replies.save(forgotten);
+                self.machine.handle_forget_cursor(name, room, waiter);
+            }
+            Command::Signal(signal) => self.machine.handle_signal(now, signal),
             Command::Discard { id, done } => {
                 let waiter = self.replies.save(done);
                 self.machine.handle_discard(id, waiter);
@@ -285,9 +314,15 @@ impl Driver {
             }
             Action::State(state) => {
                 tracing::debug!(?state, "the connection changed");
+                if let ConnectionState::Connected { user, .. } = &state {
+                    self.user.send_replace(Some(user.clone()));
+                }
                 self.states.send_replace(state);
             }
             Action::Notice(notice) => self.notices.push(notice),
+            // Nobody need be listening.
+            Action::Signal(signal) => drop(self.signals.send(signal)),
+            Action::Profile(user, profile) => drop(self.profiles.send((user, profile))),
         }
     }
 
@@ -351,6 +386,12 @@ impl std::fmt::Debug for Alarm {
 
 /// Commands that wait for the driver; more callers wait for room. Source: chosen.
 const COMMANDS_MAX: usize = 64;
+
+/// Deliveries of announcements that wait to be taken; beyond it the client leaves that room until half are. Source: chosen.
+const ANNOUNCEMENTS_BUFFER: usize = 4;
+
+/// New profiles that wait for a listener; beyond it the oldest is missed. Source: chosen; as signals.
+const PROFILES_WAITING_MAX: usize = SIGNALS_WAITING_MAX;
 
 /// How long the end of a connection may take. Source: chosen; a courtesy to the server.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);

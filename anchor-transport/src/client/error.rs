@@ -128,6 +128,12 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// True where the server refused it because it is so already (`unchanged`, `room_exists`): who wanted it so has it.
+    #[must_use]
+    pub const fn is_so_already(&self) -> bool {
+        matches!(self, Self::Refused(Refusal { code: Code::Unchanged | Code::RoomExists, .. }))
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {

@@ -34,7 +34,7 @@ use anchor_core::event::Draft;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::limits::{HEARTBEATS_MISSED_MAX, HELLO_WITHIN};
 use anchor_core::position::Position;
-use anchor_core::session::frame::{ClientFrame, From, Hello, ServerFrame};
+use anchor_core::session::frame::{ClientFrame, From, Hello, ServerFrame, Signal};
 
 pub(super) use action::Action;
 
@@ -49,6 +49,7 @@ use super::command::{Request, SubscriptionId, Waiter};
 use super::error::{PublishError, RequestError};
 use super::notice::{ConnectionState, Undecided, UndecidedId};
 use super::outbox::{Change, Identity, Saved};
+use super::subscription::SubscribeOptions;
 
 /// The client half of the protocol.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub(super) struct Options {
     pub user: Option<UserId>,
     pub kept_acks: usize,
     pub request_timeout: Duration,
+    /// Whether the library reads the server's announcements by itself.
+    pub reads_announcements: bool,
 }
 
 /// The server broke the protocol: the connection ends, and the next resumes from what is known to be true.
@@ -121,6 +124,12 @@ impl Machine {
         }
         sending.tell_undecided(&mut out);
         out.act(Action::Pending(sending.pending()));
+        let mut subscriptions = Subscriptions::default();
+        if options.reads_announcements {
+            let from = cursors.get(&announcements_cursor()).map_or(From::Now, |cursor| From::After(*cursor));
+            let room = RoomId::announcements();
+            subscriptions.subscribe(SubscriptionId::LIBRARY, room, from.into(), &mut out);
+        }
         Self {
             options,
             link: Link::Waiting { until: Monotonic::default() },
@@ -128,7 +137,7 @@ impl Machine {
             dice,
             user,
             sending,
-            subscriptions: Subscriptions::default(),
+            subscriptions,
             requests: Requests::default(),
             cursors,
             saving: VecDeque::new(),
@@ -170,9 +179,31 @@ impl Machine {
         self.save(write, waiter);
     }
 
+    /// Drops a saved cursor: [`Action::Saved`] once that is durable.
+    pub(super) fn handle_forget_cursor(&mut self, name: String, room: RoomId, waiter: Waiter) {
+        let cursor = (name, room);
+        self.cursors.remove(&cursor);
+        let write = self.out.change(Change::ForgetCursor(cursor.0, cursor.1));
+        self.save(write, waiter);
+    }
+
+    /// Says something in passing: nothing where there is no session.
+    pub(super) fn handle_signal(&mut self, now: Monotonic, signal: Signal) {
+        if self.is_live() {
+            self.out.send(ClientFrame::Signal(signal));
+        }
+        self.pump(now);
+    }
+
     /// Reads a room.
-    pub(super) fn handle_subscribe(&mut self, now: Monotonic, id: SubscriptionId, room: RoomId, from: From) {
-        self.subscriptions.subscribe(id, room, from, &mut self.out);
+    pub(super) fn handle_subscribe(
+        &mut self,
+        now: Monotonic,
+        id: SubscriptionId,
+        room: RoomId,
+        options: SubscribeOptions,
+    ) {
+        self.subscriptions.subscribe(id, room, options, &mut self.out);
         if let Link::Stopped { code, message } = &self.link {
             self.subscriptions.end_all(*code, message, &mut self.out);
         }
@@ -272,7 +303,9 @@ impl Machine {
 
     /// A subscription takes no more than it was handed.
     pub(super) fn handle_full(&mut self, now: Monotonic, id: SubscriptionId) {
-        self.subscriptions.full(id, self.is_live(), now);
+        let is_live = self.is_live();
+        self.subscriptions.full(id, is_live, now, &mut self.requests, &mut self.out);
+        self.pump(now);
     }
 
     /// A subscription that was full has taken what it was handed.
@@ -444,6 +477,19 @@ impl Machine {
         }
     }
 
+    /// Once the library reads the announcements, those made from here on are told, also by a later process.
+    fn begin_announcements(&mut self, learnt: Option<&Learnt>) {
+        let Some(Learnt { position, .. }) = learnt.filter(|learnt| learnt.room == RoomId::announcements())
+        else {
+            return;
+        };
+        let cursor = announcements_cursor();
+        if self.options.reads_announcements && !self.cursors.contains_key(&cursor) {
+            self.out.change(Change::Cursor(cursor.0.clone(), cursor.1.clone(), *position));
+            self.cursors.insert(cursor, *position);
+        }
+    }
+
     fn learn(&mut self, learnt: Option<Learnt>) {
         if let Some(learnt) = learnt {
             self.sending.learn(learnt);
@@ -470,6 +516,14 @@ impl Live {
         self.heard_at + self.heartbeat * HEARTBEATS_MISSED_MAX
     }
 }
+
+/// Under which the position is saved up to which announcements were taken.
+fn announcements_cursor() -> (String, RoomId) {
+    (ANNOUNCEMENTS_CURSOR.to_owned(), RoomId::announcements())
+}
+
+/// The name of the cursor that the library keeps. Source: chosen; no name that an application would think of.
+pub(super) const ANNOUNCEMENTS_CURSOR: &str = "anchor.announcements";
 
 /// How long a connection may take to come about. Source: chosen; as long as the server waits for `hello`.
 const DIAL_WITHIN: Duration = HELLO_WITHIN;

@@ -55,7 +55,8 @@ pub enum Notice {
         /// What was published.
         draft: Draft,
     },
-    /// A publish that an earlier process left in the outbox was refused for good.
+    /// A publish that an earlier process left in the outbox was refused for good. With `unchanged` or `room_exists` it is so
+    /// already as it was to become.
     Refused {
         /// Its number.
         seq: Seq,

@@ -117,6 +117,8 @@ pub(super) enum Change {
     Decided(UndecidedId),
     /// A position was saved.
     Cursor(String, RoomId, Position),
+    /// A saved position is of no use any more.
+    ForgetCursor(String, RoomId),
 }
 
 impl Generation {

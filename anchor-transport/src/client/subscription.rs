@@ -7,11 +7,47 @@ use anchor_core::code::Code;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Offset, Position};
 use anchor_core::resume::Gap;
-use anchor_core::session::frame::Events;
+use anchor_core::session::frame::{Events, From};
 use futures::Stream;
 use tokio::sync::mpsc;
 
 use super::command::{Command, SubscriptionId};
+
+/// How to read a room: from where, and what to leave out. A [`From`] is one that leaves out nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscribeOptions {
+    /// Where the stream starts.
+    pub from: From,
+    /// What the application does not want to see.
+    pub hide: Hide,
+}
+
+/// Which events an application does not want to see. The stream tells where they stand, so that a cursor goes past them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Hide {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those of this client: what it has shown already when it published them. Known by the ids that the client has now: one
+    /// that was copied and took another sees what it had published before.
+    ThisClient,
+    /// Those of this client's user, whatever client they came from.
+    ThisUser,
+}
+
+impl SubscribeOptions {
+    /// The same, without what `hide` says.
+    #[must_use]
+    pub const fn hide(self, hide: Hide) -> Self {
+        Self { hide, ..self }
+    }
+}
+
+impl std::convert::From<From> for SubscribeOptions {
+    fn from(from: From) -> Self {
+        Self { from, hide: Hide::Nothing }
+    }
+}
 
 /// The next thing of a room, in the order of its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +66,20 @@ pub enum Delivery {
     },
     /// Contiguous events, each exactly once: the first follows the last of the delivery before, or the gap's position.
     Events(Events),
+    /// Events that were to be left out, see [`Hide`]: contiguous, behind what came before; what comes next follows `position`.
+    Hidden {
+        /// The offset of the first.
+        first: Offset,
+        /// That of the last, as a position.
+        position: Position,
+    },
     /// Events that will not come, or must be dropped; what comes next follows the gap's position.
     Gap(Gap),
-    /// The last item: the server ended the subscription, or did not open it.
+    /// The last item: the server ended the subscription, or did not open it. All that the user may read of the room came
+    /// before: who may read it again later goes on from the last position with a new subscription.
+    ///
+    /// Codes that tell of the room: `not_a_member`, `room_banned` (the user was removed, or left), `room_unknown` (it was
+    /// deleted; a gap said so before, and its cursors are of no use any more).
     Ended {
         /// Why.
         code: Code,
@@ -51,6 +98,7 @@ impl Delivery {
             Self::Events(events) => {
                 events.events.last().map(|event| Position::at(events.epoch, event.mark()))
             }
+            Self::Hidden { position, .. } => Some(*position),
             Self::Gap(gap) => gap.position,
             Self::Ended { .. } => None,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use anchor_core::code::Code;
+use anchor_core::limits::SIGNALS_WAITING_MAX;
 use anchor_core::session::frame::{ClientFrame, ServerFrame};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -23,7 +24,7 @@ pub(super) struct Wire {
     server: ServerAddress,
     encoding: Encoding,
     link: Link,
-    /// Frames that the socket has not taken. Bounded by what the machine sends unanswered.
+    /// Frames that the socket has not taken. Bounded by what the machine sends unanswered, and for signals by number.
     outgoing: VecDeque<Message>,
 }
 
@@ -61,8 +62,11 @@ impl Wire {
         self.outgoing.clear();
     }
 
-    /// Sends a frame, as soon as the socket takes it.
+    /// Sends a frame, as soon as the socket takes it. What is said in passing is dropped where too much waits already.
     pub(super) fn send(&mut self, frame: &ClientFrame) {
+        if matches!(frame, ClientFrame::Signal(_)) && self.outgoing.len() >= SIGNALS_WAITING_MAX {
+            return;
+        }
         let bytes = self.encoding.encode_client(frame);
         self.outgoing.push_back(match self.encoding.is_text() {
             true => Message::Text(Utf8Bytes::try_from(bytes).expect("JSON is UTF-8")),

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use anchor_core::id::{RoomId, Seq};
+use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::Position;
 use anchor_core::publish::Ack;
-use anchor_core::session::frame::ClientFrame;
+use anchor_core::session::frame::{ClientFrame, Signal};
+use anchor_core::user::Profile;
 
 use crate::client::command::{Answer, SubscriptionId, Waiter};
 use crate::client::error::{PublishError, RequestError};
@@ -51,6 +52,10 @@ pub(in crate::client) enum Action {
     State(ConnectionState),
     /// Tell the application.
     Notice(Notice),
+    /// Tell whoever listens what somebody said in passing.
+    Signal(Signal),
+    /// Tell whoever listens that somebody has another profile.
+    Profile(UserId, Profile),
 }
 
 /// Where the parts of the machine put what they want done.

@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use anchor_core::code::{Class, Code};
 use anchor_core::environment::Monotonic;
+use anchor_core::event::Event;
 use anchor_core::limits::{HEARTBEAT, HISTORY_EVENTS_MAX};
 use anchor_core::publish::Refusal;
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{RequestId, ServerFrame, Welcome};
+use anchor_core::user::Contact;
 
 use super::action::Action;
 use super::requests::{self, Failure, Origin};
 use super::settling::Verdict;
 use super::{Fault, Link, Live, Machine};
+use crate::client::answer::{MemberPage, Presence, RoomPage};
 use crate::client::command::Answer;
 use crate::client::error::RequestError;
-use crate::client::handle::Presence;
 use crate::client::notice::ConnectionState;
 use crate::client::outbox::Change;
+use crate::client::subscription::Hide;
 
 impl Machine {
     /// The session begins.
@@ -60,6 +63,7 @@ impl Machine {
             ServerFrame::Resumed { id, .. } => self.subscriptions.resumed(id),
             ServerFrame::Subscribed { id, position, head, horizon, .. } => {
                 let learnt = self.subscriptions.subscribed(id, position, head, horizon, &mut self.out);
+                self.begin_announcements(learnt.as_ref());
                 self.learn(learnt);
             }
             ServerFrame::Unsubscribed { id, .. } => {
@@ -74,7 +78,15 @@ impl Machine {
                 }
             }
             ServerFrame::Events(events) => {
-                let learnt = self.subscriptions.events(events, &mut self.out)?;
+                let Self { user, sending, subscriptions, out, .. } = self;
+                let is_hidden = |hide, event: &Event| match hide {
+                    Hide::Nothing => false,
+                    Hide::ThisUser => user.as_ref() == Some(&event.user),
+                    Hide::ThisClient => {
+                        user.as_ref() == Some(&event.user) && sending.is_own(event.client, &event.user)
+                    }
+                };
+                let learnt = subscriptions.events(events, is_hidden, out)?;
                 self.learn(learnt);
             }
             ServerFrame::Gap { room, gap } => {
@@ -95,22 +107,27 @@ impl Machine {
                 (Some(Origin::Search), None) | (None, _) => {}
             },
             ServerFrame::RoomList { id, rooms, next } => {
-                let rooms = rooms.into_iter().map(|listing| listing.entry).collect();
-                self.answer(id, Answer::Rooms { rooms, next });
+                self.answer(id, Answer::Rooms(RoomPage { rooms, next }));
             }
+            ServerFrame::RoomInfo { id, room } => self.answer(id, Answer::Room(room)),
+            ServerFrame::MemberList { id, members, next, .. } => {
+                self.answer(id, Answer::Members(MemberPage { members, next }));
+            }
+            ServerFrame::ThreadPage(page) => self.answer(page.id, Answer::Thread(*page)),
+            ServerFrame::ProfileList { id, profiles } => self.answer(id, Answer::Profiles(profiles)),
+            ServerFrame::Contacts { id, direct, blocked } => {
+                let blocked = blocked.into_iter().collect();
+                self.answer(id, Answer::Contact(Contact { direct, blocked }));
+            }
+            ServerFrame::Done { id } => self.answer(id, Answer::Done),
             ServerFrame::Present { id, users, total, .. } => {
                 self.answer(id, Answer::Presence(Presence { users, total }));
             }
-            // Not asked for by this client.
-            ServerFrame::RoomInfo { .. }
-            | ServerFrame::MemberList { .. }
-            | ServerFrame::ThreadPage(_)
-            | ServerFrame::ProfileList { .. }
-            | ServerFrame::Contacts { .. }
-            | ServerFrame::Done { .. }
-            | ServerFrame::Profile { .. }
-            | ServerFrame::Signal(_)
-            | ServerFrame::Ended { .. } => {}
+            ServerFrame::Signal(signal) => self.out.act(Action::Signal(signal)),
+            ServerFrame::Profile { user, profile } => self.out.act(Action::Profile(user, profile)),
+            ServerFrame::Ended { room, code, message } => {
+                self.subscriptions.ended(&room, code, &message, &mut self.out);
+            }
             ServerFrame::Error { id, code, message, retry_after_ms } => {
                 let retry_after = retry_after_ms.map(Duration::from_millis);
                 match id {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anchor_core::code::{Class, Code};
 use anchor_core::environment::Monotonic;
 use anchor_core::limits::READS_OPEN_MAX;
-use anchor_core::session::frame::{ClientFrame, RequestId, Which};
+use anchor_core::session::frame::RequestId;
 
 use super::action::{Action, Output};
 use crate::client::command::{Answer, Request, Waiter};
@@ -91,13 +91,7 @@ impl Requests {
             };
             let Some(question) = self.waiting.remove(at) else { return };
             let id = self.number();
-            out.send(match question.request.clone() {
-                Request::History { room, range, limit } => ClientFrame::History { id, room, range, limit },
-                Request::Rooms { after, limit } => {
-                    ClientFrame::Rooms { id, after, limit, which: Which::Readable }
-                }
-                Request::Who { room } => ClientFrame::Who { id, room },
-            });
+            out.send(question.request.clone().frame(id));
             self.open.insert(id.0, question);
         }
     }

@@ -14,10 +14,10 @@
 //! durable; nothing is sent before what stands in front of it; an answered entry counts as waiting until its removal is
 //! durable, because a crash would bring it back.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use anchor_core::event::Draft;
-use anchor_core::id::{ClientId, Nonce, RoomId, Seq};
+use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId};
 use anchor_core::limits::{IN_FLIGHT_BYTES_MAX, ROOMS_MAX, WINDOW};
 use anchor_core::position::Position;
 use anchor_core::publish::{Ack, Refusal};
@@ -37,6 +37,8 @@ use crate::client::outbox::{Change, Entry, EntryKey, Generation, Identity, Kept,
 pub(super) struct Sending {
     pub(super) identities: BTreeMap<Generation, Identity>,
     pub(super) entries: BTreeMap<EntryKey, Pending>,
+    /// Generations that something was published under, as far as is known here.
+    used: BTreeSet<Generation>,
     /// Entries of each generation that are not answered; no zeros.
     unanswered: BTreeMap<Generation, usize>,
     /// Entries of which a change waits to become durable, with the number of that write, in rising order.
@@ -115,7 +117,9 @@ impl Sending {
         let pending = |(key, entry)| {
             (key, Pending { entry, stage: Stage::Stored, origin: Origin::Earlier, queued: None })
         };
+        let used = saved.identities.keys().copied().chain(unanswered.keys().copied()).collect();
         Self {
+            used,
             identities: saved.identities,
             entries: saved.entries.into_iter().map(pending).collect(),
             unanswered,
@@ -361,6 +365,7 @@ impl Sending {
         let write = out.change(Change::Put(key, entry.clone()));
         self.unsaved.push_back((write, key));
         *self.unanswered.entry(key.generation).or_default() += 1;
+        self.used.insert(key.generation);
         self.entries.insert(key, Pending { entry, stage: Stage::Storing(write), origin, queued });
     }
 
@@ -425,6 +430,17 @@ impl Sending {
     /// The secret id of `generation`.
     pub(super) fn id_of(&self, generation: Generation) -> Option<ClientId> {
         self.identities.get(&generation.root()).map(|identity| identity.id_of(generation))
+    }
+
+    /// How events show this client of `user` under `generation`.
+    pub(super) fn tag(&self, generation: Generation, user: &UserId) -> Option<ClientTag> {
+        let id = self.id_of(generation)?;
+        Some(ClientKey { user: user.clone(), id }.tag())
+    }
+
+    /// True if `client` is this client of `user`, under any id that it has now.
+    pub(super) fn is_own(&self, client: ClientTag, user: &UserId) -> bool {
+        self.used.iter().any(|generation| self.tag(*generation, user) == Some(client))
     }
 
     /// Replaces what is kept of acknowledged publishes by a part of it.

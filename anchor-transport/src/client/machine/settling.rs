@@ -20,7 +20,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use anchor_core::code::Code;
-use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId};
+use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use anchor_core::position::{Offset, Position};
 use anchor_core::publish::{Ack, Durability, Refusal};
 use anchor_core::sabotage::{self, Sabotage};
@@ -221,7 +221,7 @@ impl Sending {
                 for event in &events.events[taken..] {
                     let found = search.keys.iter().copied().find(|key| {
                         key.seq == event.seq
-                            && self.tag(*key, user) == Some(event.client)
+                            && self.tag(key.generation, user) == Some(event.client)
                             && self.entries.get(key).is_some_and(|pending| pending.entry.nonce == event.nonce)
                     });
                     if let Some(key) = found {
@@ -298,11 +298,6 @@ impl Sending {
     fn keys_where(&self, is_wanted: impl Fn(&Pending) -> bool) -> Vec<EntryKey> {
         let wanted = self.entries.iter().filter(|(_, pending)| is_wanted(pending));
         wanted.map(|(key, _)| *key).collect()
-    }
-
-    fn tag(&self, key: EntryKey, user: &UserId) -> Option<ClientTag> {
-        let id = self.id_of(key.generation)?;
-        Some(ClientKey { user: user.clone(), id }.tag())
     }
 
     fn next_undecided(&self) -> UndecidedId {

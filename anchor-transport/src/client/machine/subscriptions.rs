@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              subscribe                subscribed
-//!   (none) ---> Wanted ---> Opening -----------------> Live --- gap deleted, error ---> (none)
+//!   (none) ---> Wanted ---> Opening -----------------> Live --- ended, gap deleted, error ---> (none)
 //!                 ^            |  disconnect            |  ^ |
 //!                 +------------+                        |  +-+ events, gap; disconnect: resumed at its cursor
 //!                 ^                 unsubscribe         v
@@ -17,6 +17,12 @@
 //! Invariant of `Live`: everything up to the cursor was handed over, nothing beyond it was. Events that do not follow the
 //! cursor are a fault of the connection, never skipped over; those at or below it are ignored. Outside of `Live` a room's
 //! events belong to nobody and are dropped.
+//!
+//! One room the library reads by itself ([`SubscriptionId::LIBRARY`]): it never holds up the connection, and where the
+//! server does not let it be read, it is *declined*, and asked for again with the next session.
+
+mod parking;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -26,15 +32,17 @@ use anchor_core::environment::Monotonic;
 use anchor_core::id::RoomId;
 use anchor_core::limits::RESUME_ROOMS_MAX;
 use anchor_core::position::{Offset, Position};
-use anchor_core::resume::Gap;
 use anchor_core::sabotage::{self, Sabotage};
-use anchor_core::session::frame::{ClientFrame, Events, From, RequestId};
+use anchor_core::session::frame::{ClientFrame, From, RequestId};
 
-use super::Fault;
+pub(super) use reading::follow;
+
 use super::action::{Action, Learnt, Output};
 use super::requests::{Failure, Requests};
 use crate::client::command::SubscriptionId;
-use crate::client::subscription::Delivery;
+use crate::client::subscription::{Delivery, Hide, SubscribeOptions};
+use parking::PATIENCE;
+use reading::end;
 
 /// All rooms that this client reads.
 #[derive(Debug, Default)]
@@ -57,8 +65,10 @@ struct Room {
     stage: Stage,
     /// Who reads; nobody while it closes.
     subscription: Option<SubscriptionId>,
+    /// What the reader does not want to see.
+    hide: Hide,
     /// Who reads once it has closed.
-    next: Option<(SubscriptionId, From)>,
+    next: Option<(SubscriptionId, SubscribeOptions)>,
     /// The reader was told where it starts.
     is_started: bool,
     /// The reader takes nothing now.
@@ -76,6 +86,8 @@ enum Stage {
     Parking(RequestId, From),
     /// Not subscribed until the reader takes again; how to ask then.
     Parked(From),
+    /// Not to be read in this session; how to ask in the next.
+    Declined(From),
     Closing(RequestId),
 }
 
@@ -87,17 +99,23 @@ enum Asked {
 }
 
 impl Subscriptions {
-    /// A room is to be read from `from` on.
-    pub(super) fn subscribe(&mut self, id: SubscriptionId, room: RoomId, from: From, out: &mut Output) {
+    /// A room is to be read.
+    pub(super) fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        room: RoomId,
+        options: SubscribeOptions,
+        out: &mut Output,
+    ) {
         match self.rooms.get_mut(&room) {
             None => {
-                self.rooms.insert(room, Room::wanted(id, from));
+                self.rooms.insert(room, Room::wanted(id, options));
             }
             Some(closing) if closing.subscription.is_none() && sabotage::is(Sabotage::StaleFrameAccepted) => {
-                *closing = Room::wanted(id, from);
+                *closing = Room::wanted(id, options);
             }
             Some(closing) if closing.subscription.is_none() && closing.next.is_none() => {
-                closing.next = Some((id, from));
+                closing.next = Some((id, options));
             }
             Some(_) => {
                 let message = format!("this client is subscribed to {room} already");
@@ -128,7 +146,7 @@ impl Subscriptions {
             return;
         }
         let name = name.clone();
-        if !is_live || matches!(room.stage, Stage::Wanted(_) | Stage::Parked(_)) {
+        if !is_live || matches!(room.stage, Stage::Wanted(_) | Stage::Parked(_) | Stage::Declined(_)) {
             self.rooms.remove(&name);
             return;
         }
@@ -144,52 +162,14 @@ impl Subscriptions {
         out.send(ClientFrame::Unsubscribe { id: request, room: name });
     }
 
-    /// A reader takes no more than it was handed. `is_live`: whether there is a session that goes on sending.
-    pub(super) fn full(&mut self, id: SubscriptionId, is_live: bool, now: Monotonic) {
-        let is_read = |room: &&mut Room| room.subscription == Some(id);
-        let Some(room) = self.rooms.values_mut().find(is_read) else { return };
-        let Stage::Live(cursor) = room.stage else { return };
-        room.is_full = true;
-        if is_live {
-            self.blocking.insert(id);
-            self.blocked_since.get_or_insert(now);
-        } else {
-            room.stage = Stage::Parked(room.owed.take().unwrap_or(From::After(cursor)));
-        }
-    }
-
-    /// A reader that was full has taken what it was handed.
-    pub(super) fn drained(
-        &mut self,
-        id: SubscriptionId,
-        is_live: bool,
-        requests: &mut Requests,
-        out: &mut Output,
-    ) {
-        self.unblock(id);
-        let is_read = |room: &&mut Room| room.subscription == Some(id);
-        let Some(room) = self.rooms.values_mut().find(is_read) else { return };
-        room.is_full = false;
-        if let Stage::Parked(from) = room.stage {
-            room.stage = Stage::Wanted(from);
-            if is_live {
-                self.open_wanted(requests, out);
-            }
-        }
-    }
-
-    /// True if every room that is wanted is subscribed to: what the server says of all holds for all.
+    /// True if every room that an application wants is subscribed to: what the server says of all holds for all.
     pub(super) fn are_complete(&self) -> bool {
         self.rooms.values().all(|room| match room.stage {
+            _ if room.is_of_library() => true,
             Stage::Live(_) => true,
             Stage::Closing(_) => room.next.is_none(),
             _ => false,
         })
-    }
-
-    /// True while a full reader is not parked: what comes now could not be handed over.
-    pub(super) fn is_blocked(&self) -> bool {
-        !self.blocking.is_empty()
     }
 
     /// The rooms that `hello` resumes, at most so many as it may.
@@ -206,7 +186,9 @@ impl Subscriptions {
         for name in greeted {
             let next = match self.rooms.get(&name) {
                 Some(Room { stage: Stage::Live(_), .. }) => continue,
-                Some(Room { stage: Stage::Wanted(from), subscription: Some(id), .. }) => Some((*id, *from)),
+                Some(Room { stage: Stage::Wanted(from), subscription: Some(id), hide, .. }) => {
+                    Some((*id, SubscribeOptions { from: *from, hide: *hide }))
+                }
                 _ => None,
             };
             let id = requests.number();
@@ -247,12 +229,16 @@ impl Subscriptions {
                 true
             }
             Stage::Closing(_) => match room.next.take() {
-                Some((next, from)) => {
-                    *room = Room::wanted(next, from);
+                Some((next, options)) => {
+                    *room = Room::wanted(next, options);
                     true
                 }
                 None => false,
             },
+            Stage::Declined(from) => {
+                room.stage = Stage::Wanted(from);
+                true
+            }
             Stage::Live(cursor) => {
                 match (room.owed.take(), room.is_full) {
                     (None, false) => {}
@@ -305,8 +291,8 @@ impl Subscriptions {
                 room.stage = Stage::Wanted(from);
                 self.open_wanted(requests, out);
             }
-            (_, Some((next, from))) => {
-                *room = Room::wanted(next, from);
+            (_, Some((next, options))) => {
+                *room = Room::wanted(next, options);
                 self.open_wanted(requests, out);
             }
             (Stage::Opening(..) | Stage::Live(_), None) if sabotage::is(Sabotage::StaleFrameAccepted) => {}
@@ -340,12 +326,7 @@ impl Subscriptions {
                         }
                         self.again_at = Some(now + retry_after.unwrap_or(RETRY_AFTER));
                     }
-                    Some(room) if is_opening(room.stage) => {
-                        if let Some(subscription) = room.subscription {
-                            end(subscription, code, message.clone(), out);
-                        }
-                        self.rooms.remove(&name);
-                    }
+                    Some(room) if is_opening(room.stage) => self.over(&name, code, message, out),
                     _ => {}
                 }
             }
@@ -354,77 +335,13 @@ impl Subscriptions {
                 self.asked.remove(&id);
                 for name in names {
                     let is_live = |room: &Room| matches!(room.stage, Stage::Live(_));
-                    if !self.rooms.get(&name).is_some_and(is_live) {
-                        continue;
-                    }
-                    if let Some(Room { subscription: Some(subscription), .. }) = self.rooms.remove(&name) {
-                        end(subscription, code, message.clone(), out);
+                    if self.rooms.get(&name).is_some_and(is_live) {
+                        self.over(&name, code, message, out);
                     }
                 }
             }
         }
         true
-    }
-
-    /// Events of a room: what is new of them goes to its reader.
-    ///
-    /// # Errors
-    /// [`Fault`] if they do not follow the cursor.
-    pub(super) fn events(&mut self, mut events: Events, out: &mut Output) -> Result<Option<Learnt>, Fault> {
-        let Some(Room { stage, subscription, owed, .. }) = self.rooms.get_mut(&events.room) else {
-            return Ok(None);
-        };
-        let cursor = match stage {
-            Stage::Live(cursor) => cursor,
-            Stage::Opening(_, From::After(cursor)) if sabotage::is(Sabotage::StaleFrameAccepted) => cursor,
-            _ => return Ok(None),
-        };
-        let Some(mut taken) = follow(*cursor, &events)? else { return Ok(None) };
-        if sabotage::is(Sabotage::CursorGoesBack) {
-            taken = 0;
-        }
-        events.events.drain(..taken);
-        let Some((first, last)) = events.events.first().zip(events.events.last()) else { return Ok(None) };
-        events.first = first.offset;
-        *owed = None;
-        *cursor = Position::at(events.epoch, last.mark());
-        let learnt = Learnt { room: events.room.clone(), position: *cursor };
-        if let Some(subscription) = subscription {
-            out.act(Action::Deliver(*subscription, Delivery::Events(events)));
-        }
-        Ok(Some(learnt))
-    }
-
-    /// A gap in a room: its cursor becomes the gap's position.
-    ///
-    /// # Errors
-    /// [`Fault`] if it says of no position although the room was not deleted.
-    pub(super) fn gap(&mut self, name: &RoomId, gap: Gap, out: &mut Output) -> Result<Option<Learnt>, Fault> {
-        use anchor_core::resume::GapReason;
-        let Some(Room { stage: Stage::Live(cursor), subscription, owed, .. }) = self.rooms.get_mut(name)
-        else {
-            return Ok(None);
-        };
-        *owed = None;
-        let subscription = *subscription;
-        match (gap.position, gap.reason) {
-            (Some(position), _) => {
-                *cursor = position;
-                if let Some(subscription) = subscription {
-                    out.act(Action::Deliver(subscription, Delivery::Gap(gap)));
-                }
-                Ok(Some(Learnt { room: name.clone(), position }))
-            }
-            (None, GapReason::Deleted) => {
-                self.rooms.remove(name);
-                if let Some(subscription) = subscription {
-                    out.act(Action::Deliver(subscription, Delivery::Gap(gap)));
-                    end(subscription, Code::RoomUnknown, "the room was deleted".to_owned(), out);
-                }
-                Ok(None)
-            }
-            (None, _) => Err(Fault("a gap without a position")),
-        }
     }
 
     /// Asks again for what could not be opened, and parks what was full for too long; only while there is a session.
@@ -455,26 +372,6 @@ impl Subscriptions {
         self.again_at.into_iter().chain(park_at).min()
     }
 
-    /// Gives the rooms of full readers back to the server, so that everybody else goes on.
-    fn park(&mut self, requests: &mut Requests, out: &mut Output) {
-        self.blocking.clear();
-        self.blocked_since = None;
-        for (name, room) in self.rooms.iter_mut().filter(|(_, room)| room.is_full) {
-            let Stage::Live(cursor) = room.stage else { continue };
-            let id = requests.number();
-            room.stage = Stage::Parking(id, room.owed.take().unwrap_or(From::After(cursor)));
-            self.asked.insert(id, Asked::Unsubscribe(name.clone()));
-            out.send(ClientFrame::Unsubscribe { id, room: name.clone() });
-        }
-    }
-
-    fn unblock(&mut self, id: SubscriptionId) {
-        self.blocking.remove(&id);
-        if self.blocking.is_empty() {
-            self.blocked_since = None;
-        }
-    }
-
     fn live(&self) -> impl Iterator<Item = (RoomId, Position)> {
         self.rooms.iter().filter_map(|(name, room)| match room.stage {
             Stage::Live(cursor) => Some((name.clone(), cursor)),
@@ -484,10 +381,11 @@ impl Subscriptions {
 }
 
 impl Room {
-    const fn closing(request: RequestId, next: Option<(SubscriptionId, From)>) -> Self {
+    const fn closing(request: RequestId, next: Option<(SubscriptionId, SubscribeOptions)>) -> Self {
         Self {
             stage: Stage::Closing(request),
             subscription: None,
+            hide: Hide::Nothing,
             next,
             is_started: false,
             is_full: false,
@@ -495,53 +393,22 @@ impl Room {
         }
     }
 
-    const fn wanted(id: SubscriptionId, from: From) -> Self {
+    const fn wanted(id: SubscriptionId, SubscribeOptions { from, hide }: SubscribeOptions) -> Self {
         Self {
             stage: Stage::Wanted(from),
             subscription: Some(id),
+            hide,
             next: None,
             is_started: false,
             is_full: false,
             owed: None,
         }
     }
-}
 
-/// How many of `events` a reader at `cursor` has taken already; `None` if all of them.
-///
-/// # Errors
-/// [`Fault`] if they are not contiguous, leave a hole behind the cursor, or tell another log than the one read so far.
-pub(super) fn follow(cursor: Position, events: &Events) -> Result<Option<usize>, Fault> {
-    let dense = (events.first.0..).zip(&events.events).all(|(offset, event)| event.offset.0 == offset);
-    if !dense || events.first == Offset::ZERO {
-        return Err(Fault("events that are not contiguous"));
+    fn is_of_library(&self) -> bool {
+        self.subscription == Some(SubscriptionId::LIBRARY)
     }
-    if events.first > cursor.offset.next() {
-        return Err(Fault("a hole before the events"));
-    }
-    let taken = events.events.iter().take_while(|event| event.offset <= cursor.offset).count();
-    if taken == events.events.len() {
-        return Ok(None);
-    }
-    if let Some(known) = taken.checked_sub(1).map(|at| &events.events[at]) {
-        if known.chain != cursor.chain {
-            return Err(Fault("events of another chain than those before"));
-        }
-        if cursor.epoch != Some(events.epoch) {
-            return Err(Fault("events of another epoch than those before"));
-        }
-    }
-    Ok(Some(taken))
-}
-
-fn end(subscription: SubscriptionId, code: Code, message: String, out: &mut Output) {
-    out.act(Action::Deliver(subscription, Delivery::Ended { code, message }));
-    out.act(Action::End(subscription));
 }
 
 /// After which a room is asked for again that could not be opened. Source: chosen; a store's hiccup.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How long a full reader may hold up the connection before its room is parked. Source: chosen; long enough that a reader
-/// which is merely slow costs no second asking, short against what waits for acks.
-const PATIENCE: Duration = Duration::from_secs(1);

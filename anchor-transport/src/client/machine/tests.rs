@@ -1,5 +1,6 @@
 //! Scripts: what goes into the machine, and what it then wants done, line by line.
 
+mod announcing;
 mod asking;
 mod connection;
 mod model;
@@ -27,7 +28,7 @@ use crate::client::command::{Answer, Request, SubscriptionId, Waiter};
 use crate::client::error::PublishError;
 use crate::client::notice::{ConnectionState, Notice, UndecidedId};
 use crate::client::outbox::{Change, EntryKey, Generation, Saved};
-use crate::client::subscription::Delivery;
+use crate::client::subscription::{Delivery, Hide, SubscribeOptions};
 
 /// Runs a script and compares what the machine wants with `expected`, one line an action.
 ///
@@ -59,12 +60,10 @@ impl Script {
     }
 
     fn of_seed(saved: Saved, seed: u8) -> Self {
-        let options = Options {
-            token: None,
-            user: Some(ada()),
-            kept_acks: 3,
-            request_timeout: Duration::from_secs(30),
-        };
+        Self::with_options(saved, seed, options())
+    }
+
+    fn with_options(saved: Saved, seed: u8, options: Options) -> Self {
         let mut script = Self {
             machine: Machine::new(options, saved, [seed; 32]),
             now: Monotonic(Duration::from_secs(1)),
@@ -145,8 +144,8 @@ impl Script {
         self.save();
     }
 
-    fn subscribe(&mut self, id: u64, from: From) {
-        self.machine.handle_subscribe(self.now, SubscriptionId(id), lobby(), from);
+    fn subscribe(&mut self, id: u64, options: impl Into<SubscribeOptions>) {
+        self.machine.handle_subscribe(self.now, SubscriptionId(id), lobby(), options.into());
         self.drain();
     }
 
@@ -245,7 +244,13 @@ impl Script {
             }
             Action::Answer(Waiter(waiter), Ok(answer)) => match answer {
                 Answer::Page(page) => format!("page for {waiter} of {}", page.events.len()),
-                Answer::Rooms { rooms, .. } => format!("rooms for {waiter}: {}", rooms.len()),
+                Answer::Rooms(page) => format!("rooms for {waiter}: {}", page.rooms.len()),
+                Answer::Room(_) => format!("room for {waiter}"),
+                Answer::Members(page) => format!("members for {waiter}: {}", page.members.len()),
+                Answer::Thread(page) => format!("thread for {waiter} of {}", page.replies.len()),
+                Answer::Profiles(profiles) => format!("profiles for {waiter}: {}", profiles.len()),
+                Answer::Contact(contact) => format!("contact for {waiter}: {}", contact.direct.name()),
+                Answer::Done => format!("done for {waiter}"),
                 Answer::Presence(presence) => format!("presence for {waiter}: {}", presence.total),
             },
             Action::Answer(Waiter(waiter), Err(error)) => format!("no answer for {waiter}: {error}"),
@@ -264,6 +269,8 @@ impl Script {
                 ConnectionState::Closed => "closed".to_owned(),
             },
             Action::Notice(notice) => notice_line(&notice),
+            Action::Signal(signal) => format!("heard {}", signal.body.as_text().unwrap_or("?")),
+            Action::Profile(user, _) => format!("profile of {user}"),
         })
     }
 
@@ -288,6 +295,13 @@ impl Script {
             }
             ClientFrame::History { .. } => "history".to_owned(),
             ClientFrame::Rooms { .. } => "rooms".to_owned(),
+            ClientFrame::Room { .. } => "room".to_owned(),
+            ClientFrame::Members { .. } => "members".to_owned(),
+            ClientFrame::Thread { .. } => "thread".to_owned(),
+            ClientFrame::Profiles { .. } => "profiles".to_owned(),
+            ClientFrame::Contact { .. } => "contact".to_owned(),
+            ClientFrame::ChangeUser { .. } => "change user".to_owned(),
+            ClientFrame::Signal(signal) => format!("signal {}", signal.body.as_text().unwrap_or("?")),
             ClientFrame::Who { .. } => "who".to_owned(),
             ClientFrame::Beat => "beat".to_owned(),
         }
@@ -305,6 +319,7 @@ impl Script {
             Change::Undecided(undecided) => format!("undecided {}", undecided.id.0),
             Change::Decided(id) => format!("decided {}", id.0),
             Change::Cursor(name, ..) => format!("cursor {name}"),
+            Change::ForgetCursor(name, _) => format!("forget cursor {name}"),
         }
     }
 
@@ -326,6 +341,7 @@ fn delivery_line(delivery: &Delivery) -> String {
             assert_eq!(events.first, events.events[0].offset);
             format!("events {}", offsets.join(" "))
         }
+        Delivery::Hidden { first, position } => format!("hidden {first} to {}", place(position)),
         Delivery::Gap(gap) => {
             format!("gap {} {}-{}", gap.reason.name(), gap.from, gap.to)
         }
@@ -383,6 +399,16 @@ fn place(position: &Position) -> String {
     format!("{epoch}:{}", position.offset)
 }
 
+fn options() -> Options {
+    Options {
+        token: None,
+        user: Some(ada()),
+        kept_acks: 3,
+        request_timeout: Duration::from_secs(30),
+        reads_announcements: false,
+    }
+}
+
 fn ada() -> UserId {
     UserId::new("ada").unwrap()
 }
@@ -431,6 +457,11 @@ fn gap(reason: GapReason, from: u64, to: u64, position: Option<Position>) -> Ser
     ServerFrame::Gap { room: lobby(), gap }
 }
 
+/// The user may not read the lobby any more.
+fn ended(code: Code) -> ServerFrame {
+    ServerFrame::Ended { room: lobby(), code, message: "no".to_owned() }
+}
+
 fn subscribed(id: u64, position: Position) -> ServerFrame {
     ServerFrame::Subscribed {
         id: RequestId(id),
@@ -477,6 +508,7 @@ fn page(id: u64, events: Vec<Event>, head: u64, next: Option<Position>) -> Page 
         horizon: Offset(1),
         gap: None,
         next,
+        changes: Vec::new(),
     }
 }
 

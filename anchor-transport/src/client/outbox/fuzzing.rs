@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use anchor_core::event::{Body, Draft, EventKind};
+use anchor_core::event::{Body, Draft, EventKind, Mentions};
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Chain, Epoch, Offset, Position};
@@ -280,7 +280,11 @@ fn position(offset: u64) -> Position {
 fn entry(number: u64) -> Entry {
     let body = match number % 2 {
         0 => Body::new(Some("image/png"), Bytes::from_static(&[0, 255, 7])).expect("any bytes"),
-        _ => Body::text(format!("text {number}")),
+        _ => {
+            let users = [UserId::new("bob").expect("a user id")];
+            let mentions = Mentions::new(number.is_multiple_of(5), users).expect("few");
+            Body::text(format!("text {number}")).mentioning(mentions)
+        }
     };
     let target = number.is_multiple_of(3).then_some(Offset(number));
     Entry {

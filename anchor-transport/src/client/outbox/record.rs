@@ -3,8 +3,8 @@
 //! A record is a plain copy of what it stores, in types that serde knows; what comes back is checked as anything from
 //! outside is.
 
-use anchor_core::event::{Body, Draft, EventKind};
-use anchor_core::id::{ClientId, Nonce, RoomId, Seq};
+use anchor_core::event::{Body, Draft, EventKind, Mentions};
+use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Chain, Epoch, Offset, Position};
 use bytes::Bytes;
@@ -55,6 +55,16 @@ struct DraftRecord<'a> {
     content_type: Option<&'a str>,
     #[serde(with = "serde_bytes")]
     body: &'a [u8],
+    /// Left out where nobody is mentioned: such a record is what it was before there were mentions.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    mentions: Option<MentionsRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MentionsRecord<'a> {
+    room: bool,
+    #[serde(borrow)]
+    users: Vec<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +149,10 @@ impl<'a> From<&'a Draft> for DraftRecord<'a> {
             target: draft.target.map(|target| target.0),
             content_type: draft.body.content_type(),
             body: draft.body.bytes(),
+            mentions: draft.body.mentions().map(|mentions| MentionsRecord {
+                room: mentions.room,
+                users: mentions.users.iter().map(UserId::as_str).collect(),
+            }),
         }
     }
 }
@@ -148,7 +162,12 @@ impl TryFrom<DraftRecord<'_>> for Draft {
 
     fn try_from(record: DraftRecord<'_>) -> Result<Self, Malformed> {
         let body = Body::new(record.content_type, Bytes::copy_from_slice(record.body));
-        let body = body.map_err(|_| Malformed("not a body of its content type"))?;
+        let mut body = body.map_err(|_| Malformed("not a body of its content type"))?;
+        if let Some(MentionsRecord { room, users }) = record.mentions {
+            let users: Result<Vec<_>, _> = users.into_iter().map(UserId::new).collect();
+            let users = users.map_err(|_| Malformed("not a user id"))?;
+            body = body.mentioning(Mentions::new(room, users).map_err(|_| Malformed("too many mentions"))?);
+        }
         let draft = Self { kind: EventKind(record.kind), target: record.target.map(Offset), body };
         if draft.is_sound() { Ok(draft) } else { Err(Malformed("a publish that no frame can carry")) }
     }

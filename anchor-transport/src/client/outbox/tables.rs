@@ -142,6 +142,9 @@ impl Tables {
                             record::write_position(position).as_slice(),
                         )?;
                     }
+                    Change::ForgetCursor(name, room) => {
+                        cursors.remove((name.as_str(), room.as_str()))?;
+                    }
                 }
             }
             for (generation, identity) in &self.identities {

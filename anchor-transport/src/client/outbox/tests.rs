@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use anchor_core::event::{Body, Draft, EventKind};
+use anchor_core::event::{Body, Draft, EventKind, Mentions};
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use anchor_core::position::{Chain, Epoch, Offset, Position};
 use bytes::Bytes;
@@ -42,6 +42,10 @@ fn entry(number: u64) -> Entry {
     let body = match number % 3 {
         0 => Body::text(format!("text {number}")),
         1 => Body::new(Some("image/png"), Bytes::from_static(&[0, 255, 7])).unwrap(),
+        _ if number.is_multiple_of(4) => {
+            let users = [UserId::new("bob").unwrap()];
+            Body::text("look here").mentioning(Mentions::new(number.is_multiple_of(8), users).unwrap())
+        }
         _ => Body::new(Some("text/markdown"), Bytes::from_static(b"*x*")).unwrap(),
     };
     Entry {
@@ -87,6 +91,7 @@ pub(in crate::client) fn apply(saved: &mut Saved, change: &Change) {
         Change::Undecided(undecided) => drop(saved.undecided.insert(undecided.id, undecided)),
         Change::Decided(id) => drop(saved.undecided.remove(&id)),
         Change::Cursor(name, room, position) => drop(saved.cursors.insert((name, room), position)),
+        Change::ForgetCursor(name, room) => drop(saved.cursors.remove(&(name, room))),
     }
 }
 
@@ -107,7 +112,8 @@ fn any_change() -> impl Strategy<Value = Change> {
             Change::Undecided(undecided(n, UndecidedReason::Lost { position: position(n) }))
         }),
         1 => number.clone().prop_map(|n| Change::Decided(UndecidedId(n))),
-        1 => number.prop_map(|n| Change::Cursor(format!("name {}", n % 3), RoomId::lobby(), position(n))),
+        2 => number.clone().prop_map(|n| Change::Cursor(format!("name {}", n % 3), RoomId::lobby(), position(n))),
+        1 => number.prop_map(|n| Change::ForgetCursor(format!("name {}", n % 3), RoomId::lobby())),
         1 => Just(Change::User(UserId::new("ada").unwrap())),
     ]
 }

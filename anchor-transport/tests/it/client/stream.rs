@@ -10,7 +10,7 @@ use anchor_core::engine::Anchor;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Offset;
-use anchor_core::session::frame::{From, HistoryRange};
+use anchor_core::session::frame::{From, HistoryRange, Which};
 use anchor_transport::client::{Client, ClientConfig, ConnectionState, Delivery, PublishError};
 use anchor_transport::codec::Encoding;
 use tokio::io::AsyncWriteExt;
@@ -130,9 +130,9 @@ async fn questions_are_answered_across_a_cut() {
     world.cut();
     let page = soon(client.history(&lobby, HistoryRange::Newest, 2)).await.unwrap();
     assert_eq!(page.events.iter().map(text).collect::<Vec<_>>(), ["3", "4"]);
-    let rooms = soon(client.rooms(None, 10)).await.unwrap();
+    let rooms = soon(client.rooms(Which::Readable, None, 10)).await.unwrap();
     assert_eq!(
-        rooms.rooms.iter().map(|room| (room.room.as_str(), room.head)).collect::<Vec<_>>(),
+        rooms.rooms.iter().map(|room| (room.entry.room.as_str(), room.entry.head)).collect::<Vec<_>>(),
         [("lobby", Offset(5))]
     );
     let mut read = client.subscribe(&lobby, From::Now).await;

@@ -157,6 +157,10 @@ impl Reading {
             Some(Delivery::Gap(gap)) => {
                 self.journal.write([Record::Told { reader, room: name(), gap }])?;
             }
+            Some(Delivery::Hidden { first, .. }) => {
+                let what = format!("{first} of {} was hidden, which nobody asked for", room.name);
+                return Err(Failure::new(Exit::Failure, what));
+            }
             Some(Delivery::Ended { code, message }) => {
                 let what = format!("the server ended the reading of {}: {message} ({code})", room.name);
                 return Err(Failure::new(Exit::Failure, what));

@@ -1,6 +1,9 @@
 //! Questions: a few at once, again after a disconnect, not for ever.
 
 use anchor_core::code::Code;
+use anchor_core::session::frame::{RoomEntry, RoomListing, ThreadPage, Which};
+use anchor_core::store::Direction;
+use anchor_core::user::{Direct, Profile, UserChange};
 
 use super::*;
 
@@ -78,5 +81,71 @@ fn answers_to_nobody_are_ignored() {
             script.frame(refused(6, Code::SeqConflict));
         },
         &[],
+    );
+}
+
+#[test]
+fn each_question_has_its_answer() {
+    let of_room = || Request::Room { room: lobby() };
+    let listing = |id| {
+        let entry = RoomEntry { room: lobby(), epoch: None, head: Offset(0), horizon: Offset(1) };
+        ServerFrame::RoomInfo { id, room: Box::new(RoomListing { entry, info: None, member: None }) }
+    };
+    check(
+        |script| {
+            script.live();
+            script.ask(Request::Rooms { which: Which::Mine, after: None, limit: 9 });
+            let id = RequestId(script.request_id());
+            script.frame(ServerFrame::RoomList { id, rooms: Vec::new(), next: None });
+            script.ask(of_room());
+            let id = RequestId(script.request_id());
+            script.frame(listing(id));
+            script.ask(Request::Members { room: lobby(), after: None, limit: 9 });
+            let id = RequestId(script.request_id());
+            script.frame(ServerFrame::MemberList { id, room: lobby(), members: Vec::new(), next: None });
+            script.ask(Request::Thread {
+                room: lobby(),
+                root: Offset(3),
+                from: Direction::After(Offset(0)),
+                limit: 9,
+            });
+            let id = RequestId(script.request_id());
+            let (room, root, replies, changes) = (lobby(), None, Vec::new(), Vec::new());
+            let page = ThreadPage { id, room, root, replies, changes, total: 0, next: None };
+            script.frame(ServerFrame::ThreadPage(Box::new(page)));
+            script.ask(Request::Profiles { users: vec![ada()] });
+            let id = RequestId(script.request_id());
+            script.frame(ServerFrame::ProfileList { id, profiles: vec![(ada(), Profile::default())] });
+            script.ask(Request::Contact);
+            let id = RequestId(script.request_id());
+            script.frame(ServerFrame::Contacts { id, direct: Direct::Nobody, blocked: Vec::new() });
+            script.ask(Request::ChangeUser { change: UserChange::Direct(Direct::Everyone) });
+            script.reconnect(0);
+            let id = RequestId(script.request_id());
+            script.frame(ServerFrame::Done { id });
+        },
+        &[
+            "rooms",
+            "rooms for 1: 0",
+            "room",
+            "room for 2",
+            "members",
+            "members for 3: 0",
+            "thread",
+            "thread for 4 of 0",
+            "profiles",
+            "profiles for 5: 1",
+            "contact",
+            "contact for 6: nobody",
+            "change user",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1",
+            "connected",
+            // Changing it twice is changing it once.
+            "change user",
+            "done for 7",
+        ],
     );
 }

@@ -204,14 +204,8 @@ impl World {
 
     fn start(&mut self, at: Option<usize>, disk: Saved) {
         self.seeds += 1;
-        let options = Options {
-            token: None,
-            user: Some(ada()),
-            kept_acks: 3,
-            request_timeout: Duration::from_secs(30),
-        };
-        let mut machine = Machine::new(options, disk.clone(), [self.seeds; 32]);
-        machine.handle_subscribe(self.now, SubscriptionId(1), lobby(), From::Start);
+        let mut machine = Machine::new(options(), disk.clone(), [self.seeds; 32]);
+        machine.handle_subscribe(self.now, SubscriptionId(1), lobby(), From::Start.into());
         let node = Node {
             machine,
             disk,
@@ -428,6 +422,7 @@ impl Server {
             room: frame.room.clone(),
             draft: frame.draft.clone(),
             verdict: Decided::Append { room: MissingRoom::Create },
+            grounds: None,
         };
         let fingerprint = publish.fingerprint();
         let window = self.windows.entry(id).or_default();

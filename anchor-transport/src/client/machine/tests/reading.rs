@@ -274,7 +274,12 @@ fn more_rooms_than_hello_takes_are_resumed_behind_it() {
             script.live();
             for room in 0..1_500_u64 {
                 let name = RoomId::new(format!("room-{room}")).unwrap();
-                script.machine.handle_subscribe(script.now, SubscriptionId(room), name.clone(), From::Now);
+                script.machine.handle_subscribe(
+                    script.now,
+                    SubscriptionId(room + 1),
+                    name.clone(),
+                    From::Now.into(),
+                );
                 script.drain();
                 let id = RequestId(script.request_id());
                 let (position, head, horizon) = (at(1, 1), Offset(1), Offset(1));
@@ -464,7 +469,12 @@ fn every_room_is_resumed_although_one_is_left_between_hello_and_welcome() {
             script.live();
             for room in 0..1_500_u64 {
                 let name = RoomId::new(format!("room-{room}")).unwrap();
-                script.machine.handle_subscribe(script.now, SubscriptionId(room), name.clone(), From::Now);
+                script.machine.handle_subscribe(
+                    script.now,
+                    SubscriptionId(room + 1),
+                    name.clone(),
+                    From::Now.into(),
+                );
                 script.drain();
                 let id = RequestId(script.request_id());
                 let (position, head, horizon) = (at(1, 1), Offset(1), Offset(1));
@@ -475,9 +485,156 @@ fn every_room_is_resumed_although_one_is_left_between_hello_and_welcome() {
             script.machine.handle_connected(script.now);
             script.drain();
             script.lines.clear();
-            script.unsubscribe(0);
+            script.unsubscribe(1);
             script.frame(welcome(0));
         },
-        &["end 0", "connected", "unsubscribe", "resume 500 rooms"],
+        &["end 1", "connected", "unsubscribe", "resume 500 rooms"],
+    );
+}
+
+#[test]
+fn a_reader_who_joined_late_goes_on_behind_what_is_hidden() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(gap(GapReason::Hidden, 1, 6, Some(at(1, 6))));
+            script.frame(events(1, 7, 8));
+            script.reconnect(0);
+        },
+        &[
+            "deliver 1 gap hidden 1-6",
+            "deliver 1 events 7 8",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1 resume e1:8",
+            "connected",
+        ],
+    );
+}
+
+#[test]
+fn who_may_not_read_any_more_is_told_and_may_come_again() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 3));
+            script.frame(ended(Code::NotAMember));
+            script.lines.push("-- what comes late is nobody's".to_owned());
+            script.frame(events(1, 4, 4));
+            script.frame(ended(Code::NotAMember));
+            script.lines.push("-- not resumed".to_owned());
+            script.reconnect(0);
+            script.lines.push("-- joined again".to_owned());
+            script.subscribe(2, From::After(at(1, 3)));
+            let id = script.request_id();
+            script.frame(subscribed(id, at(1, 3)));
+            script.frame(events(1, 4, 5));
+        },
+        &[
+            "deliver 1 events 1 2 3",
+            "deliver 1 ended not_a_member",
+            "end 1",
+            "-- what comes late is nobody's",
+            "-- not resumed",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1",
+            "connected",
+            "-- joined again",
+            "subscribe e1:3",
+            "deliver 2 started e1:3",
+            "deliver 2 events 4 5",
+        ],
+    );
+}
+
+/// The word that a subscription ended crosses the client's own leaving, and its asking again.
+#[test]
+fn an_end_that_crosses_a_leaving_is_answered_by_that() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.unsubscribe(1);
+            let left = script.request_id();
+            script.subscribe(2, From::Start);
+            script.frame(ended(Code::RoomBanned));
+            script.frame(error(left, Code::NotSubscribed));
+            let asked = script.request_id();
+            script.frame(ended(Code::RoomBanned));
+            script.frame(error(asked, Code::RoomBanned));
+        },
+        &["end 1", "unsubscribe", "subscribe start", "deliver 2 ended room_banned", "end 2"],
+    );
+}
+
+#[test]
+fn a_deleted_room_is_read_no_more_and_may_be_read_anew() {
+    check(
+        |script| {
+            script.live();
+            script.subscribed();
+            script.frame(events(1, 1, 2));
+            script.frame(gap(GapReason::Deleted, 1, 2, None));
+            script.frame(events(2, 1, 1));
+            script.subscribe(2, From::Start);
+            let id = script.request_id();
+            script.frame(subscribed(id, Position::START));
+            script.frame(events(2, 1, 1));
+        },
+        &[
+            "deliver 1 events 1 2",
+            "deliver 1 gap deleted 1-2",
+            "deliver 1 ended room_unknown",
+            "end 1",
+            "subscribe start",
+            "deliver 2 started -:0",
+            "deliver 2 events 1",
+        ],
+    );
+}
+
+#[test]
+fn own_events_are_hidden_where_that_was_asked_and_the_cursor_goes_past_them() {
+    let run = |hide| {
+        let mut script = Script::new(Saved::default());
+        script.live();
+        script.publish_saved("own");
+        script.subscribe(1, SubscribeOptions::from(From::Start).hide(hide));
+        let id = script.request_id();
+        script.frame(subscribed(id, Position::START));
+        script.lines.clear();
+        // Of another client of the user, twice the own one, of somebody else, and of the own one.
+        let own = |offset| script.event_of(0, offset);
+        let of_bob = |offset| Event { user: UserId::new("bob").unwrap(), ..own(offset) };
+        let log = vec![event(1, "elsewhere"), own(2), own(3), of_bob(4), own(5)];
+        script.frame(ServerFrame::Events(Events {
+            room: lobby(),
+            epoch: epoch(1),
+            first: Offset(1),
+            events: log,
+        }));
+        let delivered = std::mem::take(&mut script.lines);
+        script.reconnect(0);
+        assert!(script.lines.contains(&"hello id0 waits 1 resume e1:5".to_owned()), "{:?}", script.lines);
+        delivered
+    };
+    assert_eq!(run(Hide::Nothing), ["deliver 1 events 1 2 3 4 5"]);
+    assert_eq!(
+        run(Hide::ThisClient),
+        [
+            "deliver 1 events 1",
+            "deliver 1 hidden 2 to e1:3",
+            "deliver 1 events 4",
+            "deliver 1 hidden 5 to e1:5"
+        ]
+    );
+    assert_eq!(
+        run(Hide::ThisUser),
+        ["deliver 1 hidden 1 to e1:3", "deliver 1 events 4", "deliver 1 hidden 5 to e1:5"]
     );
 }
