@@ -242,6 +242,14 @@ fn is_sound(asked: &Asked<'_>) -> Result<(), Refusal> {
     if *target == Some(Offset::ZERO) {
         return Err(invalid("offset 0 is no event that another could be about"));
     }
+    let is_targeted = !matches!(*kind, EventKind::MEMBERSHIP | EventKind::ROOM | EventKind::REPORT);
+    if target.is_some() && !is_targeted {
+        return Err(invalid("an event of this kind is about no message"));
+    }
+    // Elsewhere nobody would look whether they may.
+    if body.mentions().is_some() && !matches!(*kind, EventKind::MESSAGE | EventKind::EDIT) {
+        return Err(invalid("only messages and edits mention somebody"));
+    }
     if body.bytes().len() > BODY_BYTES_MAX {
         return Err(Refusal::new(Code::BodyTooLarge, "a body has at most 65,536 bytes"));
     }

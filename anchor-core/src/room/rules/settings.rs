@@ -157,9 +157,6 @@ pub(super) fn report(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
     if *asked.room != RoomId::reports_of(&room) {
         return Ok(Err(invalid("a report is published to the room that holds the reports of its room")));
     }
-    if asked.draft.target.is_some() {
-        return Ok(Err(invalid("a report names in its body what it is about")));
-    }
     let info = facts.info(&room)?;
     let member = if info.is_some() { facts.member(&room, asked.user)? } else { None };
     let standing = Standing { info, member, deleted: None };

@@ -2,10 +2,10 @@
 
 use super::acting::{Drafted, House, about, mentioning_all};
 use crate::code::Code;
-use crate::event::{Draft, EventKind};
+use crate::event::{Draft, EventKind, Mentions};
 use crate::limits::PINS_MAX;
 use crate::position::Offset;
-use crate::room::change::MembershipChange;
+use crate::room::change::{MembershipChange, RoomChange};
 use crate::room::{HistoryAccess, RoomKind};
 
 #[test]
@@ -95,6 +95,30 @@ fn the_whole_room_is_called_by_few() {
     house.must("moderator", &room, mentioning_all());
     let (mut house, room) = House::with_crew(RoomKind::Public, false);
     house.must("stranger", &room, mentioning_all());
+}
+
+#[test]
+fn only_messages_and_edits_call_somebody() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    let message = house.newest(&room);
+    let calling =
+        |draft: Draft| Draft { body: draft.body.mentioning(Mentions::new(true, []).unwrap()), ..draft };
+    for kind in [EventKind::REDACTION, EventKind::REACTION, EventKind::REACTION_REMOVED, EventKind::PIN] {
+        let refused = house.publish("owner", &room, calling(about(kind, message, "👍")));
+        assert_eq!(refused, Err(Code::Invalid), "{kind:?}");
+    }
+    assert_eq!(house.publish("owner", &room, calling(MembershipChange::Leave.draft())), Err(Code::Invalid));
+    assert_eq!(house.publish("owner", &room, calling(RoomChange::Archive.draft())), Err(Code::Invalid));
+}
+
+#[test]
+fn what_is_about_the_room_is_about_no_message() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    let target = Some(house.newest(&room));
+    let leaving = Draft { target, ..MembershipChange::Leave.draft() };
+    assert_eq!(house.publish("member", &room, leaving), Err(Code::Invalid));
+    let archiving = Draft { target, ..RoomChange::Archive.draft() };
+    assert_eq!(house.publish("owner", &room, archiving), Err(Code::Invalid));
 }
 
 #[test]
