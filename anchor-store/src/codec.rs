@@ -43,6 +43,19 @@ impl Encoder {
         self
     }
 
+    pub(crate) fn bool(&mut self, flag: bool) -> &mut Self {
+        write::bool(&mut self.0, flag);
+        self
+    }
+
+    /// A text, or nil.
+    pub(crate) fn optional(&mut self, text: Option<&str>) -> &mut Self {
+        match text {
+            Some(text) => self.str(text),
+            None => self.nil(),
+        }
+    }
+
     pub(crate) fn mark(&mut self, mark: Mark) -> &mut Self {
         self.array(3).uint(mark.offset.0).uint(mark.ordinal.0).bin(mark.chain.as_bytes())
     }
@@ -126,6 +139,11 @@ pub(crate) fn list<'a, T>(
 pub(crate) fn read_number(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
     let number = reader.uint()?;
     if number > NUMBER_MAX { Err(Malformed("a number above 2^53 - 1")) } else { Ok(number) }
+}
+
+/// An index into a list of the same value.
+pub(crate) fn read_index(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
+    usize::try_from(reader.uint()?).map_err(|_| Malformed("an index beyond memory"))
 }
 
 pub(crate) fn read_offset(reader: &mut Reader<'_>) -> Result<Offset, Malformed> {

@@ -15,7 +15,9 @@ use crate::disk::{FileDisk, sync_directory};
 use crate::error::OpenError;
 use crate::options::{JOURNAL_CACHE_BYTES, Options};
 use crate::shared::Databases;
-use crate::tables::{FORMAT, PAGES_FILE, PairId, Role, check_format, initialise, is_unused, pair_of};
+use crate::tables::{
+    FORMAT, PAGES_FILE, PairId, Role, check_format, identity_of, initialise, is_unused, migrate,
+};
 
 /// Holds the operating system's lock on a directory for as long as it lives, which is at most as long as the process.
 #[derive(Debug)]
@@ -33,8 +35,8 @@ impl Drop for DirectoryLock {
 pub(crate) fn open(dir: &Path, env: &dyn Environment, options: &Options) -> Result<Databases, OpenError> {
     make_directory(dir)?;
     let lock = lock(dir)?;
-    let pair = match read_format(dir, FORMAT_FILE)? {
-        Some(pair) => pair,
+    let (format, pair) = match read_format(dir, FORMAT_FILE)? {
+        Some(known) => known,
         None => make(dir, env, options)?,
     };
     for role in Role::BOTH {
@@ -44,12 +46,33 @@ pub(crate) fn open(dir: &Path, env: &dyn Environment, options: &Options) -> Resu
     }
     let [journal, pages] = Role::BOTH.map(|role| open_file(dir, role, options));
     let (journal, pages) = (journal?, pages?);
-    for (database, role) in [(&journal, Role::Journal), (&pages, Role::Pages)] {
-        if pair_of(database, role)? != Some(pair) {
+    let identities = [identity_of(&journal, Role::Journal)?, identity_of(&pages, Role::Pages)?];
+    for (identity, role) in identities.into_iter().zip(Role::BOTH) {
+        if identity.map(|(_, pair)| pair) != Some(pair) {
             return Err(OpenError::PairMismatch { file: role.file() });
         }
     }
+    migrate_both([&journal, &pages], identities)?;
+    // Last: as long as it names an earlier format, the databases are looked at, too.
+    if format != FORMAT {
+        tracing::info!(from = format, to = FORMAT, "brought the data to the format of this version");
+        write_format(dir, pair)?;
+        rename_format(dir)?;
+    }
     Ok(Databases { journal, pages, _lock: Some(lock) })
+}
+
+/// Brings databases that belong together to the format of this version; each that has it already is left as it is.
+fn migrate_both(
+    databases: [&OpenDatabase; 2],
+    identities: [Option<(u32, PairId)>; 2],
+) -> Result<(), OpenError> {
+    for ((database, identity), role) in databases.into_iter().zip(identities).zip(Role::BOTH) {
+        if identity.is_some_and(|(format, _)| format != FORMAT) {
+            migrate(database, role)?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens the databases of a directory that must have them already.
@@ -68,7 +91,7 @@ pub(crate) fn open_made(
 
 /// Makes a store where there is none, or goes on with one whose making was interrupted. `FORMAT` gets its name when all
 /// the rest is there: what is missing from then on was taken away.
-fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<PairId, OpenError> {
+fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<(u32, PairId), OpenError> {
     let mut are_there = Vec::new();
     for role in Role::BOTH {
         if exists(&dir.join(role.file()))? {
@@ -76,9 +99,9 @@ fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<PairId, 
         }
     }
     // Written in part only where nothing was made after it.
-    let pair = match read_format(dir, FORMAT_UNFINISHED).ok().flatten() {
-        Some(pair) => pair,
-        None if are_there.is_empty() => write_format(dir, PairId::random(env))?,
+    let (format, pair) = match read_format(dir, FORMAT_UNFINISHED).ok().flatten() {
+        Some(known) => known,
+        None if are_there.is_empty() => (FORMAT, write_format(dir, PairId::random(env))?),
         None => return Err(OpenError::Missing { file: FORMAT_FILE }),
     };
     for role in Role::BOTH {
@@ -91,11 +114,16 @@ fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<PairId, 
             return Err(OpenError::Missing { file: FORMAT_FILE });
         }
     }
+    rename_format(dir)?;
+    Ok((format, pair))
+}
+
+/// Gives `FORMAT` its name.
+fn rename_format(dir: &Path) -> Result<(), OpenError> {
     let path = dir.join(FORMAT_FILE);
     fs::rename(dir.join(FORMAT_UNFINISHED), &path)
         .and_then(|()| sync_directory(dir))
-        .map_err(|source| not_writable(&path, source))?;
-    Ok(pair)
+        .map_err(|source| not_writable(&path, source))
 }
 
 /// Opens two storages as the databases of a store; two that are empty become a new pair.
@@ -108,8 +136,9 @@ pub(crate) fn open_backends(
     let journal = open_backend(journal, Role::Journal, options)?;
     let pages = open_backend(pages, Role::Pages, options)?;
     let ends = [(&journal, Role::Journal), (&pages, Role::Pages)];
-    match (pair_of(&journal, Role::Journal)?, pair_of(&pages, Role::Pages)?) {
-        (Some(one), Some(other)) if one == other => {}
+    let identities = [identity_of(&journal, Role::Journal)?, identity_of(&pages, Role::Pages)?];
+    match identities.map(|identity| identity.map(|(_, pair)| pair)).into() {
+        (Some(one), Some(other)) if one == other => migrate_both([&journal, &pages], identities)?,
         (Some(_), Some(_)) => return Err(OpenError::PairMismatch { file: PAGES_FILE }),
         (None, None) => {
             let pair = PairId::random(env);
@@ -200,8 +229,8 @@ fn lock(dir: &Path) -> Result<DirectoryLock, OpenError> {
     }
 }
 
-/// The pair id that `FORMAT`, or the file that will be, names; `None` if there is no such file.
-fn read_format(dir: &Path, file: &str) -> Result<Option<PairId>, OpenError> {
+/// The format and the pair id that `FORMAT`, or the file that will be, names; `None` if there is no such file.
+fn read_format(dir: &Path, file: &str) -> Result<Option<(u32, PairId)>, OpenError> {
     let path = dir.join(file);
     let text = match fs::read(&path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -215,7 +244,7 @@ fn read_format(dir: &Path, file: &str) -> Result<Option<PairId>, OpenError> {
         version.and_then(|number| number.parse().ok()).ok_or_else(|| damaged("it names no format"))?;
     check_format(version, FORMAT_FILE)?;
     let pair = lines.next().and_then(|line| line.strip_prefix(PAIR_LINE)).and_then(parse_pair);
-    pair.map(Some).ok_or_else(|| damaged("it names no pair"))
+    pair.map(|pair| Some((version, pair))).ok_or_else(|| damaged("it names no pair"))
 }
 
 /// Writes what will be `FORMAT` under the name that it has until then.

@@ -53,7 +53,7 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
     let epochs = vec![EpochStart { epoch: stored.run.epoch(), before: Mark::START }];
     let (head, before_horizon) = (second.run.tip(), stored.run.tip());
     let state = RoomState { epochs, head, horizon: before_horizon.offset.next(), before_horizon };
-    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)) }.encode(&mut row);
+    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)), info: None }.encode(&mut row);
     let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
     windows::encode(&Window::restore(Seq::FIRST, seq(7), entries), &mut kept);
     let samples = [
@@ -206,7 +206,7 @@ fn sample() -> Commit {
     let outcome = RecordedOutcome::Refused(Refusal::new(Code::Denied, "no"));
     outcomes.push(Recorded { client: 0, seq: seq(7), fingerprint: Fingerprint([2; 16]), outcome });
     let trims = vec![Trimmed { room: RoomId::lobby(), horizon: Offset(7), before }];
-    Commit { runs, clients: vec![(client, Seq::FIRST)], outcomes, trims }
+    Commit { runs, clients: vec![(client, Seq::FIRST)], outcomes, trims, ..Commit::default() }
 }
 
 fn seq(number: u64) -> Seq {

@@ -130,11 +130,11 @@ impl RedbStore {
         !self.handle.shared.queue.is_empty()
     }
 
-    /// True if something was committed and is not in the pages, or lies below a horizon and is not removed:
+    /// True if something was committed and is not in the pages, or can no longer be read and is not removed:
     /// [`RedbStore::step_pager`] would not be [`Step::Idle`]. Also where that cannot be told: then the step says why.
     pub fn pager_has_work(&self) -> bool {
         let shared = &self.handle.shared;
-        !shared.cuts.is_empty() || shared.writer().has_uncut() || pager::has_trimmed(shared).unwrap_or(true)
+        !shared.cuts.is_empty() || shared.writer().has_uncut() || pager::has_removable(shared).unwrap_or(true)
     }
 
     /// Looks in memory, and where that does not do has a reader's thread look. Without threads it looks everywhere.
@@ -418,26 +418,29 @@ impl Store for RedbStore {
         self.looked(move |look| look.room_list(after.as_ref(), limit)).await
     }
 
-    async fn standing(&self, _room: &RoomId, _user: &UserId) -> Result<Standing, StoreError> {
-        Ok(Standing::default())
+    async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
+        let (room, user) = (room.clone(), user.clone());
+        self.looked(move |look| look.standing(&room, &user)).await
     }
 
     async fn members(
         &self,
-        _room: &RoomId,
-        _after: Option<&UserId>,
-        _limit: usize,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
     ) -> Result<Vec<(UserId, Member)>, StoreError> {
-        Ok(Vec::new())
+        let (room, after) = (room.clone(), after.cloned());
+        self.looked(move |look| look.members(&room, after.as_ref(), limit)).await
     }
 
     async fn rooms_of(
         &self,
-        _user: &UserId,
-        _after: Option<&RoomId>,
-        _limit: usize,
+        user: &UserId,
+        after: Option<&RoomId>,
+        limit: usize,
     ) -> Result<Vec<(RoomId, Member)>, StoreError> {
-        Ok(Vec::new())
+        let (user, after) = (user.clone(), after.cloned());
+        self.looked(move |look| look.rooms_of(&user, after.as_ref(), limit)).await
     }
 
     async fn amendments(
@@ -466,17 +469,18 @@ impl Store for RedbStore {
         self.looked(move |look| look.replies(&room, root, from, limit)).await
     }
 
-    async fn user(&self, _user: &UserId) -> Result<UserRow, StoreError> {
-        Ok(UserRow::default())
+    async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
+        let user = user.clone();
+        self.looked(move |look| Ok(UserRow::clone(&*look.shared.user(&user, look.reach)?))).await
     }
 
     async fn change_user(
         &self,
-        _user: &UserId,
-        _change: UserChange,
+        user: &UserId,
+        change: UserChange,
     ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
-        let source = Arc::new("users are not kept yet".into());
-        Err(StoreError::Unavailable { backend: BACKEND, source })
+        let user = user.clone();
+        self.handle.shared.ask(|reply| Request::ChangeUser { user, change, reply }).await
     }
 
     async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {

@@ -1,8 +1,14 @@
 //! One value of the journal: everything that one commit added.
 //!
-//! `[runs, clients, outcomes, trims]`: the events of each room as runs, the clients that published with their floors,
-//! what was decided for each of their publishes, and the horizons that were raised.
+//! `[runs, clients, outcomes, trims, ended, changes, users]`: the events of each room as runs, the clients that published
+//! with their floors, what was decided for each of their publishes, and the horizons that were raised; then, left out where
+//! there is nothing of them, the rooms that were deleted, what else changed of the rooms of runs, and users' rows.
+//!
+//! Rooms are deleted before anything else of a commit: its runs, trims and changes are of what came after.
 
+mod rows;
+
+use anchor_core::chain::digest;
 use anchor_core::id::{ClientId, ClientKey, RoomId, Seq, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Mark, Offset};
@@ -12,8 +18,13 @@ use anchor_core::window::{Decision, Entry};
 use bytes::Bytes;
 
 use crate::codec::{
-    Encoder, fields, growing_fields, list, read_contents, read_epoch, read_mark, read_number, read_offset,
-    read_refusal, read_seq,
+    Encoder, fields, growing_fields, list, read_contents, read_epoch, read_index, read_mark, read_number,
+    read_offset, read_refusal, read_seq,
+};
+
+pub(crate) use self::rows::{Changed, ChangedUser, Changes, Ended};
+use self::rows::{
+    read_changed, read_changed_user, read_ended, write_changed, write_changed_user, write_ended,
 };
 
 /// A run that was committed, with what the pages keep beside its events.
@@ -31,6 +42,19 @@ impl Stored {
     pub(crate) fn bytes(&self) -> usize {
         self.run.encoded().len() + self.sides.len()
     }
+
+    /// The same without the bodies of the events at `offsets`, which are in rising order; those elsewhere are passed over.
+    pub(crate) fn redacted(&self, offsets: &[Offset]) -> Result<Self, Malformed> {
+        let mut sides = self.sides.to_vec();
+        for (event, side) in self.run.events().zip(sides.chunks_exact_mut(SIDE_BYTES)) {
+            let event = event?;
+            if let Some(body) = event.body.filter(|_| offsets.binary_search(&event.offset).is_ok()) {
+                let salt: [u8; SIDE_BYTES] = (&*side).try_into().expect("chunks have this size");
+                side.copy_from_slice(&digest(&salt, &body));
+            }
+        }
+        Ok(Self { run: self.run.redacted(offsets)?, ts: self.ts, sides: sides.into() })
+    }
 }
 
 /// Everything that one commit adds.
@@ -44,6 +68,12 @@ pub(crate) struct Commit {
     pub(crate) outcomes: Vec<Recorded>,
     /// Horizons that were raised.
     pub(crate) trims: Vec<Trimmed>,
+    /// Rooms that were deleted, before everything that the rest says of them.
+    pub(crate) ended: Vec<Ended>,
+    /// What else changed of the rooms of runs, once for each.
+    pub(crate) changes: Vec<Changed>,
+    /// Users' rows that changed, whole.
+    pub(crate) users: Vec<ChangedUser>,
 }
 
 /// A decided publish.
@@ -59,7 +89,7 @@ pub(crate) struct Recorded {
 /// An outcome as the journal keeps it.
 #[derive(Clone, Debug)]
 pub(crate) enum RecordedOutcome {
-    /// `run`: index into [`Commit::runs`] of any run of its room in this commit.
+    /// `run`: index into [`Commit::runs`] of any run of its room in this commit; or, behind those, into [`Commit::ended`].
     Appended {
         run: usize,
         mark: Mark,
@@ -79,7 +109,19 @@ pub(crate) struct Trimmed {
 impl Commit {
     /// True if there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.outcomes.is_empty() && self.trims.is_empty()
+        self.runs.is_empty() && self.outcomes.is_empty() && self.trims.is_empty() && self.users.is_empty()
+    }
+
+    /// Events that it adds and rooms that it ends: what counts against the bounds of a page step and of memory.
+    pub(crate) fn events(&self) -> usize {
+        self.runs.iter().map(|stored| stored.run.len()).sum::<usize>() + self.ended.len()
+    }
+
+    /// Bytes that count against the bounds of a page step and of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let runs: usize = self.runs.iter().map(Stored::bytes).sum();
+        let changes: usize = self.changes.iter().map(|changed| changed.changes.bytes()).sum();
+        runs + changes + self.users.iter().map(rows::bytes).sum::<usize>()
     }
 
     /// Writes the value of the journal.
@@ -87,7 +129,8 @@ impl Commit {
         let events: usize = self.runs.iter().map(|stored| stored.bytes() + RUN_BYTES).sum();
         let small = self.clients.len() * CLIENT_BYTES + self.outcomes.len() * OUTCOME_BYTES;
         out.reserve(events + small + 64);
-        out.array(4).array(self.runs.len());
+        let has_more = !(self.ended.is_empty() && self.changes.is_empty() && self.users.is_empty());
+        out.array(if has_more { 7 } else { 4 }).array(self.runs.len());
         for Stored { run, ts, sides } in &self.runs {
             let RunParts { room, epoch, before, tip, events, contents } = run.parts();
             let is_plain = *contents == Contents::PLAIN;
@@ -118,6 +161,14 @@ impl Commit {
         for Trimmed { room, horizon, before } in &self.trims {
             out.array(3).str(room.as_str()).uint(horizon.0).mark(*before);
         }
+        if has_more {
+            out.array(self.ended.len());
+            self.ended.iter().for_each(|ended| write_ended(out, ended));
+            out.array(self.changes.len());
+            self.changes.iter().for_each(|changed| write_changed(out, changed));
+            out.array(self.users.len());
+            self.users.iter().for_each(|user| write_changed_user(out, user));
+        }
     }
 
     /// The value of the journal.
@@ -130,16 +181,22 @@ impl Commit {
 
     /// Reads a value of the journal; the runs share its bytes.
     pub(crate) fn decode(value: &Bytes) -> Result<Self, Malformed> {
-        fields(&mut Reader::new(value), 4, |reader| {
+        growing_fields(&mut Reader::new(value), 4, 7, |reader, length| {
             let commit = Self {
                 runs: list(reader, read_run)?,
                 clients: list(reader, read_client)?,
                 outcomes: list(reader, read_outcome)?,
                 trims: list(reader, read_trim)?,
+                ended: if length > 4 { list(reader, read_ended)? } else { Vec::new() },
+                changes: if length > 5 { list(reader, read_changed)? } else { Vec::new() },
+                users: if length > 6 { list(reader, read_changed_user)? } else { Vec::new() },
             };
+            if commit.changes.iter().any(|changed| changed.run >= commit.runs.len()) {
+                return Err(Malformed("a change of a room that is not there"));
+            }
             let known = commit.outcomes.iter().all(|recorded| {
                 let run_is_known = match recorded.outcome {
-                    RecordedOutcome::Appended { run, .. } => run < commit.runs.len(),
+                    RecordedOutcome::Appended { run, .. } => run < commit.runs.len() + commit.ended.len(),
                     RecordedOutcome::Refused(_) => true,
                 };
                 run_is_known && recorded.client < commit.clients.len()
@@ -156,8 +213,14 @@ impl Commit {
     pub(crate) fn entry(&self, recorded: &Recorded) -> Entry {
         let decision = match &recorded.outcome {
             RecordedOutcome::Appended { run, mark, ts } => {
-                let run = &self.runs[*run].run;
-                Decision::Appended { room: run.room().clone(), epoch: run.epoch(), mark: *mark, ts: *ts }
+                let (room, epoch) = match self.runs.get(*run) {
+                    Some(Stored { run, .. }) => (run.room(), run.epoch()),
+                    None => {
+                        let Ended { room, epoch } = &self.ended[*run - self.runs.len()];
+                        (room, *epoch)
+                    }
+                };
+                Decision::Appended { room: room.clone(), epoch, mark: *mark, ts: *ts }
             }
             RecordedOutcome::Refused(refusal) => Decision::Refused(refusal.clone()),
         };
@@ -221,10 +284,6 @@ fn read_trim(reader: &mut Reader<'_>) -> Result<Trimmed, Malformed> {
 
 fn read_room(reader: &mut Reader<'_>) -> Result<RoomId, Malformed> {
     RoomId::new(reader.str()?).map_err(|_| Malformed("not a room id"))
-}
-
-fn read_index(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
-    usize::try_from(reader.uint()?).map_err(|_| Malformed("an index beyond memory"))
 }
 
 /// Bytes that the pages keep beside each event: a salt, or the digest of a redacted body.

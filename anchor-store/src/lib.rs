@@ -48,6 +48,8 @@ mod reader;
 mod readers;
 mod replay;
 mod restore;
+mod rooms;
+mod rows;
 mod runs;
 mod sessions;
 mod shared;

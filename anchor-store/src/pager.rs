@@ -1,22 +1,25 @@
 //! The pager: moves what was committed from the journal into pages, one cut at a time.
 //!
-//! One transaction, in the order of keys: pages, rooms' rows, windows whole, and `applied`. Only once it is durable do
+//! One transaction, in the order of keys: pages, rooms' rows, members, users, windows whole, and `applied`. Only once it is durable do
 //! readers let go of the memory, and the writer of the journal's values. A cut that was moved is never moved again: what
 //! is at or below `applied` is not replayed.
 
-use std::sync::PoisonError;
+mod removing;
+mod rows;
+
+use std::sync::{Arc, PoisonError};
 
 use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
 use anchor_core::position::{Mark, Offset};
 use anchor_core::store::{EpochStart, RoomState};
-use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use redb::{Durability, ReadableTable, Table, WriteTransaction};
 
+pub(crate) use self::removing::has_removable;
 use crate::codec::Encoder;
-use crate::journal::{Stored, Trimmed};
-use crate::options::REMOVED_PAGES;
+use crate::journal::{Changes, Ended, Stored, Trimmed};
 use crate::pages::{Filling, Page, Row};
-use crate::shared::{Cut, Shared};
+use crate::shared::{Cut, PagedRoom, Shared};
 use crate::tables::{APPLIED, CLIENTS, META, PAGES, ROOM_NUMBERS, ROOMS, TRIMMING, read_number};
 use crate::targets::{self, TargetRows};
 use crate::windows;
@@ -35,6 +38,7 @@ struct Changed<'c> {
     room: RoomId,
     row: Row,
     runs: Vec<&'c Stored>,
+    changes: Option<&'c Changes>,
 }
 
 /// Moves the oldest cut, if there is one, and removes some pages below a horizon, if there are any. Waits while the disk
@@ -47,14 +51,16 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
         return Ok(if cut.is_some() { Step::Waiting } else { Step::Idle });
     }
     let Some(cut) = cut else {
-        return Ok(if remove_trimmed(shared)? { Step::Worked } else { Step::Idle });
+        return Ok(if removing::step(shared)? { Step::Worked } else { Step::Idle });
     };
     shared.snapshots.forget();
     let mut transaction = databases.pages.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(true);
     let mut written = Vec::new();
+    rows::end_rooms(&transaction, &cut.ended)?;
     let changed = write_rooms(&transaction, &cut, &mut written)?;
+    rows::write_users(&transaction, &cut.users)?;
     write_windows(&transaction, &cut)?;
     transaction.open_table(META)?.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
     transaction.commit()?;
@@ -62,7 +68,7 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     shared.paged(&cut, changed);
     shared.cuts.done(&cut);
     shared.queue.nudge();
-    remove_trimmed(shared)?;
+    removing::step(shared)?;
     Ok(Step::Worked)
 }
 
@@ -70,7 +76,7 @@ fn write_rooms(
     transaction: &WriteTransaction,
     cut: &Cut,
     written: &mut Vec<(u64, u64)>,
-) -> Result<Vec<(RoomId, Row)>, BoxError> {
+) -> Result<Vec<PagedRoom>, BoxError> {
     let mut runs: Vec<&Stored> = cut.runs.iter().collect();
     // Stable: the runs of a room keep their order.
     runs.sort_by(|a, b| a.run.room().cmp(b.run.room()));
@@ -82,19 +88,25 @@ fn write_rooms(
     let mut trimming = transaction.open_table(TRIMMING)?;
     let before = read_number(&meta, ROOM_NUMBERS)?.ok_or("pages.redb has lost its count of rooms")?;
     let mut numbers = before;
-    let mut changed = Vec::new();
+    let (mut changed, mut new) = (Vec::new(), Vec::new());
     for runs in runs.chunk_by(|a, b| a.run.room() == b.run.room()) {
         let room = runs[0].run.room();
         let mut row = match rooms.get(room.as_str())? {
             Some(value) => Row::decode(value.value())?,
             None => {
                 numbers += 1;
+                new.push(room);
                 new_row(numbers, runs[0])
             }
         };
         advance(&mut row, runs)?;
-        changed.push(Changed { room: room.clone(), row, runs: runs.to_vec() });
+        let changes = cut.changes.get(room);
+        if let Some(info) = changes.and_then(|changes| changes.info.as_ref()) {
+            row.info = Some(Arc::clone(info));
+        }
+        changed.push(Changed { room: room.clone(), row, runs: runs.to_vec(), changes });
     }
+    rows::forget_deleted(transaction, &new)?;
     for trim in trims {
         let at = match changed.binary_search_by(|change| change.room.cmp(&trim.room)) {
             Ok(at) => at,
@@ -102,7 +114,7 @@ fn write_rooms(
                 let value = rooms.get(trim.room.as_str())?.ok_or("a room without events was trimmed")?;
                 let row = Row::decode(value.value())?;
                 drop(value);
-                changed.insert(at, Changed { room: trim.room.clone(), row, runs: Vec::new() });
+                changed.insert(at, Changed { room: trim.room.clone(), row, runs: Vec::new(), changes: None });
                 at
             }
         };
@@ -126,13 +138,24 @@ fn write_rooms(
         }
     }
     write_targets(transaction, &changed)?;
+    rows::write_members(transaction, &changed)?;
     changed.sort_by(|a, b| a.room.cmp(&b.room));
     let mut out = Encoder::default();
     for change in &changed {
         change.row.encode(out.clear());
         rooms.insert(change.room.as_str(), out.as_bytes())?;
     }
-    Ok(changed.into_iter().map(|change| (change.room, change.row)).collect())
+    let mut paged = Vec::with_capacity(changed.len());
+    for Ended { room, .. } in &cut.ended {
+        if changed.binary_search_by(|change| change.room.cmp(room)).is_err() {
+            paged.push(PagedRoom { room: room.clone(), row: None, members: Vec::new() });
+        }
+    }
+    for Changed { room, row, changes, .. } in changed {
+        let members = changes.map_or_else(Vec::new, |changes| changes.members.keys().cloned().collect());
+        paged.push(PagedRoom { room, row: Some(row), members });
+    }
+    Ok(paged)
 }
 
 /// The row of a room of which the pages know nothing yet.
@@ -143,7 +166,7 @@ fn new_row(number: u64, first: &Stored) -> Row {
         horizon: Offset(1),
         before_horizon: Mark::START,
     };
-    Row { number, state, ts: 0, open_page: None }
+    Row { number, state, ts: 0, open_page: None, info: None }
 }
 
 /// Moves the head of a row over `runs`, which must follow it.
@@ -230,55 +253,6 @@ fn write_windows(transaction: &WriteTransaction, cut: &Cut) -> Result<(), BoxErr
         clients.insert(key.as_slice(), out.as_bytes())?;
     }
     Ok(())
-}
-
-/// True if there may be pages below a room's horizon.
-pub(crate) fn has_trimmed(shared: &Shared) -> Result<bool, BoxError> {
-    Ok(!shared.databases()?.pages.begin_read()?.open_table(TRIMMING)?.is_empty()?)
-}
-
-/// Removes pages that lie wholly below their room's horizon, up to a bound. True if there were some to look at.
-fn remove_trimmed(shared: &Shared) -> Result<bool, BoxError> {
-    if !has_trimmed(shared)? {
-        return Ok(false);
-    }
-    shared.snapshots.forget();
-    let databases = shared.databases()?;
-    let mut transaction = databases.pages.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    transaction.set_quick_repair(true);
-    {
-        let mut trimming = transaction.open_table(TRIMMING)?;
-        let mut pages = transaction.open_table(PAGES)?;
-        let mut rows = TargetRows::new(&transaction);
-        let mut left = REMOVED_PAGES;
-        while left > 0 {
-            let Some((number, horizon)) =
-                trimming.first()?.map(|(number, horizon)| (number.value(), horizon.value()))
-            else {
-                break;
-            };
-            let mut below = Vec::new();
-            for entry in pages.range((number, 0)..=(number, horizon))?.take(left) {
-                let (key, value) = entry?;
-                let page = Page::decode(value.value())?;
-                if page.tip.offset.0 < horizon {
-                    below.push(key.value());
-                    rows.remove(number, &targets::of_page(&page)?)?;
-                }
-            }
-            for key in &below {
-                pages.remove(*key)?;
-            }
-            if below.len() < left {
-                trimming.remove(number)?;
-            }
-            left -= below.len();
-        }
-    }
-    transaction.commit()?;
-    shared.snapshots.forget();
-    Ok(true)
 }
 
 /// First guess of the size of an encoded page. Source: `anchor_core::limits::RUN_BYTES_MAX` and its salts.

@@ -2,9 +2,12 @@
 //!
 //! The events of a page are contiguous bytes of its value, so that reading it is one slice and no decoding.
 
+use std::sync::Arc;
+
 use anchor_core::id::RoomId;
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Epoch, Mark, Offset};
+use anchor_core::room::RoomInfo;
 use anchor_core::run::{Contents, Run, RunParts};
 use anchor_core::store::{EpochStart, RoomState};
 use bytes::Bytes;
@@ -13,6 +16,7 @@ use crate::codec::{
     Encoder, fields, growing_fields, list, read_contents, read_epoch, read_mark, read_number, read_offset,
 };
 use crate::journal::{SIDE_BYTES, Stored};
+use crate::rows::{read_info, write_info};
 
 /// A page as it stands in the database: many consecutive events of a room, of one epoch.
 #[derive(Clone, Copy, Debug)]
@@ -135,13 +139,17 @@ pub(crate) struct Row {
     pub(crate) ts: u64,
     /// The first offset of its newest page, if more may be added to that.
     pub(crate) open_page: Option<Offset>,
+    /// What the room is.
+    pub(crate) info: Option<Arc<RoomInfo>>,
 }
 
 impl Row {
-    /// `[number, horizon, before horizon, head, ts, open page, [[epoch, before], …]]`
+    /// `[number, horizon, before horizon, head, ts, open page, [[epoch, before], …], info]`; the last is left out where there
+    /// is none.
     pub(crate) fn encode(&self, out: &mut Encoder) {
         let RoomState { epochs, head, horizon, before_horizon } = &self.state;
-        out.array(7).uint(self.number).uint(horizon.0).mark(*before_horizon).mark(*head).uint(self.ts);
+        out.array(7 + usize::from(self.info.is_some()));
+        out.uint(self.number).uint(horizon.0).mark(*before_horizon).mark(*head).uint(self.ts);
         match self.open_page {
             Some(first) => out.uint(first.0),
             None => out.nil(),
@@ -150,10 +158,13 @@ impl Row {
         for start in epochs {
             out.array(2).bin(start.epoch.as_bytes()).mark(start.before);
         }
+        if let Some(info) = &self.info {
+            write_info(out, info);
+        }
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Malformed> {
-        fields(&mut Reader::from_slice(value), 7, |reader| {
+        growing_fields(&mut Reader::from_slice(value), 7, 8, |reader, length| {
             let number = reader.uint()?;
             let horizon = read_offset(reader)?;
             let before_horizon = read_mark(reader)?;
@@ -165,13 +176,15 @@ impl Row {
                     Ok(EpochStart { epoch: read_epoch(reader)?, before: read_mark(reader)? })
                 })
             })?;
+            let info = if length > 7 { Some(Arc::new(read_info(reader)?)) } else { None };
             if epochs.is_empty() {
                 return Err(Malformed("a room without an epoch"));
             }
             if horizon != before_horizon.offset.next() || before_horizon.offset > head.offset {
                 return Err(Malformed("a horizon that does not fit its room"));
             }
-            Ok(Self { number, state: RoomState { epochs, head, horizon, before_horizon }, ts, open_page })
+            let state = RoomState { epochs, head, horizon, before_horizon };
+            Ok(Self { number, state, ts, open_page, info })
         })
     }
 }

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anchor_core::id::{ClientKey, RoomId, Seq};
+use anchor_core::id::{ClientKey, RoomId, Seq, USER_ID_BYTES_MAX, UserId};
+use anchor_core::limits::{BLOCKED_MAX, PROFILE_TEXT_BYTES_MAX};
 use anchor_core::position::Offset;
 use anchor_core::publish::{Outcome, Publish};
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::{ClientState, StoreError};
+use anchor_core::user::{TooManyBlocked, UserChange, UserRow};
 use futures::channel::oneshot;
 
 /// Answers one request.
@@ -20,6 +22,7 @@ pub(crate) enum Request {
     Append { batch: Vec<Publish>, reply: Reply<Vec<Outcome>> },
     Open { client: ClientKey, waits: Seq, reply: Reply<ClientState> },
     Trim { room: RoomId, horizon: Offset, reply: Reply<()> },
+    ChangeUser { user: UserId, change: UserChange, reply: Reply<Result<UserRow, TooManyBlocked>> },
     IsDecided { client: ClientKey, seq: Seq, reply: Reply<bool> },
 }
 
@@ -30,6 +33,8 @@ impl Request {
             Self::Append { batch, .. } => {
                 (batch.len(), batch.iter().map(|publish| publish.draft.body.bytes().len()).sum())
             }
+            // All that is kept of the user is written again.
+            Self::ChangeUser { .. } => (1, USER_BYTES_MAX),
             Self::Open { .. } | Self::Trim { .. } | Self::IsDecided { .. } => (1, 0),
         }
     }
@@ -40,6 +45,7 @@ impl Request {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
             Self::Open { reply, .. } => drop(reply.send(Err(error))),
             Self::Trim { reply, .. } => drop(reply.send(Err(error))),
+            Self::ChangeUser { reply, .. } => drop(reply.send(Err(error))),
             Self::IsDecided { reply, .. } => drop(reply.send(Err(error))),
         }
     }
@@ -203,6 +209,9 @@ fn settles(waiting: &VecDeque<Request>, client: &ClientKey) -> bool {
             batch.iter().any(|publish| publish.session.is_none() && publish.client == *client)
         }
         Request::Open { client: other, .. } => other == client,
-        Request::Trim { .. } | Request::IsDecided { .. } => false,
+        Request::Trim { .. } | Request::ChangeUser { .. } | Request::IsDecided { .. } => false,
     })
 }
+
+/// The largest row of a user, in bytes, about. Source: its limits.
+const USER_BYTES_MAX: usize = 3 * PROFILE_TEXT_BYTES_MAX + BLOCKED_MAX * USER_ID_BYTES_MAX;

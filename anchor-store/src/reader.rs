@@ -15,14 +15,14 @@ use anchor_core::id::RoomId;
 use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use anchor_core::position::{Epoch, Mark, Offset, Ordinal};
 use anchor_core::run::Run;
-use anchor_core::store::{Direction, Place, Read, RoomState, StoreError, StoredRoom};
+use anchor_core::store::{Direction, Place, Read, RoomState, StoreError};
 use thiserror::Error;
 
 use crate::database::{contained, is_final};
 use crate::pages::Page;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
-use crate::visible::LiveRoom;
+use crate::visible::{Found, LiveRoom};
 
 /// Looks at the logs of a store.
 #[derive(Clone, Copy, Debug)]
@@ -89,38 +89,16 @@ impl Shared {
 
 impl Look<'_> {
     pub(crate) fn room_state(&self, room: &RoomId) -> Result<Option<RoomState>, BoxError> {
-        if let Some(live) = self.shared.visible().get(room) {
-            return Ok(Some(live.state.clone()));
+        match self.shared.visible().find(room) {
+            Found::Live(live) => return Ok(Some(live.state.clone())),
+            Found::Gone(_) => return Ok(None),
+            Found::Paged => {}
         }
         Ok(self.shared.row(room, self.reach)?.map(|row| row.state.clone()))
     }
 
     pub(crate) fn head(&self, room: &RoomId) -> Result<Option<(Epoch, Mark)>, BoxError> {
         Ok(self.shared.tip(room, self.reach)?.map(|tip| (tip.epoch, tip.head)))
-    }
-
-    pub(crate) fn room_list(
-        &self,
-        after: Option<&RoomId>,
-        limit: usize,
-    ) -> Result<Vec<StoredRoom>, BoxError> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let mut names: Vec<RoomId> =
-            self.shared.visible().unknown_to_pages(after).take(limit).cloned().collect();
-        {
-            let snapshot = self.snapshot()?;
-            let from = after.map_or(Unbounded, |room| Excluded(room.as_str()));
-            for entry in snapshot.rooms.range::<&str>((from, Unbounded))?.take(limit) {
-                let (name, _) = entry?;
-                names.push(RoomId::new(name.value())?);
-            }
-        }
-        names.sort();
-        names.dedup();
-        names.truncate(limit);
-        let stored =
-            |room: RoomId| Ok(self.room_state(&room)?.map(|state| StoredRoom { room, state, info: None }));
-        names.into_iter().filter_map(|room| stored(room).transpose()).collect()
     }
 
     pub(crate) fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, BoxError> {
@@ -268,8 +246,16 @@ impl Look<'_> {
         room: &RoomId,
         unpaged: impl FnOnce(&LiveRoom) -> Vec<Run>,
     ) -> Result<Option<Seen>, BoxError> {
-        if let Some(live) = self.shared.visible().get(room) {
-            return Ok(Some(Seen { state: live.state.clone(), number: live.number, unpaged: unpaged(live) }));
+        match self.shared.visible().find(room) {
+            Found::Live(live) => {
+                return Ok(Some(Seen {
+                    state: live.state.clone(),
+                    number: live.number,
+                    unpaged: unpaged(live),
+                }));
+            }
+            Found::Gone(_) => return Ok(None),
+            Found::Paged => {}
         }
         let Some(row) = self.shared.row(room, self.reach)? else { return Ok(None) };
         Ok(Some(Seen { state: row.state.clone(), number: Some(row.number), unpaged: Vec::new() }))

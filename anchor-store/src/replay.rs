@@ -98,6 +98,7 @@ fn follows(shared: &Shared, commit: &Commit) -> Result<(), BoxError> {
     for Stored { run, .. } in &commit.runs {
         let head = match tip.replace(run).filter(|tip| tip.room() == run.room()) {
             Some(tip) => tip.tip(),
+            None if commit.ended.iter().any(|ended| ended.room == *run.room()) => Mark::START,
             None => match shared.look().room_state(run.room())? {
                 Some(state) => {
                     let is_past =

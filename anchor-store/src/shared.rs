@@ -1,6 +1,6 @@
 //! What the writer, the pager and the readers share, and how a failure spreads.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
@@ -10,25 +10,29 @@ use std::time::Duration;
 
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
-use anchor_core::id::{ClientKey, RoomId};
+use anchor_core::id::{ClientKey, RoomId, UserId};
+use anchor_core::msgpack::Reader;
 use anchor_core::position::Offset;
+use anchor_core::room::Member;
 use anchor_core::run::Run;
 use anchor_core::store::{CommitObserver, StoreError};
+use anchor_core::user::UserRow;
 use anchor_core::window::Window;
 
 use crate::cache::Cache;
 use crate::database::{OpenDatabase, contained};
 use crate::directory::DirectoryLock;
 use crate::hash::Seed;
-use crate::journal::{Stored, Trimmed};
+use crate::journal::{Changes, Ended, Stored, Trimmed};
 use crate::options::{IDLE, Options};
 use crate::pages::Row;
 use crate::queue::Queue;
 use crate::reader::{Elsewhere, Reach};
 use crate::readers::Readers;
+use crate::rows::{read_member, read_user_row};
 use crate::runs::Runs;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::visible::{Tip, Visible};
+use crate::visible::{Found, Tip, Visible};
 use crate::windows;
 use crate::writer::Writer;
 
@@ -73,6 +77,12 @@ pub(crate) struct Cut {
     pub(crate) upto: u64,
     pub(crate) runs: Vec<Stored>,
     pub(crate) trims: Vec<Trimmed>,
+    /// Rooms that were deleted, before everything else that it says of them.
+    pub(crate) ended: Vec<Ended>,
+    /// What else changed of rooms.
+    pub(crate) changes: BTreeMap<RoomId, Changes>,
+    /// Users' rows that changed.
+    pub(crate) users: BTreeMap<UserId, Arc<UserRow>>,
     /// Changed windows, exactly as of `upto`, but for floors that rose without a commit.
     pub(crate) windows: Vec<(ClientKey, Arc<Window>)>,
     pub(crate) events: usize,
@@ -96,7 +106,20 @@ pub(crate) struct Cuts {
 #[derive(Debug)]
 struct Rows {
     cache: Cache<RoomId, Arc<Row>>,
+    /// By room number and user; also that there is none.
+    members: Cache<(u64, UserId), Option<Member>>,
+    users: Cache<UserId, Arc<UserRow>>,
     applied: u64,
+}
+
+/// A room as a page step has left it.
+#[derive(Debug)]
+pub(crate) struct PagedRoom {
+    pub(crate) room: RoomId,
+    /// None if it was deleted.
+    pub(crate) row: Option<Row>,
+    /// Users whose places in it were written.
+    pub(crate) members: Vec<UserId>,
 }
 
 /// Pages that were read, by room number and first offset.
@@ -120,7 +143,12 @@ impl Shared {
             env,
             databases: RwLock::new(Some(Arc::new(databases))),
             visible: RwLock::new(Visible::new(seed.clone())),
-            rows: Mutex::new(Rows { cache: Cache::new(options.rooms_cached, seed), applied }),
+            rows: Mutex::new(Rows {
+                cache: Cache::new(options.rooms_cached, seed.clone()),
+                members: Cache::new(options.rooms_cached, seed.clone()),
+                users: Cache::new(options.rooms_cached, seed),
+                applied,
+            }),
             readers: Readers::default(),
             snapshots: Snapshots::default(),
             // A quarter for joins: they are fewer than what they are made of.
@@ -255,11 +283,75 @@ impl Shared {
 
     /// What the writer needs to know of a room; `None` if it has no events.
     pub(crate) fn tip(&self, room: &RoomId, reach: Reach) -> Result<Option<Tip>, BoxError> {
-        if let Some(live) = self.visible().get(room) {
-            return Ok(Some(live.tip()));
+        match self.visible().find(room) {
+            Found::Live(live) => return Ok(Some(live.tip())),
+            Found::Gone(_) => return Ok(None),
+            Found::Paged => {}
         }
         let row = self.row(room, reach)?;
-        Ok(row.map(|row| Tip { epoch: row.state.epoch(), head: row.state.head, ts: row.ts }))
+        let tip = |row: &Row| Tip {
+            epoch: row.state.epoch(),
+            head: row.state.head,
+            ts: row.ts,
+            info: row.info.clone(),
+        };
+        Ok(row.map(|row| tip(&row)))
+    }
+
+    /// The place of a user in the room of a number, as the pages have it.
+    pub(crate) fn paged_member(
+        &self,
+        number: u64,
+        user: &UserId,
+        reach: Reach,
+    ) -> Result<Option<Member>, BoxError> {
+        let key = (number, user.clone());
+        let applied = {
+            let mut rows = self.rows();
+            if let Some(member) = rows.members.get_mut(&key) {
+                return Ok(*member);
+            }
+            rows.applied
+        };
+        if reach == Reach::Memory {
+            return Err(Elsewhere.into());
+        }
+        let snapshot = self.snapshot()?;
+        let value = snapshot.members.get((number, user.as_str()))?;
+        let member = value.map(|value| read_member(&mut Reader::from_slice(value.value()))).transpose()?;
+        let mut rows = self.rows();
+        if rows.applied == applied {
+            rows.members.insert(key, member);
+            rows.members.sweep(|_| true);
+        }
+        Ok(member)
+    }
+
+    /// What is kept of a user.
+    pub(crate) fn user(&self, user: &UserId, reach: Reach) -> Result<Arc<UserRow>, BoxError> {
+        if let Some(row) = self.visible().user(user) {
+            return Ok(Arc::clone(row));
+        }
+        let applied = {
+            let mut rows = self.rows();
+            if let Some(row) = rows.users.get_mut(user) {
+                return Ok(Arc::clone(row));
+            }
+            rows.applied
+        };
+        if reach == Reach::Memory {
+            return Err(Elsewhere.into());
+        }
+        let snapshot = self.snapshot()?;
+        let value = snapshot.users.get(user.as_str())?;
+        let row = value.map(|value| read_user_row(&mut Reader::from_slice(value.value()))).transpose()?;
+        let row = Arc::new(row.unwrap_or_default());
+        let mut rows = self.rows();
+        if rows.applied == applied {
+            rows.users.insert(user.clone(), Arc::clone(&row));
+            rows.users.sweep(|_| true);
+        }
+        Ok(row)
     }
 
     /// A client's window as the pages have it; `None` if they do not know the client.
@@ -320,16 +412,22 @@ impl Shared {
     }
 
     /// Lets readers see that the pages hold everything up to `applied`, of the given rooms.
-    pub(crate) fn paged(&self, cut: &Cut, changed: Vec<(RoomId, Row)>) {
+    pub(crate) fn paged(&self, cut: &Cut, changed: Vec<PagedRoom>) {
         let mut visible = self.visible_mut();
         let mut rows = self.rows();
         rows.applied = cut.upto;
-        visible.paged(cut.upto, changed.iter().map(|(room, row)| (room, row.number)));
+        let number = |paged: &PagedRoom| paged.row.as_ref().map(|row| row.number);
+        visible.paged(cut.upto, changed.iter().map(|paged| (&paged.room, number(paged))));
+        visible.users_paged(cut.upto, cut.users.keys());
         visible.uncount(cut.events, cut.bytes);
-        for (room, row) in changed {
-            match visible.get(&room) {
-                Some(_) => rows.cache.remove(&room),
-                None => drop(rows.cache.insert(room, Arc::new(row))),
+        cut.users.keys().for_each(|user| rows.users.remove(user));
+        for PagedRoom { room, row, members } in changed {
+            if let Some(Row { number, .. }) = row {
+                members.into_iter().for_each(|user| rows.members.remove(&(number, user)));
+            }
+            match (visible.find(&room), row) {
+                (Found::Paged, Some(row)) => drop(rows.cache.insert(room, Arc::new(row))),
+                _ => rows.cache.remove(&room),
             }
         }
         rows.cache.sweep(|_| true);

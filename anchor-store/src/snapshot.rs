@@ -10,7 +10,7 @@ use anchor_core::error::BoxError;
 use redb::{ReadOnlyTable, ReadableDatabase};
 
 use crate::shared::Databases;
-use crate::tables::{CLIENTS, PAGES, ROOMS};
+use crate::tables::{CLIENTS, DELETED, MEMBERS, PAGES, ROOMS, ROOMS_OF, USERS};
 use crate::targets::TargetTables;
 
 /// One moment of the pages.
@@ -19,6 +19,10 @@ pub(crate) struct Snapshot {
     pub(crate) rooms: ReadOnlyTable<&'static str, &'static [u8]>,
     pub(crate) clients: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(crate) targets: TargetTables,
+    pub(crate) members: ReadOnlyTable<(u64, &'static str), &'static [u8]>,
+    pub(crate) rooms_of: ReadOnlyTable<(&'static str, &'static str), u64>,
+    pub(crate) users: ReadOnlyTable<&'static str, &'static [u8]>,
+    pub(crate) deleted: ReadOnlyTable<&'static str, &'static [u8; 8]>,
     /// Goes last: the databases are closed once nobody reads.
     _databases: Arc<Databases>,
 }
@@ -40,6 +44,10 @@ impl Snapshots {
             rooms: transaction.open_table(ROOMS)?,
             clients: transaction.open_table(CLIENTS)?,
             targets: TargetTables::open(&transaction)?,
+            members: transaction.open_table(MEMBERS)?,
+            rooms_of: transaction.open_table(ROOMS_OF)?,
+            users: transaction.open_table(USERS)?,
+            deleted: transaction.open_table(DELETED)?,
             _databases: databases,
         });
         *newest = Some(Arc::clone(&snapshot));

@@ -4,14 +4,14 @@ use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition,
-    TableError,
+    TableError, WriteTransaction,
 };
 
 use crate::database::contained;
 use crate::error::OpenError;
 
-/// The format that this version writes. Version 1 may still change until 0.1.0 is tagged.
-pub(crate) const FORMAT: u32 = 1;
+/// The format that this version writes. It may still change until 0.1.0 is tagged.
+pub(crate) const FORMAT: u32 = 2;
 
 /// File of the journal.
 pub(crate) const JOURNAL_FILE: &str = "journal.redb";
@@ -39,6 +39,16 @@ pub(crate) const EDITS: TableDefinition<'_, (u64, u64, u64), &[u8]> = TableDefin
 pub(crate) const REPLIES: TableDefinition<'_, (u64, u64, u64), ()> = TableDefinition::new("replies");
 /// Pages: (room number, root) → replies in the pages, and the newest of them.
 pub(crate) const THREADS: TableDefinition<'_, (u64, u64), (u64, u64)> = TableDefinition::new("threads");
+/// Pages: (room number, user) → the user's place in the room.
+pub(crate) const MEMBERS: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("members");
+/// Pages: (user, room id) → room number, for rooms that the user has joined or is invited to.
+pub(crate) const ROOMS_OF: TableDefinition<'_, (&str, &str), u64> = TableDefinition::new("rooms_of");
+/// Pages: user → what is kept of the user.
+pub(crate) const USERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("users");
+/// Pages: room id → the newest epoch of a room that was deleted and has not come into being again.
+pub(crate) const DELETED: TableDefinition<'_, &str, &[u8; 8]> = TableDefinition::new("deleted");
+/// Pages: room number → room id, for deleted rooms of which something is still to be removed.
+pub(crate) const DELETING: TableDefinition<'_, u64, &str> = TableDefinition::new("deleting");
 
 /// Key of `meta`: the newest commit that the pages hold.
 pub(crate) const APPLIED: &str = "applied";
@@ -94,10 +104,7 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
                 drop(transaction.open_table(ROOMS)?);
                 drop(transaction.open_table(CLIENTS)?);
                 drop(transaction.open_table(TRIMMING)?);
-                drop(transaction.open_table(AMENDMENTS)?);
-                drop(transaction.open_table(EDITS)?);
-                drop(transaction.open_table(REPLIES)?);
-                drop(transaction.open_table(THREADS)?);
+                make_tables_of_format_2(&transaction)?;
             }
         }
     }
@@ -105,12 +112,40 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
     Ok(())
 }
 
-/// The pair that a database says it belongs to; `None` if nothing was ever written to it.
-pub(crate) fn pair_of(db: &Database, role: Role) -> Result<Option<PairId>, OpenError> {
+fn make_tables_of_format_2(transaction: &WriteTransaction) -> Result<(), TableError> {
+    drop(transaction.open_table(AMENDMENTS)?);
+    drop(transaction.open_table(EDITS)?);
+    drop(transaction.open_table(REPLIES)?);
+    drop(transaction.open_table(THREADS)?);
+    drop(transaction.open_table(MEMBERS)?);
+    drop(transaction.open_table(ROOMS_OF)?);
+    drop(transaction.open_table(USERS)?);
+    drop(transaction.open_table(DELETED)?);
+    drop(transaction.open_table(DELETING)?);
+    Ok(())
+}
+
+/// Brings a database of an earlier format to this one, in one durable transaction: from 1 to 2 tables are added, and
+/// nothing that stands is written again.
+pub(crate) fn migrate(db: &Database, role: Role) -> Result<(), OpenError> {
+    let migrate = || -> Result<(), BoxError> {
+        let mut transaction = db.begin_write()?;
+        transaction.set_quick_repair(role == Role::Pages);
+        transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
+        if role == Role::Pages {
+            make_tables_of_format_2(&transaction)?;
+        }
+        Ok(transaction.commit()?)
+    };
+    contained(migrate).map_err(|error| OpenError::unreadable(role.file(), error))
+}
+
+/// The format that a database has, and the pair that it says it belongs to; `None` if nothing was ever written to it.
+pub(crate) fn identity_of(db: &Database, role: Role) -> Result<Option<(u32, PairId)>, OpenError> {
     let unreadable = |error| OpenError::unreadable(role.file(), error);
-    let Some((format, pair)) = contained(|| read_identity(db)).map_err(unreadable)? else { return Ok(None) };
-    check_format(format, role.file())?;
-    Ok(Some(pair))
+    let identity = contained(|| read_identity(db)).map_err(unreadable)?;
+    identity.iter().try_for_each(|(format, _)| check_format(*format, role.file()))?;
+    Ok(identity)
 }
 
 fn read_identity(db: &Database) -> Result<Option<(u32, PairId)>, BoxError> {
@@ -131,10 +166,10 @@ fn read_identity(db: &Database) -> Result<Option<(u32, PairId)>, BoxError> {
     Ok(Some((format, pair.map(PairId).ok_or("it names no pair")?)))
 }
 
-/// Refuses what this version cannot read. An older format is migrated here once there is one.
+/// Refuses what this version cannot read.
 pub(crate) fn check_format(found: u32, file: &'static str) -> Result<(), OpenError> {
     match found {
-        FORMAT => Ok(()),
+        1..=FORMAT => Ok(()),
         0 => Err(OpenError::damaged(file, "it names format 0")),
         newer => Err(OpenError::NewerFormat { found: newer, supported: FORMAT }),
     }

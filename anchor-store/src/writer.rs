@@ -10,19 +10,23 @@
 
 mod answer;
 mod decide;
+mod facts;
+mod growing;
 #[cfg(feature = "sabotage")]
 mod late;
 mod random;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anchor_core::error::BoxError;
-use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq};
+use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq, UserId};
 use anchor_core::position::Offset;
 use anchor_core::publish::{Outcome, Publish};
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::ClientState;
+use anchor_core::user::UserRow;
 use anchor_core::window::{Entry, Window};
 use redb::Durability;
 
@@ -32,13 +36,14 @@ use self::random::Random;
 use crate::cache::Cache;
 use crate::codec::Encoder;
 use crate::hash::{Map, Seed};
-use crate::journal::{Commit, Stored, Trimmed};
+use crate::journal::{Changed, Changes, Commit, Ended, Stored, Trimmed};
 use crate::options::{BATCH_BYTES_MAX, BATCH_PUBLISHES_MAX, Options, TRIMMED_COMMITS, VALUE_BYTES_KEPT};
 use crate::queue::Request;
 use crate::reader::Reach;
 use crate::sessions::{Sessions, Standing};
 use crate::shared::{Cut, Shared};
 use crate::tables::COMMITS;
+use crate::visible::Found;
 use crate::{targets, windows};
 
 /// The writer's own state.
@@ -90,6 +95,9 @@ struct Collecting {
     number: u64,
     runs: Vec<Stored>,
     trims: Vec<Trimmed>,
+    ended: Vec<Ended>,
+    changes: BTreeMap<RoomId, Changes>,
+    users: BTreeMap<UserId, Arc<UserRow>>,
     changed: Vec<ClientKey>,
     events: usize,
     bytes: usize,
@@ -160,6 +168,9 @@ impl Writer {
                     deciding.trim(trimmed(shared, room, horizon)?);
                     Answer::Trim(reply)
                 }
+                Request::ChangeUser { user, change, reply } => {
+                    Answer::ChangeUser(reply, deciding.change_user(user, change)?)
+                }
                 Request::IsDecided { client: key, seq, reply } => {
                     let client = client(&mut self.clients, shared, &key)?;
                     Answer::IsDecided(reply, client.window.is_decided(seq))
@@ -169,7 +180,7 @@ impl Writer {
         if disk_is_full && !answers.is_empty() {
             answers.extend(self.take_fenced(shared));
         }
-        let commit = deciding.finish();
+        let commit = deciding.finish()?;
         #[cfg(feature = "sabotage")]
         let Some((commit, answers)) = self.let_out(shared, commit, answers)? else {
             return Ok(Step::Worked);
@@ -193,7 +204,7 @@ impl Writer {
         if self.late.is_some() {
             return;
         }
-        let Collecting { number, runs, trims, changed, events, bytes, rooms, .. } =
+        let Collecting { number, runs, trims, ended, changes, users, changed, events, bytes, rooms, .. } =
             std::mem::take(&mut self.cut);
         self.cut.number = number + 1;
         self.cut.since = self.next - 1;
@@ -202,12 +213,26 @@ impl Writer {
             (client, window)
         };
         let windows = changed.into_iter().map(window).collect();
-        shared.cuts.push(Cut { number, upto: self.next - 1, runs, trims, windows, events, bytes, rooms });
+        let upto = self.next - 1;
+        shared.cuts.push(Cut {
+            number,
+            upto,
+            runs,
+            trims,
+            ended,
+            changes,
+            users,
+            windows,
+            events,
+            bytes,
+            rooms,
+        });
     }
 
     /// True if a cut would hand something to the pager.
-    pub(crate) const fn has_uncut(&self) -> bool {
-        !(self.cut.runs.is_empty() && self.cut.trims.is_empty() && self.cut.changed.is_empty())
+    pub(crate) fn has_uncut(&self) -> bool {
+        let Collecting { runs, trims, ended, users, changed, .. } = &self.cut;
+        !(runs.is_empty() && trims.is_empty() && ended.is_empty() && users.is_empty() && changed.is_empty())
     }
 
     /// Takes over a commit that an earlier process made.
@@ -263,13 +288,19 @@ impl Writer {
         };
         let fenced = shared.queue.take_where(|request| match request {
             Request::Append { batch, .. } => batch.iter().all(&mut is_fenced),
-            Request::Open { .. } | Request::Trim { .. } | Request::IsDecided { .. } => false,
+            Request::Open { .. }
+            | Request::Trim { .. }
+            | Request::ChangeUser { .. }
+            | Request::IsDecided { .. } => false,
         });
         let answer = |request| match request {
             Request::Append { batch, reply } => {
                 Some(Answer::Append(reply, vec![Outcome::Fenced; batch.len()]))
             }
-            Request::Open { .. } | Request::Trim { .. } | Request::IsDecided { .. } => None,
+            Request::Open { .. }
+            | Request::Trim { .. }
+            | Request::ChangeUser { .. }
+            | Request::IsDecided { .. } => None,
         };
         fenced.into_iter().filter_map(answer).collect()
     }
@@ -311,10 +342,19 @@ impl Writer {
 
     /// Keeps what was committed for the next cut.
     fn set_aside(&mut self, commit: Commit) {
-        self.cut.events += commit.runs.iter().map(|stored| stored.run.len()).sum::<usize>();
-        self.cut.bytes += commit.runs.iter().map(Stored::bytes).sum::<usize>();
+        self.cut.events += commit.events();
+        self.cut.bytes += commit.bytes();
+        if !commit.ended.is_empty() {
+            self.cut.end(&commit.ended);
+        }
+        for Changed { run, changes } in commit.changes {
+            let room = commit.runs[run].run.room().clone();
+            self.cut.changes.entry(room).or_default().merge(changes);
+        }
         self.cut.runs.extend(commit.runs);
         self.cut.trims.extend(commit.trims);
+        self.cut.ended.extend(commit.ended);
+        self.cut.users.extend(commit.users);
     }
 
     fn cut_if_due(&mut self, shared: &Shared) {
@@ -351,6 +391,14 @@ impl Writer {
 }
 
 impl Collecting {
+    /// Leaves out what it has of rooms that were deleted. It goes on counting it, as readers' memory does.
+    fn end(&mut self, ended: &[Ended]) {
+        let ended: BTreeSet<&RoomId> = ended.iter().map(|ended| &ended.room).collect();
+        self.runs.retain(|stored| !ended.contains(stored.run.room()));
+        self.trims.retain(|trim| !ended.contains(&trim.room));
+        self.changes.retain(|room, _| !ended.contains(room));
+    }
+
     /// Notes that the window of `client` changed.
     fn touch(&mut self, key: &ClientKey, client: &mut Client) {
         if client.cut != self.number {
@@ -368,7 +416,7 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
     let rooms = commit.runs.iter().map(|stored| stored.run.room()).chain(trimmed);
     let paged: Vec<&RoomId> = {
         let visible = shared.visible();
-        rooms.filter(|room| visible.get(room).is_none()).collect()
+        rooms.filter(|room| matches!(visible.find(room), Found::Paged)).collect()
     };
     let mut rows = Map::with_capacity_and_hasher(paged.len(), seed);
     for room in paged {
@@ -376,10 +424,9 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
             rows.insert(room, shared.row(room, Reach::Disk)?);
         }
     }
-    let known = |room: &RoomId| -> Result<_, BoxError> {
+    let known = |room: &RoomId| {
         // A room that the pager has just finished is not among them.
-        let row = rows.remove(room).map_or_else(|| shared.row(room, Reach::Disk), Ok)?;
-        Ok(row.map(|row| (row.state.clone(), row.ts, row.number)))
+        rows.remove(room).map_or_else(|| shared.row(room, Reach::Disk), Ok)
     };
     let about = targets::of_runs(commit.runs.iter().map(|stored| &stored.run))?;
     let grown = {
@@ -388,11 +435,12 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
         visible.index(about);
         grown
     };
-    if let Some(observer) = shared.observer()
-        && !commit.runs.is_empty()
-    {
-        let runs: Vec<_> = commit.runs.iter().map(|stored| stored.run.clone()).collect();
-        observer.committed(&runs);
+    if let Some(observer) = shared.observer() {
+        commit.ended.iter().for_each(|ended| observer.deleted(&ended.room));
+        if !commit.runs.is_empty() {
+            let runs: Vec<_> = commit.runs.iter().map(|stored| stored.run.clone()).collect();
+            observer.committed(&runs);
+        }
     }
     Ok(grown)
 }

@@ -49,6 +49,7 @@ fn commit() -> Commit {
         clients: vec![(client, Seq::FIRST)],
         outcomes,
         trims: vec![Trimmed { room, horizon: Offset(4), before }],
+        ..Commit::default()
     }
 }
 
@@ -65,7 +66,7 @@ fn values() -> Vec<(Vec<u8>, Decodes)> {
     let head = commit.runs[0].run.tip();
     let epochs = vec![EpochStart { epoch: Epoch::from_bytes([3; 8]), before: Mark::START }];
     let state = RoomState { epochs, head, horizon: Offset(1), before_horizon: Mark::START };
-    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)) }.encode(&mut row);
+    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)), info: None }.encode(&mut row);
     windows::encode(&window, &mut kept);
     assert_eq!(windows::decode(kept.as_bytes()).expect("it was encoded"), window);
     vec![

@@ -16,9 +16,10 @@ use redb::ReadOnlyTable;
 use super::Unpaged;
 use super::rows::{Key, TargetTables, decode};
 use crate::reader::Look;
-use crate::visible::LiveRoom;
+use crate::visible::{Found, LiveRoom};
 
 /// What is known of a room's index, of one moment.
+#[derive(Default)]
 struct Seen<T> {
     /// The room's number in the pages, if they know it.
     number: Option<u64>,
@@ -146,11 +147,15 @@ impl Look<'_> {
         room: &RoomId,
         unpaged: impl FnOnce(&Unpaged, Offset) -> T,
     ) -> Result<Seen<T>, BoxError> {
-        if let Some(live) = self.shared.visible().get(room) {
-            let LiveRoom { state, number, targets, .. } = live;
-            let paged = live.unpaged.front().map_or(state.head, |(_, run)| run.before()).offset;
-            let unpaged = unpaged(targets, state.horizon);
-            return Ok(Seen { number: *number, horizon: state.horizon, paged, unpaged });
+        match self.shared.visible().find(room) {
+            Found::Live(live) => {
+                let LiveRoom { state, number, targets, .. } = live;
+                let paged = live.unpaged.front().map_or(state.head, |(_, run)| run.before()).offset;
+                let unpaged = unpaged(targets, state.horizon);
+                return Ok(Seen { number: *number, horizon: state.horizon, paged, unpaged });
+            }
+            Found::Gone(_) => return Ok(Seen::default()),
+            Found::Paged => {}
         }
         let row = self.shared.row(room, self.reach)?;
         let (number, horizon, paged) = row.map_or((None, Offset::ZERO, Offset::ZERO), |row| {

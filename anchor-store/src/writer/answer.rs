@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anchor_core::publish::Outcome;
 use anchor_core::store::{ClientState, StoreError};
+use anchor_core::user::{TooManyBlocked, UserRow};
 
 use crate::queue::Reply;
 use crate::shared::BACKEND;
@@ -16,6 +17,7 @@ pub(super) enum Answer {
     Forgotten(Reply<Vec<Outcome>>),
     Open(Reply<ClientState>, ClientState),
     Trim(Reply<()>),
+    ChangeUser(Reply<Result<UserRow, TooManyBlocked>>, Result<UserRow, TooManyBlocked>),
     IsDecided(Reply<bool>, bool),
 }
 
@@ -32,6 +34,7 @@ impl Answer {
             }))),
             Self::Open(reply, state) => drop(reply.send(Ok(state))),
             Self::Trim(reply) => drop(reply.send(Ok(()))),
+            Self::ChangeUser(reply, changed) => drop(reply.send(Ok(changed))),
             Self::IsDecided(reply, is_decided) => drop(reply.send(Ok(is_decided))),
         }
     }

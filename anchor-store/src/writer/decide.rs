@@ -1,21 +1,23 @@
 //! Deciding one publish after another, and collecting the commit that they make.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anchor_core::chain::Link;
-use anchor_core::code::Code;
 use anchor_core::error::BoxError;
-use anchor_core::event::Draft;
-use anchor_core::id::{RoomId, Seq};
-use anchor_core::position::Epoch;
-use anchor_core::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Refusal, Verdict};
-use anchor_core::run::RunBuilder;
+use anchor_core::id::{RoomId, Seq, UserId};
+use anchor_core::position::{Epoch, Mark};
+use anchor_core::publish::{Ack, Durability, Outcome, Publish, Verdict};
+use anchor_core::room::rules::{self, Asked};
 use anchor_core::sabotage::{self, Sabotage};
+use anchor_core::user::{TooManyBlocked, UserChange, UserRow};
 use anchor_core::window::{Decision, Entry, Verdict as Known};
 
+use super::facts::AtPublish;
+use super::growing::Growing;
 use super::{Writer, client};
 use crate::hash::{Map, Seed};
-use crate::journal::{Commit, Recorded, RecordedOutcome, SIDE_BYTES, Stored, Trimmed};
+use crate::journal::{Changed, Commit, Ended, Recorded, RecordedOutcome, Trimmed};
 use crate::reader::Reach;
 use crate::sessions::Standing;
 use crate::shared::Shared;
@@ -23,22 +25,15 @@ use crate::visible::Tip;
 
 /// The commit that a step is making.
 pub(super) struct Deciding<'a> {
-    shared: &'a Shared,
+    pub(super) shared: &'a Shared,
     unix_ms: u64,
     step: u64,
     rooms: Vec<Growing>,
+    /// The newest of each id.
     room_indexes: Map<RoomId, usize>,
+    /// Users' rows that it changes.
+    users: BTreeMap<UserId, Arc<UserRow>>,
     commit: Commit,
-}
-
-/// A room to which the commit adds events.
-struct Growing {
-    room: RoomId,
-    epoch: Epoch,
-    ts: u64,
-    builder: RunBuilder,
-    sides: Vec<u8>,
-    full: Vec<Stored>,
 }
 
 impl Writer {
@@ -56,7 +51,7 @@ impl Writer {
             }
         }
         let fingerprint = publish.fingerprint();
-        let Publish { client: key, session, seq, nonce, waits, room, draft, verdict, .. } = publish;
+        let Publish { client: key, session, seq, nonce, waits, room, draft, verdict, grounds } = publish;
         let client = client(&mut self.clients, deciding.shared, &key)?;
         if waits > client.window.floor() || sabotage::is(Sabotage::FloorFalls) {
             Arc::make_mut(&mut client.window).raise_floor(waits);
@@ -74,21 +69,44 @@ impl Writer {
             Known::Fresh => match verdict {
                 Verdict::Refuse(refusal) => Err(refusal),
                 Verdict::Append { room: missing } => {
-                    let salt = self.random.draw(deciding.shared);
-                    let new_epoch = || Epoch::from_bytes(self.random.draw(deciding.shared));
-                    match deciding.growing(&room, missing, new_epoch)? {
-                        None => Err(Refusal::new(Code::RoomUnknown, "there is no such room")),
-                        Some(index) => {
+                    let index = deciding.look_up(&room)?;
+                    let grounds = grounds.as_deref();
+                    let asked = Asked {
+                        room: &room,
+                        exists: index.is_some(),
+                        missing,
+                        offset: index.map_or(Mark::START.offset, |index| deciding.rooms[index].head()).next(),
+                        user: &key.user,
+                        admin: grounds.is_some_and(|grounds| grounds.admin),
+                        draft: &draft,
+                        target: grounds.and_then(|grounds| grounds.target.as_ref()),
+                    };
+                    match rules::decide(&asked, &mut AtPublish { deciding, room: &room, index })? {
+                        Err(refusal) => Err(refusal),
+                        Ok(effect) => {
+                            let salt = self.random.draw(deciding.shared);
+                            let index = index.unwrap_or_else(|| {
+                                let epoch = Epoch::from_bytes(self.random.draw(deciding.shared));
+                                deciding.begin(&room, epoch)
+                            });
+                            let growing = &mut deciding.rooms[index];
                             let link = Link {
                                 kind: draft.kind,
                                 user: &key.user,
                                 client: client.tag,
                                 seq,
                                 nonce,
-                                ts: deciding.rooms[index].ts,
+                                ts: growing.ts,
                                 target: draft.target,
                             };
-                            Ok((index, deciding.rooms[index].push(&link, &draft, &salt)))
+                            let normalised = effect.as_ref().and_then(|effect| effect.body.as_ref());
+                            let changed = grounds.and_then(|grounds| grounds.body.as_ref());
+                            let body = normalised.or(changed).unwrap_or(&draft.body);
+                            let mark = growing.push(&link, body, &salt);
+                            if let Some(effect) = effect {
+                                growing.apply(*effect);
+                            }
+                            Ok((index, mark))
                         }
                     }
                 }
@@ -121,7 +139,8 @@ impl<'a> Deciding<'a> {
     pub(super) fn new(shared: &'a Shared, unix_ms: u64, step: u64, count: usize, seed: Seed) -> Self {
         let rooms = Vec::with_capacity(count);
         let room_indexes = Map::with_capacity_and_hasher(count, seed);
-        Self { shared, unix_ms, step, rooms, room_indexes, commit: Commit::default() }
+        let (users, commit) = Default::default();
+        Self { shared, unix_ms, step, rooms, room_indexes, users, commit }
     }
 
     pub(super) fn trim(&mut self, trimmed: Option<Trimmed>) {
@@ -129,76 +148,105 @@ impl<'a> Deciding<'a> {
     }
 
     /// The commit, with every room's runs together.
-    pub(super) fn finish(mut self) -> Commit {
+    pub(super) fn finish(mut self) -> Result<Commit, BoxError> {
+        let commit = &mut self.commit;
         let mut first_runs = Vec::with_capacity(self.rooms.len());
-        for mut growing in self.rooms {
-            growing.close();
-            first_runs.push(self.commit.runs.len());
-            self.commit.runs.append(&mut growing.full);
-        }
-        for recorded in &mut self.commit.outcomes {
-            if let RecordedOutcome::Appended { run, .. } = &mut recorded.outcome {
-                *run = first_runs[*run];
+        for growing in self.rooms {
+            if growing.is_ended {
+                first_runs.push(Place::Ended(commit.ended.len()));
+                commit.ended.push(Ended { room: growing.room, epoch: growing.epoch });
+                continue;
+            }
+            let run = commit.runs.len();
+            first_runs.push(Place::Run(run));
+            let (mut runs, changes) = growing.finish()?;
+            commit.runs.append(&mut runs);
+            if !changes.is_empty() {
+                commit.changes.push(Changed { run, changes });
             }
         }
-        self.commit
+        for recorded in &mut commit.outcomes {
+            if let RecordedOutcome::Appended { run, .. } = &mut recorded.outcome {
+                *run = match first_runs[*run] {
+                    Place::Run(run) => run,
+                    Place::Ended(at) => commit.runs.len() + at,
+                };
+            }
+        }
+        // They were measured against the rooms that are no more.
+        if !commit.ended.is_empty() {
+            commit.trims.retain(|trim| commit.ended.iter().all(|ended| ended.room != trim.room));
+        }
+        commit.users.extend(self.users);
+        Ok(self.commit)
     }
 
-    /// The index of a room that grows; `None` if there is no such room and none is to be made.
-    fn growing(
-        &mut self,
-        room: &RoomId,
-        missing: MissingRoom,
-        new_epoch: impl FnOnce() -> Epoch,
-    ) -> Result<Option<usize>, BoxError> {
+    /// The index of a room that there is, to be looked at or to grow.
+    fn look_up(&mut self, room: &RoomId) -> Result<Option<usize>, BoxError> {
         if let Some(index) = self.room_indexes.get(room) {
-            return Ok(Some(*index));
+            return Ok(Some(*index).filter(|index| !self.rooms[*index].is_ended));
         }
-        let tip = match (self.shared.tip(room, Reach::Disk)?, missing) {
-            (Some(tip), _) => tip,
-            (None, MissingRoom::Refuse) => return Ok(None),
-            (None, MissingRoom::Create) => {
-                Tip { epoch: new_epoch(), head: anchor_core::position::Mark::START, ts: 0 }
-            }
-        };
+        let tip = self.shared.tip(room, Reach::Disk)?;
+        Ok(tip.map(|tip| self.add(room, tip)))
+    }
+
+    /// The index of a room that comes into being with its next event.
+    fn begin(&mut self, room: &RoomId, epoch: Epoch) -> usize {
+        self.add(room, Tip { epoch, head: Mark::START, ts: 0, info: None })
+    }
+
+    fn add(&mut self, room: &RoomId, tip: Tip) -> usize {
         let index = self.rooms.len();
-        self.rooms.push(Growing {
-            room: room.clone(),
-            epoch: tip.epoch,
-            ts: tip.ts.max(self.unix_ms),
-            builder: RunBuilder::new(room.clone(), tip.epoch, tip.head),
-            sides: Vec::new(),
-            full: Vec::new(),
-        });
+        self.rooms.push(Growing::new(room.clone(), tip, self.unix_ms));
         self.room_indexes.insert(room.clone(), index);
-        Ok(Some(index))
+        index
+    }
+
+    pub(super) fn room_at(&self, index: usize) -> &Growing {
+        &self.rooms[index]
+    }
+
+    /// The newest room of that id that this commit has looked at.
+    pub(super) fn room(&self, room: &RoomId) -> Option<&Growing> {
+        self.room_indexes.get(room).map(|index| &self.rooms[*index])
+    }
+
+    /// Rooms that this commit has looked at.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = &Growing> {
+        self.rooms.iter()
+    }
+
+    /// What is kept of a user.
+    pub(super) fn user(&self, user: &UserId) -> Result<Arc<UserRow>, BoxError> {
+        match self.users.get(user) {
+            Some(row) => Ok(Arc::clone(row)),
+            None => self.shared.user(user, Reach::Disk),
+        }
+    }
+
+    /// Changes what is kept of a user; says what it is then.
+    pub(super) fn change_user(
+        &mut self,
+        user: UserId,
+        change: UserChange,
+    ) -> Result<Result<UserRow, TooManyBlocked>, BoxError> {
+        let before = self.user(&user)?;
+        let mut row = UserRow::clone(&before);
+        if let Err(refused) = row.apply(change) {
+            return Ok(Err(refused));
+        }
+        if row != *before {
+            self.users.insert(user, Arc::new(row.clone()));
+        }
+        Ok(Ok(row))
     }
 }
 
-impl Growing {
-    fn push(
-        &mut self,
-        link: &Link<'_>,
-        draft: &Draft,
-        salt: &[u8; SIDE_BYTES],
-    ) -> anchor_core::position::Mark {
-        let content_type = draft.body.content_type().map_or(0, str::len);
-        let bytes = EVENT_BYTES + link.user.as_str().len() + content_type + draft.body.bytes().len();
-        if self.builder.is_full_for(bytes) {
-            self.close();
-        }
-        self.sides.extend_from_slice(salt);
-        self.builder.push(link, &draft.body, salt)
-    }
-
-    /// Closes the run that grows, if it has an event.
-    fn close(&mut self) {
-        let next = RunBuilder::new(self.room.clone(), self.epoch, self.builder.tip());
-        if let Some(run) = std::mem::replace(&mut self.builder, next).finish() {
-            let sides = std::mem::take(&mut self.sides).into();
-            self.full.push(Stored { run, ts: self.ts, sides });
-        }
-    }
+/// Where the outcomes of a room find its id and epoch.
+#[derive(Clone, Copy)]
+enum Place {
+    Run(usize),
+    Ended(usize),
 }
 
 fn answer(seq: Seq, decision: Decision, duplicate: bool) -> Outcome {
@@ -209,7 +257,3 @@ fn answer(seq: Seq, decision: Decision, duplicate: bool) -> Outcome {
         Decision::Refused(refusal) => Outcome::Refused(refusal),
     }
 }
-
-/// The largest encoding of an event without user, content type and body. Source: twelve MessagePack fields at their
-/// widest.
-const EVENT_BYTES: usize = 96;

@@ -1,0 +1,144 @@
+//! What the rules ask, answered as of the publish that is being decided: from the commit that is being made, then from
+//! what was committed before.
+
+use std::sync::Arc;
+
+use anchor_core::error::BoxError;
+use anchor_core::id::{RoomId, UserId};
+use anchor_core::position::{Epoch, Offset};
+use anchor_core::room::rules::Facts;
+use anchor_core::room::{Amendment, Member, RoomInfo, RoomKind};
+use anchor_core::store::RoomState;
+use anchor_core::user::Contact;
+
+use super::decide::Deciding;
+use super::growing::Growing;
+use crate::reader::Reach;
+
+/// What is known at a publish into `room`.
+pub(super) struct AtPublish<'d, 's> {
+    pub(super) deciding: &'d Deciding<'s>,
+    pub(super) room: &'d RoomId,
+    /// Where that room stands among those of the commit; none if there is no such room.
+    pub(super) index: Option<usize>,
+}
+
+/// Where a room is known from.
+enum Known<'d> {
+    /// There is no such room.
+    Nowhere,
+    /// The commit that is being made has looked at it.
+    Here(&'d Growing),
+    /// What was committed before tells.
+    Before,
+}
+
+impl<'d> AtPublish<'d, '_> {
+    fn known(&self, room: &RoomId) -> Known<'d> {
+        if room == self.room {
+            return self.index.map_or(Known::Nowhere, |index| Known::Here(self.deciding.room_at(index)));
+        }
+        match self.deciding.room(room) {
+            None => Known::Before,
+            Some(growing) if growing.is_ended => Known::Nowhere,
+            Some(growing) => Known::Here(growing),
+        }
+    }
+
+    /// The state of a room before this commit.
+    fn state_before(&self, room: &RoomId) -> Result<Option<RoomState>, BoxError> {
+        self.deciding.shared.look().room_state(room)
+    }
+
+    fn has_joined(&mut self, room: &RoomId, user: &UserId) -> Result<bool, BoxError> {
+        Ok(self.member(room, user)?.is_some_and(|member| member.joined().is_some()))
+    }
+
+    fn is_shared(&mut self, room: &RoomId, one: &UserId, other: &UserId) -> Result<bool, BoxError> {
+        let info = self.info(room)?;
+        if info.is_none_or(|info| info.kind == RoomKind::Direct) {
+            return Ok(false);
+        }
+        Ok(self.has_joined(room, one)? && self.has_joined(room, other)?)
+    }
+}
+
+impl Facts for AtPublish<'_, '_> {
+    fn info(&mut self, room: &RoomId) -> Result<Option<Arc<RoomInfo>>, BoxError> {
+        Ok(match self.known(room) {
+            Known::Nowhere => None,
+            Known::Here(growing) => growing.info.clone(),
+            Known::Before => self.deciding.shared.tip(room, Reach::Disk)?.and_then(|tip| tip.info),
+        })
+    }
+
+    fn member(&mut self, room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {
+        match self.known(room) {
+            Known::Nowhere => return Ok(None),
+            Known::Here(growing) => match growing.member(user) {
+                Some(member) => return Ok(Some(member)),
+                None if growing.is_new => return Ok(None),
+                None => {}
+            },
+            Known::Before => {}
+        }
+        self.deciding.shared.member(room, user, Reach::Disk)
+    }
+
+    fn contact(&mut self, user: &UserId) -> Result<Contact, BoxError> {
+        Ok(self.deciding.user(user)?.contact.clone())
+    }
+
+    fn share_a_room(&mut self, one: &UserId, other: &UserId) -> Result<bool, BoxError> {
+        let deciding = self.deciding;
+        for growing in deciding.rooms().filter(|growing| growing.member(one).is_some()) {
+            if self.is_shared(&growing.room, one, other)? {
+                return Ok(true);
+            }
+        }
+        let mut after: Option<RoomId> = None;
+        loop {
+            let rooms = deciding.shared.look().rooms_of(one, after.as_ref(), ROOMS_AT_ONCE)?;
+            for (room, _) in &rooms {
+                if self.is_shared(room, one, other)? {
+                    return Ok(true);
+                }
+            }
+            match rooms.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+        let (is_new, here) = match self.known(room) {
+            Known::Nowhere => return Ok(Vec::new()),
+            Known::Here(growing) => (growing.is_new, &growing.amendments[..]),
+            Known::Before => (false, &[][..]),
+        };
+        let mut amendments = match is_new {
+            true => Vec::new(),
+            false => self.deciding.shared.look().edits(room, target)?,
+        };
+        amendments.extend(here.iter().filter(|amendment| amendment.target == target).cloned());
+        Ok(amendments)
+    }
+
+    fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {
+        let (epoch, head, is_new) = match self.known(room) {
+            Known::Nowhere => return Ok(None),
+            Known::Here(growing) => (Some(growing.epoch), growing.head(), growing.is_new),
+            Known::Before => (None, Offset::ZERO, false),
+        };
+        let before = if is_new { None } else { self.state_before(room)? };
+        Ok(match before {
+            Some(state) if offset < state.horizon => None,
+            Some(state) if offset <= state.head.offset => Some(state.epoch_at(offset)),
+            _ => epoch.filter(|_| offset <= head),
+        })
+    }
+}
+
+/// Rooms of a user that are looked at at once. Source: chosen.
+const ROOMS_AT_ONCE: usize = 256;
