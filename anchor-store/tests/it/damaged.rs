@@ -61,15 +61,15 @@ fn use_it(dir: &Path) -> Result<(), OpenError> {
 fn a_newer_format_is_refused_with_both_numbers() {
     let dir = written();
     let format = fs::read_to_string(dir.path().join("FORMAT")).unwrap();
-    assert!(format.starts_with("anchor-store format 1\npair "), "{format}");
-    fs::write(dir.path().join("FORMAT"), format.replace("format 1", "format 7")).unwrap();
+    assert!(format.starts_with("anchor-store format 2\npair "), "{format}");
+    fs::write(dir.path().join("FORMAT"), format.replace("format 2", "format 7")).unwrap();
     let error = RedbStore::open(dir.path(), System).unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 1 }));
-    assert!(error.to_string().contains('7') && error.to_string().contains('1'));
+    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 2 }));
+    assert!(error.to_string().contains('7') && error.to_string().contains('2'));
     for broken in [
         "",
         "anchor-store format x\n",
-        "anchor-store format 1\npair 12\n",
+        "anchor-store format 2\npair 12\n",
         "anchor-store format 0\n",
         "\u{ff}",
     ] {
