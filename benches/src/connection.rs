@@ -101,8 +101,7 @@ impl Connection {
                 continue;
             }
             if let Poll::Ready(post) = self.desk.poll_post(cx) {
-                self.session.handle_wake(&post.ready);
-                post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+                self.session.handle_post(post);
                 continue;
             }
             let heads_known_at = self.desk.anchor().heads_known_at();

@@ -1,6 +1,7 @@
 //! How one reader is woken: the rooms that have news for it, and what the whole node has to tell it.
 //!
-//! A mailbox holds which rooms are ready, never what is in them, so its size is bounded by the reader's rooms.
+//! A mailbox holds which rooms are ready, never what is in them, so its size is bounded by the reader's rooms; and a few
+//! frames that are said in passing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::id::UserId;
+use super::passing::Passing;
+use crate::id::{ClientTag, UserId};
+use crate::session::frame::ServerFrame;
 
 /// Which of a reader's subscriptions; never used twice by the same reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +48,14 @@ pub struct Post {
     pub ready: SmallVec<[Slot; 2]>,
     /// The gravest of the node's own news.
     pub notice: Option<Notice>,
+    /// What was said in passing.
+    pub passing: Passing,
+}
+
+impl Post {
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.notice.is_none() && self.passing.is_empty()
+    }
 }
 
 impl Mailbox {
@@ -57,7 +68,7 @@ impl Mailbox {
     /// Takes what has arrived, or waits for something.
     pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Post> {
         let mut inner = self.lock();
-        if inner.post.ready.is_empty() && inner.post.notice.is_none() {
+        if inner.post.is_empty() {
             match &mut inner.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
                 waker => *waker = Some(cx.waker().clone()),
@@ -70,6 +81,11 @@ impl Mailbox {
     /// Tells the session something about the node.
     pub(crate) fn tell(&self, notice: Notice) {
         self.put(|post| post.notice = post.notice.max(Some(notice)));
+    }
+
+    /// Says something to the session in passing.
+    pub(crate) fn say(&self, frame: Arc<ServerFrame>) {
+        self.put(|post| post.passing.push(frame));
     }
 
     fn put(&self, change: impl FnOnce(&mut Post)) {
@@ -94,21 +110,29 @@ impl Mailbox {
 pub struct Watcher {
     mailbox: Arc<Mailbox>,
     slot: Slot,
-    user: Option<UserId>,
+    client: Option<(UserId, ClientTag)>,
     told: AtomicBool,
 }
 
 impl Watcher {
-    /// A subscription whose wake-ups go to `mailbox` under `slot`; `user` is shown to those who ask who is there.
+    /// A subscription whose wake-ups go to `mailbox` under `slot`; `client`, which is shown to those
+    /// who ask who is there, hears what is said to the room in passing.
     #[must_use]
-    pub fn new(mailbox: Arc<Mailbox>, slot: Slot, user: Option<UserId>) -> Arc<Self> {
-        Arc::new(Self { mailbox, slot, user, told: AtomicBool::new(false) })
+    pub fn new(mailbox: Arc<Mailbox>, slot: Slot, client: Option<(UserId, ClientTag)>) -> Arc<Self> {
+        Arc::new(Self { mailbox, slot, client, told: AtomicBool::new(false) })
     }
 
     /// Whose subscription it is, if a user's.
     #[must_use]
     pub fn user(&self) -> Option<&UserId> {
-        self.user.as_ref()
+        self.client.as_ref().map(|(user, _)| user)
+    }
+
+    /// Says something to the session in passing, if it is that of a client that `is_meant`.
+    pub(crate) fn say(&self, frame: &Arc<ServerFrame>, is_meant: impl Fn(&UserId, ClientTag) -> bool) {
+        if self.client.as_ref().is_some_and(|(user, client)| is_meant(user, *client)) {
+            self.mailbox.say(frame.clone());
+        }
     }
 
     /// Puts the subscription into its mailbox, unless it is there already.

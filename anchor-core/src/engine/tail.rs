@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::joins::Joins;
 use super::mailbox::Watcher;
 use crate::environment::Monotonic;
-use crate::id::{RoomId, UserId};
+use crate::id::{ClientTag, RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::Run;
 use crate::sabotage::{self, Sabotage};
+use crate::session::frame::ServerFrame;
 use crate::store::{EpochStart, RoomState};
 
 /// A room's newest events, shared by all its readers on this node.
@@ -290,6 +291,11 @@ impl Tail {
         let mut inner = self.lock();
         let is_unwatched = inner.watchers.is_empty();
         is_unwatched.then(|| *inner.unwatched_since.get_or_insert(now))
+    }
+
+    /// Says something in passing to the sessions of clients that watch and are meant.
+    pub(crate) fn say(&self, frame: &Arc<ServerFrame>, is_meant: impl Fn(&UserId, ClientTag) -> bool) {
+        self.lock().watchers.iter().for_each(|watcher| watcher.say(frame, &is_meant));
     }
 
     /// The users that watch, in the order of their ids, each once.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::frame::{From, HistoryRange, RequestId, RoomListing, ServerFrame, StoredPage};
+use super::frame::{From, HistoryRange, RequestId, RoomListing, ServerFrame, Signal, StoredPage};
 use super::identify::{Credentials, Denied, Identity};
 use crate::code::Code;
 use crate::engine::{Opened, Slot, Verified};
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::Position;
-use crate::publish::{Outcome, Publish};
+use crate::publish::{Outcome, Publish, Refusal};
 use crate::run::Run;
 use crate::store::{ClientState, Read, StoreError};
 
@@ -68,6 +68,8 @@ pub enum Ask {
         /// Rooms wanted.
         limit: usize,
     },
+    /// To say something to those who are subscribed. Answer: [`Reply::Signalled`].
+    Signal(Box<Signal>),
     /// Who is subscribed. Answer: [`Reply::Who`].
     Who {
         /// The request.
@@ -98,6 +100,8 @@ pub enum Reply {
     Page(RequestId, Result<StoredPage, StoreError>),
     /// To `Rooms`.
     Rooms(RequestId, usize, Result<Vec<RoomListing>, StoreError>),
+    /// To `Signal`.
+    Signalled(Result<Result<(), Refusal>, StoreError>),
     /// To `Who`.
     Who(RequestId, RoomId, Vec<UserId>),
 }

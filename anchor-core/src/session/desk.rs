@@ -70,8 +70,7 @@ impl Desk {
                 anchor.append(publishes).map(move |outcomes| Reply::Appended(batch, outcomes)).boxed()
             }
             Ask::Open(slot, room, from) => {
-                let user = session.client().map(|client| client.user.clone());
-                let watcher = Watcher::new(self.mailbox.clone(), slot, user);
+                let watcher = Watcher::new(self.mailbox.clone(), slot, session.public_client());
                 async move { Reply::Opened(slot, anchor.open(&room, from, watcher).await) }.boxed()
             }
             Ask::Verify(slot, room, cursor) => {
@@ -90,6 +89,16 @@ impl Desk {
                 Reply::Rooms(id, limit, rooms)
             }
             .boxed(),
+            Ask::Signal(signal) => {
+                let (client, admin) = (session.client().cloned(), session.is_admin());
+                async move {
+                    Reply::Signalled(match client {
+                        Some(client) => anchor.signal(&client, admin, *signal).await,
+                        None => Ok(Ok(())),
+                    })
+                }
+                .boxed()
+            }
             Ask::Who { id, room } => {
                 let users = anchor.who(&room);
                 ready(Reply::Who(id, room, users)).boxed()

@@ -7,13 +7,14 @@ use super::action::{Action, Ask, Fault, Goodbye, Reply};
 use super::authorize;
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
+use super::passing::InPassing;
 use super::publishing::{Publishing, Writer};
 use super::requests::Requests;
 use super::rooms::{Answer, Rooms};
 use crate::code::Code;
-use crate::engine::{Notice, Slot};
+use crate::engine::{Notice, Post, Slot};
 use crate::environment::Monotonic;
-use crate::id::{ClientKey, SessionId, SessionNumber};
+use crate::id::{ClientKey, ClientTag, SessionId, SessionNumber, UserId};
 use crate::limits;
 use crate::publish::{MissingRoom, Refusal};
 use crate::sabotage::{self, Sabotage};
@@ -41,8 +42,11 @@ pub struct Session {
     pub(super) publishing: Publishing,
     pub(super) rooms: Rooms,
     pub(super) requests: Requests,
+    passing: InPassing,
     /// The user is an admin of the server.
     pub(super) admin: bool,
+    /// The name under which others see the client, once it is open.
+    tag: Option<ClientTag>,
     hello_by: Monotonic,
     heard_at: Monotonic,
     sent_at: Monotonic,
@@ -78,6 +82,8 @@ impl Session {
             publishing: Publishing::default(),
             rooms: Rooms::default(),
             requests: Requests::default(),
+            passing: InPassing::default(),
+            tag: None,
             admin: false,
             hello_by: now + limits::HELLO_WITHIN,
             heard_at: now,
@@ -103,13 +109,22 @@ impl Session {
         self.heard_at = now;
     }
 
+    /// Takes what the node has for the session.
+    pub fn handle_post(&mut self, post: Post) {
+        self.handle_wake(&post.ready);
+        self.passing.hear(post.passing);
+        if let Some(notice) = post.notice {
+            self.handle_notice(notice);
+        }
+    }
+
     /// Learns that rooms have news.
-    pub fn handle_wake(&mut self, ready: &[Slot]) {
+    fn handle_wake(&mut self, ready: &[Slot]) {
         ready.iter().for_each(|slot| self.rooms.wake(*slot));
     }
 
     /// Learns something of the whole node.
-    pub fn handle_notice(&mut self, notice: Notice) {
+    fn handle_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Replaced => {
                 self.end(Goodbye::new(Code::Replaced, "another session of this client was opened"))
@@ -173,6 +188,7 @@ impl Session {
             }
             Reply::Page(id, page) => self.requests.page(id, page, &mut self.out),
             Reply::Rooms(id, limit, rooms) => self.requests.rooms(id, limit, rooms, &mut self.out),
+            Reply::Signalled(answer) => self.passing.said(answer, &mut self.out),
             Reply::Who(id, room, users) => self.requests.who(id, room, users, &mut self.out),
         }
     }
@@ -220,6 +236,13 @@ impl Session {
             self.sent_at = now;
             return Some(self.beat(heads_known_at));
         }
+        // Behind what is live, before what is caught up with.
+        if !self.rooms.has_live()
+            && let Some(frame) = self.passing.next(|room| self.rooms.is_live(room))
+        {
+            self.sent_at = now;
+            return Some(Action::Send(frame));
+        }
         match self.rooms.poll_delivery() {
             Ok(action) => {
                 if matches!(action, Some(Action::Deliver(_))) {
@@ -259,6 +282,18 @@ impl Session {
             }
             _ => None,
         }
+    }
+
+    /// What others may know of the client, once it is open.
+    #[must_use]
+    pub fn public_client(&self) -> Option<(UserId, ClientTag)> {
+        Some((self.client()?.user.clone(), self.tag?))
+    }
+
+    /// True if its user is an admin of the server.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        self.admin
     }
 
     /// Who it is, once that is known.
@@ -320,7 +355,8 @@ impl Session {
             | ClientFrame::ChangeUser { id, .. } => {
                 self.error(Some(id), Refusal::new(Code::Unsupported, "not yet"));
             }
-            ClientFrame::Signal(_) | ClientFrame::Hello(_) | ClientFrame::Beat => {}
+            ClientFrame::Signal(signal) => self.passing.say(signal, &mut self.out),
+            ClientFrame::Hello(_) | ClientFrame::Beat => {}
         }
     }
 
@@ -365,6 +401,7 @@ impl Session {
             return;
         };
         self.publishing.begin(state.highest);
+        self.tag = Some(client.tag());
         self.phase = Phase::Resuming(client, state);
         let answer = self.rooms.resume(Answer::Welcome, hello.resume, &mut self.out);
         self.answer_rooms(answer);
@@ -392,7 +429,7 @@ impl Session {
         self.out.push_back(Action::Send(ServerFrame::Welcome(Welcome {
             session: self.config.id,
             user: client.user.clone(),
-            client: client.tag(),
+            client: self.tag.unwrap_or_else(|| client.tag()),
             seq: state.highest,
             heartbeat_ms: millis(self.config.heartbeat),
             limits: SESSION_LIMITS,

@@ -16,6 +16,7 @@ mod desk;
 pub mod frame;
 mod identify;
 mod machine;
+mod passing;
 mod publishing;
 mod requests;
 mod rooms;

@@ -245,6 +245,17 @@ impl Rooms {
         }
     }
 
+    /// True if something is to be delivered that was not read from the store.
+    pub(super) fn has_live(&self) -> bool {
+        !self.live.is_empty()
+    }
+
+    /// True if the client was told that it is subscribed to `room`.
+    pub(super) fn is_live(&self, room: &RoomId) -> bool {
+        let subscription = self.subscriptions.slot_of(room).and_then(|slot| self.subscriptions.get(slot));
+        subscription.is_some_and(|it| matches!(it.state, State::Open { held: None, .. }))
+    }
+
     /// True while what is to be delivered comes from the store.
     pub(super) fn is_behind(&self) -> bool {
         self.reads > 0 || !self.backlog.is_empty() || !self.to_read.is_empty()

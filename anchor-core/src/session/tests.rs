@@ -4,6 +4,7 @@ mod delivering;
 mod failing;
 mod moderating;
 mod opening;
+mod passing;
 mod peer;
 mod preparing;
 mod publishing;

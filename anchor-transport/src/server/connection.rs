@@ -310,8 +310,7 @@ impl Connection {
     /// Hands on what the node has for the session. These three are false if there was nothing, and more wakes `cx`.
     fn take_post(&mut self, cx: &mut Context<'_>) -> bool {
         let Poll::Ready(post) = self.desk.poll_post(cx) else { return false };
-        self.session.handle_wake(&post.ready);
-        post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+        self.session.handle_post(post);
         true
     }
 

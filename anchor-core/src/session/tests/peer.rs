@@ -177,8 +177,7 @@ impl Peer {
                 continue;
             }
             if let Poll::Ready(post) = self.desk.poll_post(&mut cx) {
-                self.session.handle_wake(&post.ready);
-                post.notice.into_iter().for_each(|notice| self.session.handle_notice(notice));
+                self.session.handle_post(post);
                 continue;
             }
             if self.writable
