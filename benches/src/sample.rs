@@ -84,6 +84,7 @@ pub fn publish(client: &ClientKey, number: u64, room: &RoomId) -> Publish {
         room: room.clone(),
         draft: Draft::message(body()),
         verdict: Verdict::Append { room: MissingRoom::Create },
+        grounds: None,
     }
 }
 
