@@ -128,6 +128,11 @@ impl Watcher {
         self.client.as_ref().map(|(user, _)| user)
     }
 
+    /// Where the wake-ups of the session of a client arrive.
+    pub(crate) fn client_mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.client.as_ref().map(|_| &self.mailbox)
+    }
+
     /// Says something to the session in passing, if it is that of a client that `is_meant`.
     pub(crate) fn say(&self, frame: &Arc<ServerFrame>, is_meant: impl Fn(&UserId, ClientTag) -> bool) {
         if self.client.as_ref().is_some_and(|(user, client)| is_meant(user, *client)) {

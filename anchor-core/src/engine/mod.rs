@@ -18,6 +18,7 @@ mod mailbox;
 mod open;
 mod passing;
 mod prepare;
+mod profiles;
 mod publisher;
 mod sessions;
 mod signals;

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::joins::Joins;
-use super::mailbox::Watcher;
+use super::mailbox::{Mailbox, Watcher};
 use crate::environment::Monotonic;
 use crate::id::{ClientTag, RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Position};
@@ -296,6 +296,11 @@ impl Tail {
     /// Says something in passing to the sessions of clients that watch and are meant.
     pub(crate) fn say(&self, frame: &Arc<ServerFrame>, is_meant: impl Fn(&UserId, ClientTag) -> bool) {
         self.lock().watchers.iter().for_each(|watcher| watcher.say(frame, &is_meant));
+    }
+
+    /// Calls `each` for the mailboxes of the clients that watch.
+    pub(crate) fn each_mailbox(&self, each: impl FnMut(&Arc<Mailbox>)) {
+        self.lock().watchers.iter().filter_map(|watcher| watcher.client_mailbox()).for_each(each);
     }
 
     /// The users that watch, in the order of their ids, each once.

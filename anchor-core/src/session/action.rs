@@ -11,6 +11,7 @@ use crate::position::Position;
 use crate::publish::{Outcome, Publish, Refusal};
 use crate::run::Run;
 use crate::store::{ClientState, Read, StoreError};
+use crate::user::{TooManyBlocked, UserChange};
 
 /// Which batch of publishes an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,8 @@ pub enum Ask {
         /// Rooms wanted.
         limit: usize,
     },
+    /// To change what is kept of the user. Answer: [`Reply::UserChanged`].
+    ChangeUser(RequestId, Box<UserChange>),
     /// To say something to those who are subscribed. Answer: [`Reply::Signalled`].
     Signal(Box<Signal>),
     /// Who is subscribed. Answer: [`Reply::Who`].
@@ -100,6 +103,8 @@ pub enum Reply {
     Page(RequestId, Result<StoredPage, StoreError>),
     /// To `Rooms`.
     Rooms(RequestId, usize, Result<Vec<RoomListing>, StoreError>),
+    /// To `ChangeUser`.
+    UserChanged(RequestId, Result<Result<(), TooManyBlocked>, StoreError>),
     /// To `Signal`.
     Signalled(Result<Result<(), Refusal>, StoreError>),
     /// To `Who`.

@@ -14,6 +14,7 @@ use super::identify::Identify;
 use super::machine::{Session, SessionConfig};
 use crate::engine::{Anchor, Mailbox, Post, SessionGuard, Watcher};
 use crate::id::SessionId;
+use crate::store::StoreError;
 
 /// The engine and the host behind one session. Dropping it takes the session off its node.
 #[derive(Debug)]
@@ -89,6 +90,17 @@ impl Desk {
                 Reply::Rooms(id, limit, rooms)
             }
             .boxed(),
+            Ask::ChangeUser(id, change) => {
+                let user = session.client().map(|client| client.user.clone());
+                async move {
+                    let changed = match user {
+                        Some(user) => anchor.change_user(&user, *change).await,
+                        None => Err(StoreError::Closed),
+                    };
+                    Reply::UserChanged(id, changed.map(|changed| changed.map(drop)))
+                }
+                .boxed()
+            }
             Ask::Signal(signal) => {
                 let (client, admin) = (session.client().cloned(), session.is_admin());
                 async move {

@@ -188,6 +188,7 @@ impl Session {
             }
             Reply::Page(id, page) => self.requests.page(id, page, &mut self.out),
             Reply::Rooms(id, limit, rooms) => self.requests.rooms(id, limit, rooms, &mut self.out),
+            Reply::UserChanged(id, changed) => self.requests.user_changed(id, changed, &mut self.out),
             Reply::Signalled(answer) => self.passing.said(answer, &mut self.out),
             Reply::Who(id, room, users) => self.requests.who(id, room, users, &mut self.out),
         }
@@ -351,9 +352,11 @@ impl Session {
             | ClientFrame::Members { id, .. }
             | ClientFrame::Thread { id, .. }
             | ClientFrame::Profiles { id, .. }
-            | ClientFrame::Contact { id }
-            | ClientFrame::ChangeUser { id, .. } => {
+            | ClientFrame::Contact { id } => {
                 self.error(Some(id), Refusal::new(Code::Unsupported, "not yet"));
+            }
+            ClientFrame::ChangeUser { id, change } => {
+                self.requests.ask_change_user(id, change, &mut self.out);
             }
             ClientFrame::Signal(signal) => self.passing.say(signal, &mut self.out),
             ClientFrame::Hello(_) | ClientFrame::Beat => {}

@@ -10,6 +10,7 @@ use crate::id::{RoomId, UserId};
 use crate::limits::{HISTORY_EVENTS_MAX, READS_OPEN_MAX, ROOMS_PAGE_MAX, WHO_USERS_MAX};
 use crate::publish::Refusal;
 use crate::store::StoreError;
+use crate::user::{TooManyBlocked, UserChange};
 
 /// The requests that are open, bounded in number.
 #[derive(Debug, Default)]
@@ -82,6 +83,23 @@ impl Requests {
         let total = users.len() as u64;
         users.truncate(WHO_USERS_MAX);
         self.answer(id, Ok(Action::Send(ServerFrame::Present { id, room, users, total })), out);
+    }
+
+    pub(super) fn ask_change_user(&mut self, id: RequestId, change: UserChange, out: &mut VecDeque<Action>) {
+        self.ask(id, Ask::ChangeUser(id, Box::new(change)), out);
+    }
+
+    pub(super) fn user_changed(
+        &mut self,
+        id: RequestId,
+        changed: Result<Result<(), TooManyBlocked>, StoreError>,
+        out: &mut VecDeque<Action>,
+    ) {
+        let done = |changed: Result<(), TooManyBlocked>| match changed {
+            Ok(()) => ServerFrame::Done { id },
+            Err(error) => error_frame(Some(id), Refusal::new(Code::Full, error.to_string())),
+        };
+        self.answer(id, changed.map(done).map(Action::Send), out);
     }
 
     fn ask(&mut self, id: RequestId, ask: Ask, out: &mut VecDeque<Action>) {

@@ -4,14 +4,22 @@ use super::peer::{House, Peer, hello, publish, room_id};
 use crate::code::Code;
 use crate::event::{Body, Draft, EventKind};
 use crate::id::{ClientId, ClientTag, UserId};
-use crate::limits::{SIGNAL_BYTES_MAX, SIGNALS_WAITING_MAX};
+use crate::limits::{BLOCKED_MAX, SIGNAL_BYTES_MAX, SIGNALS_WAITING_MAX};
 use crate::position::Position;
 use crate::room::RoomKind;
 use crate::room::change::{RoomChange, Settings};
-use crate::session::frame::{ClientFrame, RequestId, ServerFrame, Signal};
+use crate::session::frame::{ClientFrame, PublishFrame, RequestId, ServerFrame, Signal};
+use crate::user::{Direct, Profile, ProfileText, UserChange};
 
 fn signal(room: &str, text: &str) -> Signal {
     Signal { room: room_id(room), user: None, client: None, body: Body::text(text) }
+}
+
+/// A publish that changes what the room is.
+fn of_room(seq: u64, room: &str, change: &RoomChange) -> ClientFrame {
+    let ClientFrame::Publish(frame) = publish(seq, 1, room, "") else { unreachable!("it is a publish") };
+    let draft = Draft { kind: EventKind::ROOM, target: None, body: change.to_body() };
+    ClientFrame::Publish(PublishFrame { draft, ..frame })
 }
 
 /// What was heard in passing since the last look: who said it, and what.
@@ -72,10 +80,8 @@ fn a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there() {
 fn who_may_not_write_may_not_signal() {
     let house = House::new();
     let mut ada = house.session("ada", &[]);
-    let ClientFrame::Publish(mut frame) = publish(1, 1, "club", "") else { unreachable!("it is a publish") };
-    let change = RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None };
-    frame.draft = Draft { kind: EventKind::ROOM, target: None, body: change.to_body() };
-    ada.send(ClientFrame::Publish(frame));
+    let create = RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None };
+    ada.send(of_room(1, "club", &create));
     let mut eve = house.session("eve", &[("club", Position::START)]);
     eve.send(ClientFrame::Signal(signal("club", "hey")));
     assert_eq!(refusals(&mut eve), [Code::NotAMember]);
@@ -105,4 +111,73 @@ fn of_too_many_the_oldest_are_dropped_and_events_come_all_the_same() {
     assert_eq!(bob.settle().texts("lobby", 0).len(), 100);
     let newest = (101 - SIGNALS_WAITING_MAX..=100).map(|n| format!("ada: {n}"));
     assert!(heard(&mut bob).into_iter().eq(newest));
+}
+
+fn profile(name: &str) -> Profile {
+    Profile { name: Some(ProfileText::new(name).unwrap()), ..Profile::default() }
+}
+
+/// The profiles heard of since the last look: whose, and the name.
+fn profiles(peer: &mut Peer) -> Vec<(String, String)> {
+    let told = |frame| match frame {
+        ServerFrame::Profile { user, profile } => {
+            Some((user.to_string(), profile.name.map(|name| name.to_string()).unwrap_or_default()))
+        }
+        _ => None,
+    };
+    peer.settle().frames().into_iter().filter_map(told).collect()
+}
+
+#[test]
+fn a_new_profile_is_told_once_to_each_session_in_a_room_that_its_user_has_joined() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    for (seq, room) in [(1, "one"), (2, "two")] {
+        ada.send(of_room(
+            seq,
+            room,
+            &RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None },
+        ));
+    }
+    ada.send(publish(3, 1, "visited", "she is here, and did not join"));
+    let places =
+        |rooms: &[&'static str]| rooms.iter().map(|room| (*room, Position::START)).collect::<Vec<_>>();
+    let mut both = house.session("bob", &places(&["one", "two", "visited"]));
+    let mut one = house.session("cy", &places(&["two"]));
+    let mut stranger = house.session("dee", &places(&["visited"]));
+    ada.frames();
+    ada.send(ClientFrame::ChangeUser { id: RequestId(7), change: UserChange::Profile(profile("Ada L.")) });
+    assert_eq!(ada.frames(), [ServerFrame::Done { id: RequestId(7) }]);
+    let told = [("ada".to_owned(), "Ada L.".to_owned())];
+    assert_eq!(profiles(&mut both), told);
+    assert_eq!(profiles(&mut one), told);
+    assert_eq!(profiles(&mut stranger), []);
+    ada.send(ClientFrame::ChangeUser { id: RequestId(8), change: UserChange::Direct(Direct::Nobody) });
+    assert_eq!(ada.frames(), [ServerFrame::Done { id: RequestId(8) }]);
+    assert_eq!(profiles(&mut both), [], "that is nobody else's");
+}
+
+#[test]
+fn a_change_that_cannot_be_is_refused_by_name() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    for n in 0..BLOCKED_MAX {
+        let block = UserChange::Block(UserId::new(format!("user{n}")).unwrap());
+        ada.send(ClientFrame::ChangeUser { id: RequestId(1), change: block });
+    }
+    ada.frames();
+    let one_more = UserChange::Block(UserId::new("eve").unwrap());
+    ada.send(ClientFrame::ChangeUser { id: RequestId(2), change: one_more });
+    let frames = ada.frames();
+    let [ServerFrame::Error { id: Some(RequestId(2)), code: Code::Full, .. }] = &frames[..] else {
+        panic!("{frames:?}")
+    };
+    // Who is blocked does not get through in passing either.
+    let mut blocked = house.session("user7", &[("lobby", Position::START)]);
+    ada.subscribe(3, "lobby", crate::session::frame::From::Now).frames();
+    blocked.send(ClientFrame::Signal(Signal {
+        user: Some(UserId::new("ada").unwrap()),
+        ..signal("lobby", "psst")
+    }));
+    assert_eq!((heard(&mut ada), refusals(&mut blocked)), (vec![], vec![Code::Denied]));
 }
