@@ -9,6 +9,7 @@
 mod rows;
 
 use anchor_core::chain::digest;
+use anchor_core::event::encoding;
 use anchor_core::id::{ClientId, ClientKey, RoomId, Seq, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Mark, Offset};
@@ -133,13 +134,8 @@ impl Commit {
         out.array(if has_more { 7 } else { 4 }).array(self.runs.len());
         for Stored { run, ts, sides } in &self.runs {
             let RunParts { room, epoch, before, tip, events, contents } = run.parts();
-            let is_plain = *contents == Contents::PLAIN;
-            out.array(if is_plain { 7 } else { 8 });
-            out.str(room.as_str()).bin(epoch.as_bytes()).mark(*before).mark(*tip).uint(*ts);
-            out.bin(events).bin(sides);
-            if !is_plain {
-                out.uint(contents.bits().into());
-            }
+            out.array(8).str(room.as_str()).bin(epoch.as_bytes()).mark(*before).mark(*tip).uint(*ts);
+            out.bin(events).bin(sides).uint(contents.bits().into());
         }
         out.array(self.clients.len());
         for (client, floor) in &self.clients {
@@ -239,7 +235,7 @@ fn read_run(reader: &mut Reader<'_>) -> Result<Stored, Malformed> {
         let events = reader.to_bytes(events);
         let sides = reader.bin()?;
         let sides = reader.to_bytes(sides);
-        let contents = if length > 7 { read_contents(reader)? } else { Contents::PLAIN };
+        let contents = if length > 7 { read_contents(reader)? } else { contents_of(&events)? };
         if tip.offset <= before.offset {
             return Err(Malformed("a run without events"));
         }
@@ -249,6 +245,16 @@ fn read_run(reader: &mut Reader<'_>) -> Result<Stored, Malformed> {
             false => Err(Malformed("a run whose salts are not one for each event")),
         }
     })
+}
+
+/// What is among some events: format 1 did not keep it.
+fn contents_of(events: &Bytes) -> Result<Contents, Malformed> {
+    let (mut reader, mut contents) = (Reader::new(events), Contents::PLAIN);
+    while !reader.is_empty() {
+        let event = encoding::read(&mut reader)?;
+        contents = contents.and(Contents::of(event.kind, event.target));
+    }
+    Ok(contents)
 }
 
 fn read_client(reader: &mut Reader<'_>) -> Result<(ClientKey, Seq), Malformed> {

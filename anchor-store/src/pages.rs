@@ -26,7 +26,8 @@ pub(crate) struct Page<'a> {
     pub(crate) tip: Mark,
     pub(crate) events: &'a [u8],
     pub(crate) sides: &'a [u8],
-    pub(crate) contents: Contents,
+    /// None in a page that format 1 wrote: nobody looks into it, and nothing is added to it.
+    pub(crate) contents: Option<Contents>,
 }
 
 impl<'a> Page<'a> {
@@ -39,7 +40,7 @@ impl<'a> Page<'a> {
                 tip: read_mark(reader)?,
                 events: reader.bin()?,
                 sides: reader.bin()?,
-                contents: if length > 5 { read_contents(reader)? } else { Contents::PLAIN },
+                contents: if length > 5 { Some(read_contents(reader)?) } else { None },
             })
         })?;
         let events = page.tip.offset.0.saturating_sub(page.before.offset.0);
@@ -57,7 +58,7 @@ impl<'a> Page<'a> {
             before: self.before,
             tip: self.tip,
             events: Bytes::copy_from_slice(self.events),
-            contents: self.contents,
+            contents: self.contents.unwrap_or(Contents::PLAIN),
         })
     }
 }
@@ -71,7 +72,7 @@ pub(crate) struct Filling<'a> {
     bytes: usize,
     events: Vec<&'a [u8]>,
     sides: Vec<&'a [u8]>,
-    contents: Contents,
+    contents: Option<Contents>,
 }
 
 impl<'a> Filling<'a> {
@@ -89,7 +90,7 @@ impl<'a> Filling<'a> {
             tip: stored.run.tip(),
             events: stored.run.encoded(),
             sides: &stored.sides,
-            contents: stored.run.contents(),
+            contents: Some(stored.run.contents()),
         })
     }
 
@@ -98,7 +99,8 @@ impl<'a> Filling<'a> {
     pub(crate) fn takes(&self, stored: &Stored) -> bool {
         let run = &stored.run;
         let events = run.last().0 - self.before.offset.0;
-        run.epoch() == self.epoch
+        self.contents.is_some()
+            && run.epoch() == self.epoch
             && run.before().offset == self.tip.offset
             && events <= anchor_core::limits::RUN_EVENTS_MAX as u64
             && self.bytes + run.encoded().len() <= anchor_core::limits::RUN_BYTES_MAX
@@ -110,7 +112,7 @@ impl<'a> Filling<'a> {
         self.bytes += stored.run.encoded().len();
         self.events.push(stored.run.encoded());
         self.sides.push(&stored.sides);
-        self.contents = self.contents.and(stored.run.contents());
+        self.contents = self.contents.map(|contents| contents.and(stored.run.contents()));
     }
 
     /// The first offset, which is its key.
@@ -119,12 +121,11 @@ impl<'a> Filling<'a> {
     }
 
     pub(crate) fn encode(&self, out: &mut Encoder) {
-        let is_plain = self.contents == Contents::PLAIN;
-        out.array(if is_plain { 5 } else { 6 });
+        out.array(5 + usize::from(self.contents.is_some()));
         out.bin(self.epoch.as_bytes()).mark(self.before).mark(self.tip);
         out.bin_of(&self.events).bin_of(&self.sides);
-        if !is_plain {
-            out.uint(self.contents.bits().into());
+        if let Some(contents) = self.contents {
+            out.uint(contents.bits().into());
         }
     }
 }

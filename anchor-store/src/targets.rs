@@ -50,7 +50,7 @@ pub(crate) fn of_runs<'a>(
 
 /// What the events of a page are about.
 pub(crate) fn of_page(page: &Page<'_>) -> Result<Vec<About>, Malformed> {
-    match page.contents.has(Contents::TARGETED) {
+    match page.contents.is_some_and(|contents| contents.has(Contents::TARGETED)) {
         true => of_events(Reader::from_slice(page.events)),
         false => Ok(Vec::new()),
     }
