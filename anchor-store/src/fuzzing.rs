@@ -3,36 +3,47 @@
 //! [`stored_values`] is the body of a `cargo fuzz` target in `fuzz/` and of the property tests in `tests`. Not a part of the
 //! API: here only under the feature `fuzzing`, and in tests of this crate.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use anchor_core::chain::Link;
 use anchor_core::code::Code;
 use anchor_core::event::{Body, EventKind};
 use anchor_core::id::{ClientId, ClientKey, NUMBER_MAX, Nonce, RoomId, Seq, UserId};
 use anchor_core::limits::WINDOW;
+use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Fingerprint, Refusal};
+use anchor_core::room::{Member, Membership, Retention, Role, RoomInfo, RoomKind, Title, Topic};
 use anchor_core::run::{Run, RunBuilder};
 use anchor_core::store::{EpochStart, RoomState};
+use anchor_core::user::{Contact, Direct, Profile, ProfileText, UserRow};
 use anchor_core::window::{Verdict, Window};
 use bytes::Bytes;
 
 use crate::codec::Encoder;
-use crate::journal::{Commit, Recorded, RecordedOutcome, SIDE_BYTES, Stored, Trimmed};
+use crate::journal::{
+    Changed, ChangedUser, Changes, Commit, Ended, Recorded, RecordedOutcome, SIDE_BYTES, Stored, Trimmed,
+};
 use crate::pages::{Filling, Page, Row};
+use crate::rows::{read_member, read_user_row, write_member, write_user};
 use crate::windows;
 
 /// Reads the bytes behind the first as a value of the kind that the first chooses: a commit of the journal, a page, a room's
-/// row, a client's window. What is one has every number within its bound, is the same value after it was written and read
+/// row, a client's window, a member, a user. What is one has every number within its bound, is the same value after it was written and read
 /// again, and can be used as the store uses it: events that are none are errors, and nothing else is.
 ///
 /// # Panics
 /// Where that does not hold.
 pub fn stored_values(input: &[u8]) {
     let Some((kind, bytes)) = input.split_first() else { return };
-    match kind % 4 {
+    match kind % 6 {
         0 => commit(bytes),
         1 => page(bytes),
         2 => row(bytes),
-        _ => window(bytes),
+        3 => window(bytes),
+        4 => of_user(bytes, read_member, write_member),
+        _ => of_user(bytes, read_user_row, write_user),
     }
 }
 
@@ -53,7 +64,13 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
     let epochs = vec![EpochStart { epoch: stored.run.epoch(), before: Mark::START }];
     let (head, before_horizon) = (second.run.tip(), stored.run.tip());
     let state = RoomState { epochs, head, horizon: before_horizon.offset.next(), before_horizon };
-    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)), info: None }.encode(&mut row);
+    let plain = Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)), info: None };
+    plain.encode(&mut row);
+    let (changes, (_, user)) = (&commit.changes[0].changes, &commit.users[0]);
+    let (mut told, mut member, mut of_user) = (Encoder::default(), Encoder::default(), Encoder::default());
+    Row { info: changes.info.clone(), ..plain }.encode(&mut told);
+    changes.members.values().take(1).for_each(|place| write_member(&mut member, place));
+    write_user(&mut of_user, user);
     let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
     windows::encode(&Window::restore(Seq::FIRST, seq(7), entries), &mut kept);
     let samples = [
@@ -62,6 +79,9 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
         ("page", 1, page.into_bytes()),
         ("page-longer", 1, longer.into_bytes()),
         ("row", 2, row.into_bytes()),
+        ("row-told", 2, told.into_bytes()),
+        ("member", 4, member.into_bytes()),
+        ("user", 5, of_user.into_bytes()),
         ("window", 3, kept.into_bytes()),
     ];
     samples.map(|(name, kind, bytes)| (name.to_owned(), [vec![kind], bytes].concat())).into()
@@ -86,6 +106,10 @@ fn commit(bytes: &[u8]) {
         number(trimmed.horizon.0);
         mark(trimmed.before);
     }
+    for Changed { changes, .. } in &commit.changes {
+        changes.info.iter().for_each(|told| info(told));
+        changes.redacts.iter().for_each(|offset| number(offset.0));
+    }
     let written = Bytes::from(commit.encoded());
     let again = Commit::decode(&written).expect("it was written from a value");
     assert_eq!(again.encoded(), written);
@@ -102,6 +126,7 @@ fn commit(bytes: &[u8]) {
     };
     assert_eq!(entries(&again), entries(&commit));
     assert_eq!(again.clients, commit.clients);
+    assert_eq!((again.ended, again.changes, again.users), (commit.ended, commit.changes, commit.users));
 }
 
 fn page(bytes: &[u8]) {
@@ -124,8 +149,10 @@ fn row(bytes: &[u8]) {
     assert_eq!(horizon.previous(), before_horizon.offset, "the horizon does not follow what is before it");
     let (mut written, mut twice) = (Encoder::default(), Encoder::default());
     row.encode(&mut written);
+    row.info.iter().for_each(|told| info(told));
     let again = Row::decode(written.as_bytes()).expect("it was written from a value");
     assert_eq!((again.number, &again.state), (row.number, &row.state));
+    assert_eq!(again.info, row.info);
     assert_eq!((again.ts, again.open_page), (row.ts, row.open_page));
     again.encode(&mut twice);
     assert_eq!(twice.as_bytes(), written.as_bytes());
@@ -144,6 +171,24 @@ fn window(bytes: &[u8]) {
     let mut written = Encoder::default();
     windows::encode(&window, &mut written);
     assert_eq!(windows::decode(written.as_bytes()).as_ref(), Ok(&window));
+}
+
+/// A value of a user: in a room, or by itself.
+fn of_user<T: PartialEq + Debug>(
+    bytes: &[u8],
+    read: fn(&mut Reader<'_>) -> Result<T, Malformed>,
+    write: fn(&mut Encoder, &T),
+) {
+    let Ok(value) = read(&mut Reader::from_slice(bytes)) else { return };
+    let mut written = Encoder::default();
+    write(&mut written, &value);
+    assert_eq!(read(&mut Reader::from_slice(written.as_bytes())).as_ref(), Ok(&value));
+}
+
+fn info(info: &RoomInfo) {
+    [info.members, info.owners, info.changed.0].into_iter().for_each(number);
+    info.pins.iter().for_each(|pin| number(pin.0));
+    assert!(info.owners <= info.members, "more owners than members");
 }
 
 /// Uses a run as readers do. Its events were not looked at when it was read, so they may be anything.
@@ -206,7 +251,43 @@ fn sample() -> Commit {
     let outcome = RecordedOutcome::Refused(Refusal::new(Code::Denied, "no"));
     outcomes.push(Recorded { client: 0, seq: seq(7), fingerprint: Fingerprint([2; 16]), outcome });
     let trims = vec![Trimmed { room: RoomId::lobby(), horizon: Offset(7), before }];
-    Commit { runs, clients: vec![(client, Seq::FIRST)], outcomes, trims, ..Commit::default() }
+    let (changes, users) = (vec![Changed { run: 1, changes: changes() }], vec![sample_user()]);
+    let ended = vec![Ended { room: RoomId::lobby(), epoch: Epoch::from_bytes([4; 8]) }];
+    let clients = vec![(client, Seq::FIRST)];
+    Commit { runs, clients, outcomes, trims, ended, changes, users }
+}
+
+/// What events change of a room beside its log, with a value for everything that may be absent.
+fn changes() -> Changes {
+    let [ada, bob] = ["ada", "bob"].map(|name| UserId::new(name).expect("a user id"));
+    let info = RoomInfo {
+        title: Title::new("Tea").ok(),
+        topic: Topic::new("What to drink").ok(),
+        retention: Retention::Age(86_400_000),
+        members: 2,
+        owners: 1,
+        pins: vec![Offset(2)],
+        changed: Offset(6),
+        pair: Some(Box::new([ada.clone(), bob.clone()])),
+        parent: Some(RoomId::lobby()),
+        ..RoomInfo::new(RoomKind::Group)
+    };
+    let member = |role| Member {
+        membership: Membership::Joined,
+        role,
+        muted: role == Role::Member,
+        joined_at: Offset(6),
+        ended_at: Offset::ZERO,
+    };
+    let members = [(ada, member(Role::Owner)), (bob, member(Role::Member))].into();
+    Changes { info: Some(Arc::new(info)), members, redacts: vec![Offset(1), Offset(5)] }
+}
+
+fn sample_user() -> ChangedUser {
+    let [ada, bob] = ["ada", "bob"].map(|name| UserId::new(name).expect("a user id"));
+    let line = |text| ProfileText::new(text).ok();
+    let profile = Profile { name: line("Ada L."), avatar: line("https://example.org/ada"), status: None };
+    (ada, Arc::new(UserRow { profile, contact: Contact { direct: Direct::Everyone, blocked: [bob].into() } }))
 }
 
 fn seq(number: u64) -> Seq {

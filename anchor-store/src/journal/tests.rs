@@ -4,16 +4,15 @@ use anchor_core::chain::Link;
 use anchor_core::code::Code;
 use anchor_core::event::{Body, EventKind};
 use anchor_core::id::{ClientId, ClientKey, Nonce, RoomId, Seq, UserId};
+use anchor_core::msgpack::Reader;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Fingerprint, Refusal};
 use anchor_core::run::RunBuilder;
-use anchor_core::store::{EpochStart, RoomState};
-use anchor_core::window::Window;
 use bytes::Bytes;
 
 use super::{Commit, Recorded, RecordedOutcome, Stored, Trimmed};
-use crate::codec::Encoder;
-use crate::pages::{Filling, Page, Row};
+use crate::pages::{Page, Row};
+use crate::rows::{read_member, read_user_row};
 use crate::windows;
 
 fn commit() -> Commit {
@@ -58,23 +57,20 @@ type Decodes = fn(&[u8]) -> bool;
 
 /// Every value that is stored, each with its decoder.
 fn values() -> Vec<(Vec<u8>, Decodes)> {
-    let commit = commit();
-    let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
-    let window = Window::restore(Seq::FIRST, Seq::new(4).expect("a seq"), entries);
-    let (mut page, mut row, mut kept) = (Encoder::default(), Encoder::default(), Encoder::default());
-    Filling::begin(&commit.runs[0]).encode(&mut page);
-    let head = commit.runs[0].run.tip();
-    let epochs = vec![EpochStart { epoch: Epoch::from_bytes([3; 8]), before: Mark::START }];
-    let state = RoomState { epochs, head, horizon: Offset(1), before_horizon: Mark::START };
-    Row { number: 1, state, ts: 1_003, open_page: Some(Offset(1)), info: None }.encode(&mut row);
-    windows::encode(&window, &mut kept);
-    assert_eq!(windows::decode(kept.as_bytes()).expect("it was encoded"), window);
-    vec![
-        (commit.encoded(), |bytes| Commit::decode(&Bytes::copy_from_slice(bytes)).is_ok()),
-        (page.into_bytes(), |bytes| Page::decode(bytes).is_ok()),
-        (row.into_bytes(), |bytes| Row::decode(bytes).is_ok()),
-        (kept.into_bytes(), |bytes| windows::decode(bytes).is_ok()),
-    ]
+    let samples = crate::fuzzing::stored_value_samples().into_iter();
+    samples.map(|(_, sample)| (sample[1..].to_vec(), decoder(sample[0]))).collect()
+}
+
+/// What decodes a sample of that kind.
+fn decoder(kind: u8) -> Decodes {
+    match kind {
+        0 => |bytes| Commit::decode(&Bytes::copy_from_slice(bytes)).is_ok(),
+        1 => |bytes| Page::decode(bytes).is_ok(),
+        2 => |bytes| Row::decode(bytes).is_ok(),
+        3 => |bytes| windows::decode(bytes).is_ok(),
+        4 => |bytes| read_member(&mut Reader::from_slice(bytes)).is_ok(),
+        _ => |bytes| read_user_row(&mut Reader::from_slice(bytes)).is_ok(),
+    }
 }
 
 #[test]
