@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::errands::Errands;
 use super::hook::{Hook, HookFailure, Hooked};
 use super::sessions::Sessions;
 use super::tails::Tails;
@@ -111,6 +112,7 @@ impl AnchorBuilder {
             hooked,
             tails,
             sessions,
+            errands: Errands::default(),
             heads_known_at,
             failed,
         }))

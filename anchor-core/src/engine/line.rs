@@ -2,7 +2,7 @@
 //! be, without a runtime.
 //!
 //! One future drives the whole line. Whoever waits for a publish of it polls that future, all of them the same one, so it
-//! matters to nobody which of them are dropped.
+//! matters to nobody which of them are dropped; and whoever maintains the engine polls it, too.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,9 +11,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, Either, FutureExt, Shared, ready, select};
+use futures::future::{BoxFuture, Either, FutureExt, ready, select};
 
 use super::Anchor;
+use super::errands::Errand;
 use crate::limits::{IN_FLIGHT_BYTES_MAX, WINDOW};
 use crate::publish::{Outcome, Publish};
 use crate::store::StoreError;
@@ -31,7 +32,7 @@ struct Inner {
     /// Bytes of the bodies that wait.
     bytes: usize,
     /// Drives the line as long as there is something in it.
-    driver: Option<Driver>,
+    driver: Option<Errand>,
     /// Why nothing more is taken.
     broken: Option<Broken>,
 }
@@ -41,9 +42,6 @@ struct Waiting {
     publish: Publish,
     outcome: oneshot::Sender<Appending>,
 }
-
-/// Ends once the line is empty.
-type Driver = Shared<BoxFuture<'static, ()>>;
 
 /// What a store makes of one publish.
 type Appending = BoxFuture<'static, Result<Vec<Outcome>, StoreError>>;
@@ -98,9 +96,22 @@ impl Line {
         inner.bytes += bytes;
         let (outcome, told) = oneshot::channel();
         inner.waiting.push_back(Waiting { publish, outcome });
-        let (anchor, line) = (&self.anchor, &self.inner);
-        let driver = inner.driver.get_or_insert_with(|| drive(anchor.clone(), line.clone()).boxed().shared());
-        Entered::Waiting(told, driver.clone())
+        if let Some(driver) = &inner.driver {
+            return Entered::Waiting(told, driver.clone());
+        }
+        let driver = drive(self.anchor.clone(), self.inner.clone()).boxed().shared();
+        inner.driver = Some(driver.clone());
+        drop(inner);
+        self.anchor.0.errands.add(&driver);
+        Entered::Waiting(told, driver)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // The driver holds the line: each would keep the other.
+        let driver = lock(&self.inner).driver.take();
+        drop(driver);
     }
 }
 
@@ -108,7 +119,7 @@ enum Entered {
     /// It was handed to the store.
     Handed(Appending),
     /// It will be.
-    Waiting(oneshot::Receiver<Appending>, Driver),
+    Waiting(oneshot::Receiver<Appending>, Errand),
     /// It never will be.
     Broken(Broken),
 }
@@ -148,7 +159,7 @@ fn next(line: &Mutex<Inner>) -> Option<Waiting> {
 }
 
 /// Waits for an outcome, and drives the line meanwhile.
-async fn outcome_of(outcome: oneshot::Receiver<Appending>, driver: Driver) -> Option<Appending> {
+async fn outcome_of(outcome: oneshot::Receiver<Appending>, driver: Errand) -> Option<Appending> {
     match select(outcome, pin!(driver)).await {
         Either::Left((appending, _)) => appending.ok(),
         Either::Right(((), outcome)) => outcome.await.ok(),

@@ -9,6 +9,7 @@
 //! Nothing here runs by itself: futures are polled by their callers, and [`Anchor::maintain`] by the host.
 
 mod builder;
+mod errands;
 mod feed;
 mod history;
 mod hook;
@@ -34,6 +35,7 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt, Shared};
 
 pub use self::builder::AnchorBuilder;
+use self::errands::Errands;
 pub use self::feed::{Feed, Step};
 use self::hook::Hooked;
 pub use self::hook::{Hook, HookFailure, Proposal, Ruling};
@@ -70,6 +72,7 @@ struct Engine {
     hooked: Option<Hooked>,
     tails: Tails,
     sessions: Sessions,
+    errands: Errands,
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
     heads_known_at: AtomicU64,
     failed: Shared<oneshot::Receiver<()>>,
@@ -160,8 +163,10 @@ impl Anchor {
     /// Keeps the node's knowledge fresh, for ever: reads the heads of its rooms from the store, and lets tails age.
     /// The host drives it; nothing is lost without, but `at` in beats stands still and other nodes' commits come late.
     pub async fn maintain(&self) {
+        let mut errands = std::pin::pin!(self.0.errands.run());
         loop {
-            self.0.env.sleep_until(self.now() + HEADS_POLL).await;
+            let due = self.0.env.sleep_until(self.now() + HEADS_POLL);
+            futures::future::select(due, &mut errands).await;
             self.0.tails.age(self.now());
             if let Err(error) = self.poll_heads().await {
                 tracing::warn!(%error, "the heads could not be read from the store");

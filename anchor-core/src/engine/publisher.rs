@@ -12,6 +12,7 @@ use crate::error::ErrorKind;
 use crate::event::Draft;
 use crate::id::{ClientKey, ClientTag, Nonce, RoomId, Seq, SessionNumber};
 use crate::publish::{Ack, Grounds, Outcome, Publish, Refusal, Verdict};
+use crate::session::frame::Signal;
 use crate::store::StoreError;
 
 /// Publishes as one client: allocates its seqs and keeps them in order.
@@ -96,6 +97,15 @@ impl Publisher {
             }
         }
         .boxed()
+    }
+
+    /// Says something in passing; see [`Anchor::signal`].
+    ///
+    /// # Errors
+    /// [`PublishError::Refused`] if the user may not write in the room; [`PublishError::Store`] if that could not be looked up.
+    pub async fn signal(&self, signal: Signal) -> Result<(), PublishError> {
+        let said = self.anchor.signal(&self.client, self.admin, signal).await?;
+        said.map_err(PublishError::Refused)
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod censor;
 mod embedded;
+mod line;
 mod tails;
 mod threads;

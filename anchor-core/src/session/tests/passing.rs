@@ -1,5 +1,7 @@
 //! What is said in passing: to those who are there, and in nobody's way.
 
+use futures::executor::block_on;
+
 use super::peer::{House, Peer, hello, publish, room_id};
 use crate::code::Code;
 use crate::event::{Body, Draft, EventKind};
@@ -68,6 +70,12 @@ fn a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there() {
     assert_eq!(heard(&mut bob), ["ada: typing", "ada: psst"]);
     assert_eq!(heard(&mut phone), ["ada: typing", "ada: psst", "ada: ring"]);
     assert_eq!((heard(&mut ada), heard(&mut away)), (vec![], vec![]));
+    let host = UserId::new("host").unwrap();
+    let host = block_on(house.anchor.client(host, ClientId::from_bytes([8; 16]))).unwrap();
+    block_on(host.signal(signal("lobby", "tea is ready"))).unwrap();
+    for peer in [&mut ada, &mut bob, &mut phone] {
+        assert_eq!(heard(peer), ["host: tea is ready"]);
+    }
     // Neither stored, nor heard by who comes later or has left.
     bob.send(ClientFrame::Unsubscribe { id: RequestId(1), room: room_id("lobby") });
     let mut late = house.session("late", &[("lobby", Position::START)]);
