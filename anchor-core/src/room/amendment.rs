@@ -59,7 +59,7 @@ pub struct Changes {
     pub edit: Option<Edit>,
     /// The event that took its body away.
     pub redacted_by: Option<Offset>,
-    /// The signs set on it, in the order in which they were first set.
+    /// The signs set on it, in the order in which they were set; one that nobody set any more for a while, behind others.
     pub reactions: Vec<Reaction>,
     /// Replies to it.
     pub replies: u64,
@@ -113,7 +113,10 @@ pub fn fold(
         let changes = folded.entry(target).or_insert_with(|| Changes { target, ..Changes::default() });
         match (kind, sign) {
             (EventKind::EDIT, _) => changes.edit = Some(Edit { offset, ts: 0, body: None }),
-            (EventKind::REDACTION, _) => changes.redacted_by = changes.redacted_by.or(Some(offset)),
+            (EventKind::REDACTION, _) => {
+                changes.redacted_by = changes.redacted_by.or(Some(offset));
+                changes.pinned = false;
+            }
             (EventKind::PIN, _) => changes.pinned = true,
             (EventKind::UNPIN, _) => changes.pinned = false,
             (EventKind::REACTION, Some(sign)) => {
@@ -129,10 +132,14 @@ pub fn fold(
             }
             (EventKind::REACTION_REMOVED, Some(sign)) => {
                 let of_target = signs.entry(target).or_default();
-                if let Some((_, users)) = of_target.iter_mut().find(|(known, _)| *known == sign)
-                    && let Ok(place) = users.binary_search(&user)
+                if let Some(at) = of_target.iter().position(|(known, _)| *known == sign)
+                    && let Ok(place) = of_target[at].1.binary_search(&user)
                 {
-                    users.remove(place);
+                    of_target[at].1.remove(place);
+                    // Who begins with what is set now, and follows what comes, must come to the same order.
+                    if of_target[at].1.is_empty() {
+                        of_target.remove(at);
+                    }
                 }
             }
             _ => {}
@@ -140,8 +147,8 @@ pub fn fold(
     }
     for (target, signs) in signs {
         if let Some(changes) = folded.get_mut(&target) {
-            let set = signs.into_iter().filter(|(_, users)| !users.is_empty());
-            changes.reactions = set
+            changes.reactions = signs
+                .into_iter()
                 .map(|(sign, users)| Reaction {
                     sign: sign.clone(),
                     count: users.len() as u64,

@@ -35,11 +35,17 @@ fn everybody_sets_a_sign_once() {
 }
 
 #[test]
-fn signs_stand_in_the_order_in_which_they_were_first_set() {
-    let amendments = [set(2, "ada", "🎉"), set(3, "ada", "👍"), taken(4, "ada", "🎉"), set(5, "bob", "🎉")];
-    let folded = fold(&amendments, &[], None);
-    let signs: Vec<_> = folded[&Offset(1)].reactions.iter().map(|reaction| reaction.sign.as_str()).collect();
-    assert_eq!(signs, ["🎉", "👍"]);
+fn signs_stand_in_the_order_in_which_they_were_set() {
+    let signs = |amendments: &[Amendment]| {
+        let folded = fold(amendments, &[], None);
+        folded[&Offset(1)].reactions.iter().map(|reaction| reaction.sign.to_string()).collect::<Vec<_>>()
+    };
+    let mut amendments =
+        vec![set(2, "ada", "🎉"), set(3, "ada", "👍"), set(4, "bob", "🎉"), taken(5, "ada", "🎉")];
+    assert_eq!(signs(&amendments), ["🎉", "👍"]);
+    amendments.push(taken(6, "bob", "🎉"));
+    amendments.push(set(7, "ada", "🎉"));
+    assert_eq!(signs(&amendments), ["👍", "🎉"], "nobody had set it for a while");
 }
 
 #[test]
@@ -61,4 +67,6 @@ fn pins_come_and_go_and_threads_are_counted() {
     assert_eq!((changes.pinned, changes.replies, changes.last_reply), (true, 3, Some(Offset(9))));
     let folded = fold(&[pin(2, EventKind::PIN), pin(3, EventKind::UNPIN)], &[], None);
     assert!(!folded[&Offset(1)].pinned);
+    let redaction = amendment(3, EventKind::REDACTION, "ada", None);
+    assert!(!fold(&[pin(2, EventKind::PIN), redaction], &[], None)[&Offset(1)].pinned, "the rules unpin it");
 }
