@@ -1,0 +1,133 @@
+//! One post, and what the events about it make of it.
+
+use std::collections::BTreeMap;
+
+use anchor_core::event::{Body, Event, EventKind};
+use anchor_core::id::UserId;
+use anchor_core::position::Offset;
+use anchor_core::room::{Changes, Edit, Reaction, Sign};
+
+/// An event that is to be seen, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Post {
+    event: Event,
+    changes: Changes,
+    /// `changes` has everything up to here.
+    as_of: Offset,
+    /// Who is known to have set a sign, or to have taken it back, since it is here.
+    signs: BTreeMap<Sign, BTreeMap<UserId, bool>>,
+}
+
+impl Post {
+    /// One that came with a page, as of the head that the page told.
+    pub(super) fn of_page(event: Event, changes: Option<Changes>, head: Offset) -> Self {
+        let as_of = head.max(event.offset);
+        let changes = changes.unwrap_or_else(|| Changes { target: event.offset, ..Changes::default() });
+        Self { event, changes, as_of, signs: BTreeMap::new() }
+    }
+
+    /// One that came live: nothing has become of it yet.
+    pub(super) fn live(event: Event) -> Self {
+        let as_of = event.offset;
+        Self::of_page(event, None, as_of)
+    }
+
+    /// The event as it stands in the log; without a body once that was redacted.
+    #[must_use]
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// What later events made of it.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// What it says now: its newest body, or none if that was redacted.
+    #[must_use]
+    pub fn body(&self) -> Option<&Body> {
+        match &self.changes {
+            Changes { redacted_by: Some(_), .. } => None,
+            Changes { edit: Some(edit), .. } => edit.body.as_ref(),
+            _ => self.event.body.as_ref(),
+        }
+    }
+
+    /// Takes an event that is about this one. Those that it knows already change nothing.
+    pub(super) fn change(&mut self, event: &Event, reader: Option<&UserId>) {
+        let Event { offset, ts, kind, ref user, ref body, .. } = *event;
+        let changes = &mut self.changes;
+        // Replies are counted as of the newest that was counted, which may be newer than the page's head.
+        if kind == EventKind::MESSAGE {
+            if Some(offset) > changes.last_reply {
+                changes.replies += 1;
+                changes.last_reply = Some(offset);
+            }
+            return;
+        }
+        if offset <= self.as_of {
+            return;
+        }
+        self.as_of = offset;
+        match kind {
+            EventKind::EDIT if changes.redacted_by.is_none() => {
+                changes.edit = Some(Edit { offset, ts, body: body.clone() });
+            }
+            EventKind::REDACTION => {
+                changes.redacted_by.get_or_insert(offset);
+                changes.edit = None;
+                changes.pinned = false;
+                self.event.body = None;
+            }
+            EventKind::PIN => changes.pinned = true,
+            EventKind::UNPIN => changes.pinned = false,
+            EventKind::REACTION | EventKind::REACTION_REMOVED => {
+                let sign = body.as_ref().and_then(Body::as_text).and_then(|text| Sign::new(text).ok());
+                if let Some(sign) = sign {
+                    self.sign(sign, user, kind == EventKind::REACTION, reader);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A user set a sign or took it back.
+    fn sign(&mut self, sign: Sign, user: &UserId, sets: bool, reader: Option<&UserId>) {
+        let reactions = &mut self.changes.reactions;
+        let at = reactions.iter().position(|reaction| reaction.sign == sign);
+        let is_reader = reader == Some(user);
+        let known = self.signs.get(&sign);
+        let had_set = match (known.and_then(|users| users.get(user)), at) {
+            (Some(had_set), _) => *had_set,
+            (None, None) => false,
+            (None, Some(at)) if is_reader => reactions[at].mine,
+            (None, Some(at)) => {
+                let is_known = |user| known.is_some_and(|users| users.contains_key(user));
+                let named = known.map_or(0, |users| users.values().filter(|has_set| **has_set).count());
+                let reader = reactions[at].mine && !reader.is_some_and(is_known);
+                let unnamed = reactions[at].count - named as u64 - u64::from(reader);
+                // One of those whom a page counted, or somebody new? Whoever sets a sign is taken for new, whoever takes
+                // one back for one of them.
+                unnamed > 0 && !sets
+            }
+        };
+        self.signs.entry(sign.clone()).or_default().insert(user.clone(), sets);
+        match (sets, at) {
+            _ if sets == had_set => {}
+            (true, None) => reactions.push(Reaction { sign, count: 1, mine: is_reader }),
+            (true, Some(at)) => {
+                reactions[at].count += 1;
+                reactions[at].mine |= is_reader;
+            }
+            (false, None) => {}
+            (false, Some(at)) => {
+                reactions[at].count -= 1;
+                reactions[at].mine &= !is_reader;
+                if reactions[at].count == 0 {
+                    reactions.remove(at);
+                }
+            }
+        }
+    }
+}
