@@ -43,6 +43,14 @@ pub const HISTORY_EVENTS_MAX: usize = 200;
 /// each control character, a page stays below [`FRAME_OUT_BYTES_MAX`].
 pub const HISTORY_BYTES_MAX: usize = 96 * 1024;
 
+/// Bytes of bodies and changes in one page of `history` or `thread`, with an allowance for each event: what goes beyond it
+/// goes into the next page, but for the first event. Source: six bytes of JSON for each control character, a page stays below
+/// [`FRAME_OUT_BYTES_MAX`].
+pub const PAGE_BYTES_MAX: usize = 160 * 1024;
+
+/// Signs that are told of one message. The first set are. Source: chosen; more than anybody looks at.
+pub const SIGNS_MAX: usize = 100;
+
 /// Requests that read the store, open at once in one session. Beyond it: `error too_many_reads`. Source: the design.
 pub const READS_OPEN_MAX: usize = 4;
 

@@ -3,10 +3,13 @@
 //! What a commit adds to a room, what a tail holds, what a page is and what an `events` frame carries are all runs.
 //! Invariant: the events are contiguous, the first follows `before`, the last is `tip`.
 
+mod turns;
+
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+pub(crate) use self::turns::Turn;
 use crate::chain::{self, Digest, Link};
 use crate::event::{Body, Event, EventKind, encoding};
 use crate::id::RoomId;
@@ -22,6 +25,7 @@ pub struct Run(Arc<Shared>);
 struct Shared {
     parts: RunParts,
     frames: [OnceLock<Bytes>; ENCODINGS],
+    turns: OnceLock<Box<[Turn]>>,
 }
 
 /// What a run consists of, for stores that keep one and bring it back.
@@ -94,7 +98,8 @@ impl Run {
     #[must_use]
     pub fn from_parts(parts: RunParts) -> Self {
         debug_assert!(parts.tip.offset > parts.before.offset, "a run has at least one event");
-        Self(Arc::new(Shared { parts, frames: [const { OnceLock::new() }; ENCODINGS] }))
+        let frames = [const { OnceLock::new() }; ENCODINGS];
+        Self(Arc::new(Shared { parts, frames, turns: OnceLock::new() }))
     }
 
     /// What it consists of.
@@ -143,6 +148,14 @@ impl Run {
     #[must_use]
     pub fn contents(&self) -> Contents {
         self.0.parts.contents
+    }
+
+    /// The events that change what somebody may read, in rising order: looked for once, then shared.
+    pub(crate) fn turns(&self) -> &[Turn] {
+        match self.contents().has(Contents::OF_ROOM) {
+            true => self.0.turns.get_or_init(|| turns::among(self)),
+            false => &[],
+        }
     }
 
     /// Where a reader stands who has taken this run.

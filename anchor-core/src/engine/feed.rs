@@ -2,15 +2,21 @@
 //!
 //! Live delivery, catching up and slow readers are this one path: look into the tail; what is not there, read from the
 //! store; what the log no longer vouches for, verify anew. A feed holds at most one read of runs, never a queue.
+//!
+//! What its reader may read is known up to a bound, an event after which that may be another. Nothing behind the bound is
+//! delivered before the cursor was verified and the permit asked for again: the log itself brings the news, whatever this
+//! node has heard of.
 
 use std::collections::VecDeque;
 
+use super::permit::Bound;
 use super::tail::{Found, Generation, follows};
 use super::tails::Watch;
 use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use crate::position::{Offset, Position};
 use crate::run::Run;
+use crate::session::Identity;
 use crate::store::{Direction, Read};
 
 /// A cursor into a room's log that is fed by its tail and its store.
@@ -19,6 +25,7 @@ pub struct Feed {
     watch: Watch,
     generation: Generation,
     cursor: Position,
+    bound: Bound,
     loaded: VecDeque<Run>,
     /// Reads in a row that did not go on from the cursor.
     misreads: u8,
@@ -42,12 +49,17 @@ pub enum Step {
 }
 
 impl Feed {
-    pub(crate) fn new(watch: Watch, generation: Generation, cursor: Position) -> Self {
-        Self { watch, generation, cursor, loaded: VecDeque::new(), misreads: 0, is_newest: false }
+    pub(super) fn new(watch: Watch, generation: Generation, cursor: Position, bound: Bound) -> Self {
+        Self { watch, generation, cursor, bound, loaded: VecDeque::new(), misreads: 0, is_newest: false }
     }
 
     /// The next thing to do.
     pub fn step(&mut self) -> Step {
+        if let Bound::Until(last) = self.bound
+            && self.cursor.offset >= last
+        {
+            return self.ask_again();
+        }
         if let Some(run) = self.loaded.pop_front() {
             if self.loaded.is_empty() {
                 self.loaded = VecDeque::new();
@@ -62,8 +74,10 @@ impl Feed {
         match self.watch.tail().find(self.generation, &self.cursor) {
             Found::Current => Step::Wait,
             Found::Run { run, is_newest } => {
-                self.is_newest = is_newest;
-                self.deliver(run)
+                let last = run.last();
+                let step = self.deliver(run);
+                self.is_newest = is_newest && self.cursor.offset == last;
+                step
             }
             Found::Store => Step::Read(Read {
                 room: self.room().clone(),
@@ -82,10 +96,18 @@ impl Feed {
         if runs.is_empty() {
             self.watch.tail().doubt(self.generation);
         }
+        // A room may have begun anew, for other readers, and nothing of it is this reader's yet.
+        let is_known = self.watch.tail().has_epochs(self.generation, &runs);
+        if !is_known {
+            self.watch.tail().doubt(self.generation);
+        }
         let contiguous = runs.windows(2).all(|pair| pair[0].tip() == pair[1].before());
         match runs.first() {
             Some(first)
-                if contiguous && first.last() > self.cursor.offset && follows(first, &self.cursor) =>
+                if is_known
+                    && contiguous
+                    && first.last() > self.cursor.offset
+                    && follows(first, &self.cursor) =>
             {
                 self.loaded = runs.into();
             }
@@ -97,10 +119,17 @@ impl Feed {
     }
 
     /// Takes the answer to [`Step::Verify`].
-    pub(crate) fn verified(&mut self, generation: Generation, cursor: Position) {
+    pub(super) fn verified(&mut self, generation: Generation, cursor: Position, bound: Bound) {
         self.loaded = VecDeque::new();
         self.is_newest = false;
         self.generation = generation;
+        // What was asked because of a turn covers that turn: the store is at least as new as what was read of it.
+        self.bound = match (self.bound, bound) {
+            (Bound::Turn(asked), Bound::Turn(known)) if cursor == self.cursor => {
+                Bound::Turn(asked.max(known))
+            }
+            (_, bound) => bound,
+        };
         self.cursor = cursor;
     }
 
@@ -116,6 +145,12 @@ impl Feed {
         self.watch.tail().room()
     }
 
+    /// Who reads; none for the host itself.
+    #[must_use]
+    pub fn reader(&self) -> Option<&Identity> {
+        self.watch.watcher().reader()
+    }
+
     /// Everything up to here was taken.
     #[must_use]
     pub fn cursor(&self) -> &Position {
@@ -126,14 +161,48 @@ impl Feed {
     #[must_use]
     pub fn lag(&self) -> Option<Offset> {
         let head = self.watch.tail().head().map_or(Offset::ZERO, |head| head.offset);
+        let head = if let Bound::Until(last) = self.bound { head.min(last) } else { head };
         let is_stale = || self.watch.tail().is_stale(self.generation, &self.cursor);
         (head > self.cursor.offset || is_stale()).then_some(head.max(self.cursor.offset))
     }
 
     fn deliver(&mut self, run: Run) -> Step {
+        let run = match self.last_allowed(&run) {
+            None => run,
+            Some(last) if last <= self.cursor.offset => {
+                if let Bound::Turn(_) = self.bound {
+                    self.bound = Bound::Turn(last.next());
+                }
+                return self.ask_again();
+            }
+            Some(last) => match run.up_to(last) {
+                Ok(Some(run)) => run,
+                Ok(None) | Err(_) => return Step::Broken,
+            },
+        };
         self.cursor = run.position();
         self.misreads = 0;
         Step::Deliver(run)
+    }
+
+    /// The newest event of `run` that is delivered without asking again; none if all are.
+    fn last_allowed(&self, run: &Run) -> Option<Offset> {
+        match self.bound {
+            Bound::None => None,
+            Bound::Until(last) => (run.last() > last).then_some(last),
+            Bound::Turn(known) => {
+                let user = self.watch.watcher().user()?;
+                let known = known.max(self.cursor.offset);
+                let turn = run.turns().iter().find(|turn| turn.offset > known && turn.concerns(user))?;
+                Some(turn.offset.previous())
+            }
+        }
+    }
+
+    /// Lets go of what was read, and has cursor and permit looked at anew.
+    fn ask_again(&mut self) -> Step {
+        self.loaded = VecDeque::new();
+        Step::Verify
     }
 }
 

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::passing::Passing;
 use crate::id::{ClientTag, UserId};
+use crate::session::Identity;
 use crate::session::frame::ServerFrame;
 
 /// Which of a reader's subscriptions; never used twice by the same reader.
@@ -110,22 +111,40 @@ impl Mailbox {
 pub struct Watcher {
     mailbox: Arc<Mailbox>,
     slot: Slot,
-    client: Option<(UserId, ClientTag)>,
+    reader: Option<Identity>,
+    client: Option<ClientTag>,
     told: AtomicBool,
 }
 
 impl Watcher {
-    /// A subscription whose wake-ups go to `mailbox` under `slot`; `client`, which is shown to those
-    /// who ask who is there, hears what is said to the room in passing.
+    /// A subscription of `reader`, whose wake-ups go to `mailbox` under `slot`; none for the host itself, who reads
+    /// everything and is shown to nobody.
     #[must_use]
-    pub fn new(mailbox: Arc<Mailbox>, slot: Slot, client: Option<(UserId, ClientTag)>) -> Arc<Self> {
-        Arc::new(Self { mailbox, slot, client, told: AtomicBool::new(false) })
+    pub fn new(mailbox: Arc<Mailbox>, slot: Slot, reader: Option<Identity>) -> Arc<Self> {
+        Arc::new(Self { mailbox, slot, reader, client: None, told: AtomicBool::new(false) })
+    }
+
+    /// As [`Watcher::new`], of a client, which hears what is said to the room in passing.
+    #[must_use]
+    pub fn of_client(
+        mailbox: Arc<Mailbox>,
+        slot: Slot,
+        reader: Option<Identity>,
+        client: ClientTag,
+    ) -> Arc<Self> {
+        Arc::new(Self { mailbox, slot, reader, client: Some(client), told: AtomicBool::new(false) })
+    }
+
+    /// Who reads; none for the host itself.
+    #[must_use]
+    pub fn reader(&self) -> Option<&Identity> {
+        self.reader.as_ref()
     }
 
     /// Whose subscription it is, if a user's.
     #[must_use]
     pub fn user(&self) -> Option<&UserId> {
-        self.client.as_ref().map(|(user, _)| user)
+        self.reader.as_ref().map(|reader| &reader.user)
     }
 
     /// Where the wake-ups of the session of a client arrive.
@@ -135,7 +154,9 @@ impl Watcher {
 
     /// Says something to the session in passing, if it is that of a client that `is_meant`.
     pub(crate) fn say(&self, frame: &Arc<ServerFrame>, is_meant: impl Fn(&UserId, ClientTag) -> bool) {
-        if self.client.as_ref().is_some_and(|(user, client)| is_meant(user, *client)) {
+        if let (Some(user), Some(client)) = (self.user(), self.client)
+            && is_meant(user, client)
+        {
             self.mailbox.say(frame.clone());
         }
     }

@@ -9,6 +9,7 @@
 //! Nothing here runs by itself: futures are polled by their callers, and [`Anchor::maintain`] by the host.
 
 mod builder;
+mod changes;
 mod errands;
 mod feed;
 mod history;
@@ -18,6 +19,7 @@ mod line;
 mod mailbox;
 mod open;
 mod passing;
+mod permit;
 mod prepare;
 mod profiles;
 mod publisher;
@@ -42,6 +44,7 @@ pub use self::hook::{Hook, HookFailure, Proposal, Ruling};
 pub use self::mailbox::{Mailbox, Notice, Post, Slot, Watcher};
 pub use self::open::{Opened, Verified};
 pub use self::passing::Passing;
+pub use self::permit::ReadError;
 pub(crate) use self::prepare::decided_before;
 pub use self::publisher::{PublishError, Publisher};
 use self::sessions::Sessions;
@@ -55,6 +58,7 @@ use crate::limits::HEADS_POLL;
 use crate::publish::{MissingRoom, Outcome, Publish};
 use crate::run::Run;
 use crate::sabotage::{self, Sabotage};
+use crate::session::Identity;
 use crate::session::frame::{From, RoomEntry};
 use crate::store::{ClientState, CommitObserver, Readiness, Store, StoreError};
 
@@ -100,12 +104,25 @@ impl Anchor {
         Publisher::open(self.clone(), ClientKey { user, id }).await
     }
 
-    /// Reads a room from `from` on, for ever: what is there, and what comes.
+    /// Reads a room from `from` on, for ever, as the host itself, who may read everything: what is there, and what comes.
     ///
     /// # Errors
-    /// [`StoreError`] if the room cannot be read.
-    pub async fn subscribe(&self, room: &RoomId, from: From) -> Result<Subscription, StoreError> {
-        Subscription::open(self.clone(), room, from).await
+    /// [`ReadError`] if the room cannot be read.
+    pub async fn subscribe(&self, room: &RoomId, from: From) -> Result<Subscription, ReadError> {
+        Subscription::open(self.clone(), room, from, None).await
+    }
+
+    /// As [`Anchor::subscribe`], for a user: what the room lets that user read, as long as it does.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the room cannot be read, or not by that user.
+    pub async fn subscribe_as(
+        &self,
+        reader: Identity,
+        room: &RoomId,
+        from: From,
+    ) -> Result<Subscription, ReadError> {
+        Subscription::open(self.clone(), room, from, Some(reader)).await
     }
 
     /// Rooms with events, in the order of their ids, those after `after`, at most `limit`.
@@ -117,10 +134,19 @@ impl Anchor {
         Ok(rooms.into_iter().map(|stored| open::entry(stored.room, Some(&stored.state))).collect())
     }
 
-    /// The users that are subscribed to a room on this node, in the order of their ids.
-    #[must_use]
-    pub fn who(&self, room: &RoomId) -> Vec<UserId> {
-        self.0.tails.get(room).map_or_else(Vec::new, |tail| tail.users())
+    /// The users that are subscribed to a room on this node, in the order of their ids, for `reader` who may read the room
+    /// now; none is the host itself.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn who(&self, room: &RoomId, reader: Option<&Identity>) -> Result<Vec<UserId>, ReadError> {
+        let tail = self.0.tails.get(room);
+        let grant = match &tail {
+            Some(tail) => self.known(tail, reader).await?.2,
+            None => self.grant(room, reader).await?,
+        };
+        grant.check_goes_on()?;
+        Ok(tail.map_or_else(Vec::new, |tail| tail.users()))
     }
 
     /// Raises the horizon of a room: what lies below it can no longer be read. Durable on return.

@@ -1,15 +1,19 @@
-//! How a reader gets its place in a room: registered first, then the head read, then its position verified.
+//! How a reader gets its place in a room: registered first, then the head read, then the permit asked for, then its position
+//! verified and moved to where the permit begins.
 
 use std::sync::Arc;
 
 use super::Anchor;
 use super::feed::Feed;
 use super::mailbox::Watcher;
+use super::permit::{Bound, Grant, ReadError};
 use super::tail::{Generation, Tail};
 use crate::id::RoomId;
-use crate::position::{Mark, Offset, Position};
+use crate::position::{Mark, Offset, Ordinal, Position};
 use crate::resume::{self, Gap, GapReason, Resume};
+use crate::room::Permit;
 use crate::sabotage::{self, Sabotage};
+use crate::session::Identity;
 use crate::session::frame::{From, RoomEntry};
 use crate::store::{Place, RoomState, StoreError};
 
@@ -18,7 +22,7 @@ use crate::store::{Place, RoomState, StoreError};
 pub struct Opened {
     /// What comes after the place.
     pub feed: Feed,
-    /// The room as it stood.
+    /// The room as it stood, as far as its reader may read it.
     pub entry: RoomEntry,
     /// Ranges that the reader will not get or must drop, in order; the feed stands behind the last.
     pub gaps: Vec<Gap>,
@@ -29,16 +33,18 @@ pub struct Opened {
 pub struct Verified {
     generation: Generation,
     position: Position,
+    bound: Bound,
     /// Ranges that the reader will not get or must drop, in order.
     pub gaps: Vec<Gap>,
 }
 
 impl Anchor {
-    /// Opens a feed of `room`; wake-ups go to `watcher` from now on.
+    /// Opens a feed of `room` for the reader that `watcher` names; wake-ups go to it from now on.
     ///
     /// # Errors
-    /// [`StoreError`] if the room cannot be read.
-    pub async fn open(&self, room: &RoomId, from: From, watcher: Arc<Watcher>) -> Result<Opened, StoreError> {
+    /// [`ReadError`] if the room cannot be read, or nothing of it from there on by that reader. Reports are paged through,
+    /// not followed: they are refused.
+    pub async fn open(&self, room: &RoomId, from: From, watcher: Arc<Watcher>) -> Result<Opened, ReadError> {
         let early = match sabotage::is(Sabotage::TailRegisteredLate) {
             true => Some(self.store().room(room).await?),
             false => None,
@@ -49,38 +55,56 @@ impl Anchor {
             let asked = watch.tail().ask();
             watch.tail().learn(asked, state);
         }
-        let (state, generation) = self.learn(watch.tail()).await?;
-        let (position, mut gaps) = self.place(room, from, state.as_ref()).await?;
-        let (position, more) = self.settle(watch.tail(), generation, position, state.as_ref()).await?;
-        // Who asks for the newest of what there is misses nothing that was trimmed meanwhile.
-        if !matches!(from, From::Last(_) | From::Now) {
-            gaps.extend(more);
+        let reader = watch.watcher().reader();
+        loop {
+            let (state, generation, grant) = self.known(watch.tail(), reader).await?;
+            if let From::After(position) = &from {
+                self.check_deleted(room, position, reader, state.as_ref()).await?;
+            }
+            grant.check_followed()?;
+            let (position, mut gaps) = self.place(room, from, state.as_ref(), grant.permit.until).await?;
+            let settled = self.settle(watch.tail(), generation, position, state.as_ref(), &grant).await?;
+            let Some((position, more)) = settled else { continue };
+            // Who asks for the newest of what there is misses nothing that was trimmed meanwhile, or is kept from newcomers.
+            if !matches!(from, From::Last(_) | From::Now) {
+                gaps.extend(more);
+            }
+            let entry = grant.seen(entry(room.clone(), state.as_ref()));
+            return Ok(Opened { feed: Feed::new(watch, generation, position, grant.bound), entry, gaps });
         }
-        Ok(Opened {
-            feed: Feed::new(watch, generation, position),
-            entry: entry(room.clone(), state.as_ref()),
-            gaps,
-        })
     }
 
-    /// Verifies a cursor whose tail was dropped.
+    /// Verifies a cursor whose tail was dropped, and asks anew how far `reader` may read.
     ///
     /// # Errors
-    /// [`StoreError`] if the room cannot be read.
-    pub async fn verify(&self, room: &RoomId, cursor: Position) -> Result<Verified, StoreError> {
+    /// [`ReadError`] if the room cannot be read, or no further by that reader.
+    pub async fn verify(
+        &self,
+        room: &RoomId,
+        cursor: Position,
+        reader: Option<&Identity>,
+    ) -> Result<Verified, ReadError> {
         let Some(tail) = self.0.tails.get(room) else {
-            return Ok(Verified { generation: Generation::STALE, position: cursor, gaps: Vec::new() });
+            let (generation, bound) = (Generation::STALE, Bound::Turn(cursor.offset));
+            return Ok(Verified { generation, position: cursor, bound, gaps: Vec::new() });
         };
-        let (state, generation) = self.learn(&tail).await?;
-        let (position, gaps) = self.settle(&tail, generation, cursor, state.as_ref()).await?;
-        if tail.is_stale(generation, &position) {
-            tail.doubt(generation);
+        loop {
+            let (state, generation, grant) = self.known(&tail, reader).await?;
+            self.check_deleted(room, &cursor, reader, state.as_ref()).await?;
+            let settled = self.settle(&tail, generation, cursor, state.as_ref(), &grant).await?;
+            let Some((position, gaps)) = settled else { continue };
+            if tail.is_stale(generation, &position) {
+                tail.doubt(generation);
+            }
+            return Ok(Verified { generation, position, bound: grant.bound, gaps });
         }
-        Ok(Verified { generation, position, gaps })
     }
 
     /// Makes a tail know its room.
-    async fn learn(&self, tail: &Arc<Tail>) -> Result<(Option<RoomState>, Generation), StoreError> {
+    pub(super) async fn learn(
+        &self,
+        tail: &Arc<Tail>,
+    ) -> Result<(Option<RoomState>, Generation), StoreError> {
         loop {
             if let Some(known) = tail.state() {
                 return Ok(known);
@@ -90,12 +114,13 @@ impl Anchor {
         }
     }
 
-    /// The position that `from` means, not yet verified.
+    /// The position that `from` means, not yet verified, to a reader who may read up to `until`.
     async fn place(
         &self,
         room: &RoomId,
         from: From,
         state: Option<&RoomState>,
+        until: Option<Offset>,
     ) -> Result<(Position, Vec<Gap>), StoreError> {
         let horizon = || state.map_or(Position::START, |state| position_at(state, state.before_horizon));
         Ok(match (from, state) {
@@ -104,7 +129,12 @@ impl Anchor {
             (From::Now, state) => (state.map_or(Position::START, RoomState::head_position), Vec::new()),
             (From::Last(_), None) | (From::Offset(Offset::ZERO), _) => (Position::START, Vec::new()),
             (From::Last(messages), Some(state)) => {
-                let ordinal = crate::position::Ordinal(state.head.ordinal.0.saturating_sub(messages));
+                let newest = match until.filter(|until| *until < state.head.offset) {
+                    Some(until) => self.store().locate(room, Place::Offset(until)).await?,
+                    None => Some(state.head),
+                };
+                let newest = newest.map_or(Ordinal(0), |mark| mark.ordinal);
+                let ordinal = Ordinal(newest.0.saturating_sub(messages));
                 match self.store().locate(room, Place::Ordinal(ordinal)).await? {
                     Some(mark) => (position_at(state, mark), Vec::new()),
                     None => (horizon(), Vec::new()),
@@ -120,7 +150,7 @@ impl Anchor {
                     // Trimmed since the state was read: the gap begins where the reader stands, not where the horizon was.
                     None => {
                         let state = self.store().room(room).await?;
-                        return Box::pin(self.place(room, from, state.as_ref())).await;
+                        return Box::pin(self.place(room, from, state.as_ref(), until)).await;
                     }
                 }
             }
@@ -133,24 +163,31 @@ impl Anchor {
         })
     }
 
-    /// Follows the gaps from `position` to a place that the log vouches for.
+    /// Follows the gaps from `position` to a place that the log vouches for and the reader may read on from. None if the
+    /// log is not the one of the grant any more: ask again.
     async fn settle(
         &self,
         tail: &Tail,
         generation: Generation,
         mut position: Position,
         known: Option<&RoomState>,
-    ) -> Result<(Position, Vec<Gap>), StoreError> {
+        grant: &Grant,
+    ) -> Result<Option<(Position, Vec<Gap>)>, ReadError> {
         let (room, mut gaps) = (tail.room(), Vec::new());
+        let is_read_from = |position: &Position| {
+            let Permit { after, until } = grant.permit;
+            position.offset >= after && until.is_none_or(|until| position.offset < until)
+        };
         // A position at the head, as most are, costs one comparison.
-        if known.is_some_and(|state| position == state.head_position()) {
-            return Ok((position, gaps));
+        if known.is_some_and(|state| position == state.head_position()) && is_read_from(&position) {
+            return Ok(Some((position, gaps)));
         }
         // Where the tail goes back as far as that, the store is not asked.
         if let Some(mark) = resume::chain_needed(&position, known).and_then(|at| tail.mark_at(generation, at))
             && let Resume::From(position) = resume::decide(&position, known, Some(mark.chain))
+            && is_read_from(&position)
         {
-            return Ok((position, gaps));
+            return Ok(Some((position, gaps)));
         }
         loop {
             let state = self.store().room(room).await?;
@@ -163,7 +200,20 @@ impl Anchor {
                 },
             };
             match resume::decide(&position, state.as_ref(), chain) {
-                Resume::From(position) => return Ok((position, gaps)),
+                Resume::From(from) if is_read_from(&from) => return Ok(Some((from, gaps))),
+                Resume::From(from) if from.offset >= grant.permit.after => {
+                    return Err(ReadError::Refused(grant.ended()));
+                }
+                Resume::From(from) => {
+                    let after = grant.permit.after;
+                    let Some(state) = state.filter(|state| after <= state.head.offset) else {
+                        tail.doubt(generation);
+                        return Ok(None);
+                    };
+                    let Some(gap) = self.hidden(room, from.offset, after, &state).await? else { continue };
+                    position = gap.position.unwrap_or(from);
+                    gaps.push(gap);
+                }
                 Resume::Gap(gap) => {
                     position = gap.position.unwrap_or(Position::START);
                     gaps.push(gap);
@@ -173,10 +223,25 @@ impl Anchor {
     }
 }
 
+impl Anchor {
+    /// The gap from `offset` to `after`, which a permit keeps from its reader; none if that was trimmed since `state` was
+    /// read.
+    pub(super) async fn hidden(
+        &self,
+        room: &RoomId,
+        offset: Offset,
+        after: Offset,
+        state: &RoomState,
+    ) -> Result<Option<Gap>, StoreError> {
+        let mark = self.store().locate(room, Place::Offset(after)).await?;
+        Ok(mark.map(|mark| bare_gap(offset.next(), mark, GapReason::Hidden, position_at(state, mark))))
+    }
+}
+
 impl Feed {
     /// Goes on from a cursor that [`Anchor::verify`] verified.
     pub fn resume(&mut self, verified: &Verified) {
-        self.verified(verified.generation, verified.position);
+        self.verified(verified.generation, verified.position, verified.bound);
     }
 }
 

@@ -8,13 +8,14 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::Stream;
 
 use super::mailbox::{Mailbox, Slot, Watcher};
-use super::{Anchor, Feed, Step, Verified};
+use super::{Anchor, Feed, ReadError, Step, Verified};
 use crate::event::Event;
 use crate::id::RoomId;
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Offset, Position};
 use crate::resume::Gap;
 use crate::run::Run;
+use crate::session::Identity;
 use crate::session::frame::From;
 use crate::store::StoreError;
 
@@ -23,7 +24,8 @@ use crate::store::StoreError;
 pub enum Delivery {
     /// The events that follow the cursor.
     Events(Events),
-    /// Events that cannot be had, or must be dropped; the cursor is the gap's position now.
+    /// Events that cannot be had, or must be dropped; the cursor is the gap's position now. The stream ends behind one
+    /// without: the room was deleted.
     Gap(Gap),
 }
 
@@ -56,13 +58,13 @@ impl Events {
     }
 }
 
-/// A stream of a room's log from a place on, for ever. Ends after an error.
+/// A stream of a room's log from a place on, for ever. Ends after an error, and with the room.
 pub struct Subscription {
     anchor: Anchor,
     mailbox: Arc<Mailbox>,
     feed: Feed,
     gaps: std::vec::IntoIter<Gap>,
-    work: Option<BoxFuture<'static, Result<Done, StoreError>>>,
+    work: Option<BoxFuture<'static, Result<Done, ReadError>>>,
     ended: bool,
 }
 
@@ -72,9 +74,14 @@ enum Done {
 }
 
 impl Subscription {
-    pub(super) async fn open(anchor: Anchor, room: &RoomId, from: From) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        anchor: Anchor,
+        room: &RoomId,
+        from: From,
+        reader: Option<Identity>,
+    ) -> Result<Self, ReadError> {
         let mailbox = Mailbox::new();
-        let opened = anchor.open(room, from, Watcher::new(mailbox.clone(), Slot(0), None)).await?;
+        let opened = anchor.open(room, from, Watcher::new(mailbox.clone(), Slot(0), reader)).await?;
         Ok(Self {
             anchor,
             mailbox,
@@ -91,19 +98,20 @@ impl Subscription {
         self.feed.cursor()
     }
 
-    fn read(&self, read: crate::store::Read) -> BoxFuture<'static, Result<Done, StoreError>> {
+    fn read(&self, read: crate::store::Read) -> BoxFuture<'static, Result<Done, ReadError>> {
         let anchor = self.anchor.clone();
-        async move { anchor.store().read(read).await.map(Done::Read) }.boxed()
+        async move { Ok(Done::Read(anchor.store().read(read).await?)) }.boxed()
     }
 
-    fn verify(&self) -> BoxFuture<'static, Result<Done, StoreError>> {
+    fn verify(&self) -> BoxFuture<'static, Result<Done, ReadError>> {
         let (anchor, room, cursor) = (self.anchor.clone(), self.feed.room().clone(), *self.feed.cursor());
-        async move { anchor.verify(&room, cursor).await.map(Done::Verified) }.boxed()
+        let reader = self.feed.reader().cloned();
+        async move { anchor.verify(&room, cursor, reader.as_ref()).await.map(Done::Verified) }.boxed()
     }
 }
 
 impl Stream for Subscription {
-    type Item = Result<Delivery, StoreError>;
+    type Item = Result<Delivery, ReadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
@@ -124,6 +132,10 @@ impl Stream for Subscription {
                         this.gaps = verified.gaps.into_iter();
                         continue;
                     }
+                    Err(ReadError::Deleted(gap)) => {
+                        this.ended = true;
+                        return Poll::Ready(Some(Ok(Delivery::Gap(gap))));
+                    }
                     Err(error) => {
                         this.ended = true;
                         return Poll::Ready(Some(Err(error)));
@@ -142,7 +154,7 @@ impl Stream for Subscription {
                         "{} cannot be read on from its own log",
                         this.feed.room()
                     ));
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(Some(Err(error.into())));
                 }
             }
         }

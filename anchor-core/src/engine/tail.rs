@@ -15,7 +15,7 @@ use super::mailbox::{Mailbox, Watcher};
 use crate::environment::Monotonic;
 use crate::id::{ClientTag, RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Position};
-use crate::run::Run;
+use crate::run::{Contents, Run};
 use crate::sabotage::{self, Sabotage};
 use crate::session::frame::ServerFrame;
 use crate::store::{EpochStart, RoomState};
@@ -31,6 +31,10 @@ pub(crate) struct Tail {
 struct Inner {
     known: Known,
     generation: Generation,
+    /// Up to the head nothing was decided about the room: everybody reads it.
+    is_plain: bool,
+    /// Runs with room events that have come.
+    of_room: u64,
     runs: VecDeque<Run>,
     joins: Joins,
     watchers: Vec<Arc<Watcher>>,
@@ -61,6 +65,13 @@ impl Generation {
 pub(crate) struct Asked {
     generation: Generation,
     heard: Offset,
+}
+
+/// What a tail had heard of when it was asked whether its room is plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AskedPlain {
+    generation: Generation,
+    of_room: u64,
 }
 
 /// What a push came to.
@@ -111,6 +122,8 @@ impl Tail {
         let inner = Inner {
             known: Known::Nothing { heard: Offset::ZERO },
             generation: Generation::default(),
+            is_plain: false,
+            of_room: 0,
             runs: VecDeque::new(),
             joins: Joins::new(joined_bytes),
             watchers: Vec::new(),
@@ -186,6 +199,30 @@ impl Tail {
             Known::Nothing { .. } => None,
             Known::Room(state) => Some((state.clone(), inner.generation)),
         }
+    }
+
+    /// None if nothing was decided about the room, as of `generation`: everybody reads it. Else to be called before the
+    /// store is asked, for [`Tail::found_plain`].
+    pub(crate) fn ask_plain(&self, generation: Generation) -> Option<AskedPlain> {
+        let inner = self.lock();
+        let is_plain = inner.is_plain && inner.generation == generation;
+        (!is_plain).then_some(AskedPlain { generation, of_room: inner.of_room })
+    }
+
+    /// Learns that nothing was decided about the room, of the log of that generation, unless news of that came meanwhile.
+    pub(crate) fn found_plain(&self, asked: AskedPlain) {
+        let mut inner = self.lock();
+        if asked == (AskedPlain { generation: inner.generation, of_room: inner.of_room }) {
+            inner.is_plain = true;
+        }
+    }
+
+    /// True if the room's log has the epochs of all these runs, as far as the tail knows in `generation`.
+    pub(crate) fn has_epochs(&self, generation: Generation, runs: &[Run]) -> bool {
+        let inner = self.lock();
+        let Known::Room(Some(state)) = &inner.known else { return false };
+        let has = |run: &Run| state.epochs.iter().any(|start| start.epoch == run.epoch());
+        inner.generation == generation && runs.iter().all(has)
     }
 
     /// The newest event this node knows; none without events, or while the tail knows nothing.
@@ -319,6 +356,10 @@ impl Tail {
 
 impl Inner {
     fn push(&mut self, run: &Run) -> Pushed {
+        if run.contents().has(Contents::OF_ROOM) {
+            self.is_plain = false;
+            self.of_room += 1;
+        }
         match &mut self.known {
             Known::Nothing { heard } => {
                 *heard = (*heard).max(run.last());
@@ -402,6 +443,7 @@ impl Inner {
         self.joins.evict(Offset(u64::MAX));
         self.runs = VecDeque::new();
         self.known = Known::Nothing { heard };
+        self.is_plain = false;
         self.generation.0 += 1;
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::frame::{From, HistoryRange, RequestId, RoomListing, ServerFrame, Signal, StoredPage};
 use super::identify::{Credentials, Denied, Identity};
 use crate::code::Code;
-use crate::engine::{Opened, Slot, Verified};
+use crate::engine::{Opened, ReadError, Slot, Verified};
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::Position;
 use crate::publish::{Outcome, Publish, Refusal};
@@ -94,21 +94,21 @@ pub enum Reply {
     /// To `Append`.
     Appended(BatchId, Result<Vec<Outcome>, StoreError>),
     /// To `Open`.
-    Opened(Slot, Result<Opened, StoreError>),
+    Opened(Slot, Result<Opened, ReadError>),
     /// To `Verify`.
-    Verified(Slot, Result<Verified, StoreError>),
+    Verified(Slot, Result<Verified, ReadError>),
     /// To `Read`.
     Read(Slot, Result<Vec<Run>, StoreError>),
     /// To `History`.
-    Page(RequestId, Result<StoredPage, StoreError>),
+    Page(RequestId, Result<StoredPage, ReadError>),
     /// To `Rooms`.
-    Rooms(RequestId, usize, Result<Vec<RoomListing>, StoreError>),
+    Rooms(RequestId, usize, Result<Vec<RoomListing>, ReadError>),
     /// To `ChangeUser`.
     UserChanged(RequestId, Result<Result<(), TooManyBlocked>, StoreError>),
     /// To `Signal`.
     Signalled(Result<Result<(), Refusal>, StoreError>),
     /// To `Who`.
-    Who(RequestId, RoomId, Vec<UserId>),
+    Who(RequestId, RoomId, Result<Vec<UserId>, ReadError>),
 }
 
 /// Bytes that were no frame, or a frame with a fault in it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 
 use super::action::{Ask, Reply};
 use super::frame::RoomListing;
@@ -71,22 +71,33 @@ impl Desk {
                 anchor.append(publishes).map(move |outcomes| Reply::Appended(batch, outcomes)).boxed()
             }
             Ask::Open(slot, room, from) => {
-                let watcher = Watcher::new(self.mailbox.clone(), slot, session.public_client());
+                let (mailbox, reader) = (self.mailbox.clone(), session.identity());
+                let watcher = match session.public_client() {
+                    Some((_, client)) => Watcher::of_client(mailbox, slot, reader, client),
+                    None => Watcher::new(mailbox, slot, reader),
+                };
                 async move { Reply::Opened(slot, anchor.open(&room, from, watcher).await) }.boxed()
             }
             Ask::Verify(slot, room, cursor) => {
-                async move { Reply::Verified(slot, anchor.verify(&room, cursor).await) }.boxed()
+                let reader = session.identity();
+                async move { Reply::Verified(slot, anchor.verify(&room, cursor, reader.as_ref()).await) }
+                    .boxed()
             }
             Ask::Read(slot, read) => {
                 async move { Reply::Read(slot, anchor.store().read(read).await) }.boxed()
             }
             Ask::History { id, room, range, limit } => {
-                async move { Reply::Page(id, anchor.stored_history(id, &room, range, limit).await) }.boxed()
+                let reader = session.identity();
+                async move {
+                    let page = anchor.stored_history(id, &room, range, limit, reader.as_ref()).await;
+                    Reply::Page(id, page)
+                }
+                .boxed()
             }
             Ask::Rooms { id, after, limit } => async move {
                 let rooms = anchor.rooms(after.as_ref(), limit).await;
                 let listed = |entry| RoomListing { entry, info: None, member: None };
-                let rooms = rooms.map(|rooms| rooms.into_iter().map(listed).collect());
+                let rooms = rooms.map(|rooms| rooms.into_iter().map(listed).collect()).map_err(Into::into);
                 Reply::Rooms(id, limit, rooms)
             }
             .boxed(),
@@ -112,8 +123,12 @@ impl Desk {
                 .boxed()
             }
             Ask::Who { id, room } => {
-                let users = anchor.who(&room);
-                ready(Reply::Who(id, room, users)).boxed()
+                let reader = session.identity();
+                async move {
+                    let users = anchor.who(&room, reader.as_ref()).await;
+                    Reply::Who(id, room, users)
+                }
+                .boxed()
             }
         }
     }

@@ -11,7 +11,6 @@
 //! nothing. Acks, refusals and answers leave through `poll_action` and so go before events.
 
 mod action;
-pub mod authorize;
 mod desk;
 pub mod frame;
 mod identify;

@@ -6,6 +6,7 @@ use super::action::{Action, Ask};
 use super::frame::{HistoryRange, RequestId, RoomListing, ServerFrame, StoredPage};
 use super::machine::error_frame;
 use crate::code::Code;
+use crate::engine::ReadError;
 use crate::id::{RoomId, UserId};
 use crate::limits::{HISTORY_EVENTS_MAX, READS_OPEN_MAX, ROOMS_PAGE_MAX, WHO_USERS_MAX};
 use crate::publish::Refusal;
@@ -49,7 +50,7 @@ impl Requests {
     pub(super) fn page(
         &mut self,
         id: RequestId,
-        page: Result<StoredPage, StoreError>,
+        page: Result<StoredPage, ReadError>,
         out: &mut VecDeque<Action>,
     ) {
         self.answer(id, page.map(Action::SendPage), out);
@@ -59,7 +60,7 @@ impl Requests {
         &mut self,
         id: RequestId,
         limit: usize,
-        rooms: Result<Vec<RoomListing>, StoreError>,
+        rooms: Result<Vec<RoomListing>, ReadError>,
         out: &mut VecDeque<Action>,
     ) {
         let list = |rooms: Vec<RoomListing>| {
@@ -77,12 +78,15 @@ impl Requests {
         &mut self,
         id: RequestId,
         room: RoomId,
-        mut users: Vec<UserId>,
+        users: Result<Vec<UserId>, ReadError>,
         out: &mut VecDeque<Action>,
     ) {
-        let total = users.len() as u64;
-        users.truncate(WHO_USERS_MAX);
-        self.answer(id, Ok(Action::Send(ServerFrame::Present { id, room, users, total })), out);
+        let present = |mut users: Vec<UserId>| {
+            let total = users.len() as u64;
+            users.truncate(WHO_USERS_MAX);
+            ServerFrame::Present { id, room, users, total }
+        };
+        self.answer(id, users.map(present).map(Action::Send), out);
     }
 
     pub(super) fn ask_change_user(&mut self, id: RequestId, change: UserChange, out: &mut VecDeque<Action>) {
@@ -99,7 +103,7 @@ impl Requests {
             Ok(()) => ServerFrame::Done { id },
             Err(error) => error_frame(Some(id), Refusal::new(Code::Full, error.to_string())),
         };
-        self.answer(id, changed.map(done).map(Action::Send), out);
+        self.answer(id, changed.map(done).map(Action::Send).map_err(ReadError::Store), out);
     }
 
     fn ask(&mut self, id: RequestId, ask: Ask, out: &mut VecDeque<Action>) {
@@ -111,10 +115,15 @@ impl Requests {
         out.push_back(Action::Ask(ask));
     }
 
-    fn answer(&mut self, id: RequestId, answer: Result<Action, StoreError>, out: &mut VecDeque<Action>) {
+    fn answer(&mut self, id: RequestId, answer: Result<Action, ReadError>, out: &mut VecDeque<Action>) {
         self.open -= 1;
-        out.push_back(answer.unwrap_or_else(|_| {
-            let refusal = Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again");
+        out.push_back(answer.unwrap_or_else(|error| {
+            let refusal = match error {
+                ReadError::Refused(refusal) => refusal,
+                ReadError::Store(_) | ReadError::Deleted(_) => {
+                    Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again")
+                }
+            };
             Action::Send(error_frame(Some(id), refusal))
         }));
     }

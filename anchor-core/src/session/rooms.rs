@@ -1,18 +1,18 @@
 //! The rooms of a session: opened in groups, fed at their cursors, live events before backlog.
 //!
 //! A room is *opening* until its feed is there, *held* until the answer that names it (`welcome`, `resumed`,
-//! `subscribed`) is sent, and *live* from then on. Memory for each room is constant, a cursor; and a few reads at a time
+//! `subscribed`) is sent, and *live* from then on, until the client leaves it or may not read on. A room that the client
+//! may not resume does not keep others from it: the answer names it without a log, and behind the answer goes why. Memory for each room is constant, a cursor; and a few reads at a time
 //! are held for all of them together.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Action, Ask, Goodbye};
-use super::authorize;
 use super::frame::{From, RequestId, RoomEntry, ServerFrame};
 use super::machine::error_frame;
 use super::subscriptions::Subscriptions;
 use crate::code::Code;
-use crate::engine::{Feed, Opened, Slot, Step, Verified};
+use crate::engine::{Feed, Opened, ReadError, Slot, Step, Verified};
 use crate::id::RoomId;
 use crate::limits::{OPENS_IN_FLIGHT_MAX, ROOMS_MAX};
 use crate::position::{Offset, Position};
@@ -68,6 +68,17 @@ enum State {
         feed: Feed,
         held: Option<Vec<Gap>>,
     },
+    /// Not to be read; held until that is told.
+    Over(Over),
+}
+
+/// Why a room is not read, or not read on.
+#[derive(Debug)]
+enum Over {
+    /// The user may not.
+    Refused(Refusal),
+    /// The room was deleted.
+    Deleted(Gap),
 }
 
 /// By what a room is being opened.
@@ -82,6 +93,15 @@ struct Group {
     answer: Answer,
     entries: Vec<Option<RoomEntry>>,
     left: usize,
+}
+
+impl Over {
+    fn tell(self, room: RoomId, out: &mut VecDeque<Action>) {
+        out.push_back(Action::Send(match self {
+            Self::Refused(Refusal { code, message }) => ServerFrame::Ended { room, code, message },
+            Self::Deleted(gap) => ServerFrame::Gap { room, gap },
+        }));
+    }
 }
 
 impl Rooms {
@@ -143,7 +163,7 @@ impl Rooms {
     pub(super) fn opened(
         &mut self,
         slot: Slot,
-        opened: Result<Opened, StoreError>,
+        opened: Result<Opened, ReadError>,
         out: &mut VecDeque<Action>,
     ) -> Progress {
         self.opening -= 1;
@@ -163,9 +183,19 @@ impl Rooms {
                 self.go_live(slot, out);
                 Ok(None)
             }
-            (Asked::Subscribe(id), Err(_)) => {
-                let refusal =
-                    Refusal::new(Code::StoreUnavailable, "the room could not be read; subscribe again");
+            (Asked::Subscribe(id), Err(ReadError::Deleted(gap))) => {
+                let RoomEntry { room, head, horizon, .. } = closed(&subscription.room);
+                let position = Position::START;
+                out.push_back(Action::Send(ServerFrame::Subscribed { id, room, position, head, horizon }));
+                subscription.state = State::Over(Over::Deleted(gap));
+                self.go_live(slot, out);
+                Ok(None)
+            }
+            (Asked::Subscribe(id), Err(error)) => {
+                let refusal = match error {
+                    ReadError::Refused(refusal) => refusal,
+                    _ => Refusal::new(Code::StoreUnavailable, "the room could not be read; subscribe again"),
+                };
                 out.push_back(Action::Send(error_frame(Some(id), refusal)));
                 if let Some(id) = subscription.leave {
                     out.push_back(Action::Send(error_frame(Some(id), not_subscribed())));
@@ -173,11 +203,23 @@ impl Rooms {
                 self.remove(slot);
                 Ok(None)
             }
-            (Asked::Group { .. }, Err(error)) => Err(Goodbye::store(&error)),
-            (Asked::Group { group: number, place }, Ok(opened)) => {
-                subscription.state = State::Open { feed: opened.feed, held: Some(opened.gaps) };
+            (Asked::Group { group: number, place }, opened) => {
+                let (state, entry) = match opened {
+                    Ok(opened) => {
+                        let state = State::Open { feed: opened.feed, held: Some(opened.gaps) };
+                        (state, opened.entry)
+                    }
+                    Err(ReadError::Deleted(gap)) => {
+                        (State::Over(Over::Deleted(gap)), closed(&subscription.room))
+                    }
+                    Err(ReadError::Refused(refusal)) => {
+                        (State::Over(Over::Refused(refusal)), closed(&subscription.room))
+                    }
+                    Err(ReadError::Store(error)) => return Err(Goodbye::store(&error)),
+                };
+                subscription.state = state;
                 let Some(group) = self.groups.get_mut(&number) else { return Ok(None) };
-                group.entries[place] = Some(opened.entry);
+                group.entries[place] = Some(entry);
                 group.left -= 1;
                 if group.left > 0 {
                     return Ok(None);
@@ -197,8 +239,9 @@ impl Rooms {
             // Rooms of another group may be held too; they go live with the last group.
             return;
         }
-        let held =
-            |subscription: &Subscription| matches!(subscription.state, State::Open { held: Some(_), .. });
+        let held = |subscription: &Subscription| {
+            matches!(subscription.state, State::Open { held: Some(_), .. } | State::Over(_))
+        };
         let slots: Vec<_> =
             self.subscriptions.iter().filter(|(_, s)| held(s)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.go_live(slot, out));
@@ -208,15 +251,25 @@ impl Rooms {
     pub(super) fn verified(
         &mut self,
         slot: Slot,
-        verified: Result<Verified, StoreError>,
+        verified: Result<Verified, ReadError>,
         out: &mut VecDeque<Action>,
     ) -> Result<(), Goodbye> {
         let Some(subscription) = self.subscriptions.get_mut(slot) else { return Ok(()) };
         let Some(feed) = subscription.live() else { return Ok(()) };
-        let verified = verified.map_err(|error| Goodbye::store(&error))?;
-        feed.resume(&verified);
-        tell_gaps(&subscription.room, verified.gaps, out);
-        self.live.push_back(slot);
+        let over = match verified {
+            Ok(verified) => {
+                feed.resume(&verified);
+                tell_gaps(&subscription.room, verified.gaps, out);
+                self.live.push_back(slot);
+                return Ok(());
+            }
+            Err(ReadError::Store(error)) => return Err(Goodbye::store(&error)),
+            Err(ReadError::Refused(refusal)) => Over::Refused(refusal),
+            Err(ReadError::Deleted(gap)) => Over::Deleted(gap),
+        };
+        if let Some(room) = self.remove(slot) {
+            over.tell(room, out);
+        }
         Ok(())
     }
 
@@ -286,9 +339,10 @@ impl Rooms {
             let Some(subscription) = self.subscriptions.get_mut(slot) else { continue };
             let Some(feed) = subscription.live() else { continue };
             let was_loaded = feed.is_loaded();
-            match feed.step() {
+            let step = feed.step();
+            self.reads -= usize::from(was_loaded && !feed.is_loaded());
+            match step {
                 Step::Deliver(run) => {
-                    self.reads -= usize::from(was_loaded && !feed.is_loaded());
                     if is_live { &mut self.live } else { &mut self.backlog }.push_back(slot);
                     return Ok(Some(Action::Deliver(run)));
                 }
@@ -317,7 +371,7 @@ impl Rooms {
             State::Open { feed, held: Some(_) } => {
                 Some((subscription.room.clone(), feed.lag().unwrap_or(feed.cursor().offset)))
             }
-            State::Opening(_) => None,
+            State::Opening(_) | State::Over(_) => None,
         };
         self.subscriptions.iter().filter_map(|(_, subscription)| lag(subscription)).collect()
     }
@@ -339,7 +393,6 @@ impl Rooms {
     }
 
     fn check(&self, room: &RoomId) -> Result<(), Refusal> {
-        authorize::read(room)?;
         if self.subscriptions.slot_of(room).is_some() {
             return Err(Refusal::new(
                 Code::AlreadySubscribed,
@@ -390,7 +443,14 @@ impl Rooms {
             tell_gaps(&subscription.room, gaps, out);
             self.live.push_back(slot);
         }
-        if let Some(id) = leave {
+        if matches!(subscription.state, State::Over(_)) {
+            if let Some(subscription) = self.subscriptions.remove(slot)
+                && let Subscription { room, state: State::Over(over), leave, .. } = *subscription
+            {
+                over.tell(room, out);
+                out.extend(leave.map(|id| Action::Send(error_frame(Some(id), not_subscribed()))));
+            }
+        } else if let Some(id) = leave {
             self.leave(slot, id, out);
         }
     }
@@ -423,6 +483,11 @@ impl Subscription {
             _ => None,
         }
     }
+}
+
+/// A room without a log: nothing of it is read here.
+fn closed(room: &RoomId) -> RoomEntry {
+    RoomEntry { room: room.clone(), epoch: None, head: Offset::ZERO, horizon: Offset(1) }
 }
 
 fn not_subscribed() -> Refusal {

@@ -6,6 +6,7 @@ mod moderating;
 mod opening;
 mod passing;
 mod peer;
+mod permits;
 mod preparing;
 mod publishing;
 mod resuming;

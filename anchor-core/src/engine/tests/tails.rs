@@ -9,6 +9,7 @@ use crate::chain::Link;
 use crate::engine::feed::{Feed, Step};
 use crate::engine::joins::framed_bytes;
 use crate::engine::mailbox::{Mailbox, Slot, Watcher};
+use crate::engine::permit::Bound;
 use crate::engine::tail::{Found, Pushed};
 use crate::engine::tails::Tails;
 use crate::environment::Monotonic;
@@ -361,7 +362,8 @@ fn what_comes_between_a_look_and_the_next_step_is_not_slept_through() {
     watched.push(&first);
     let (_, generation) = watched.watch.tail().state().unwrap();
     let watch = watched.tails.watch(&lobby(), Watcher::new(watched.mailbox.clone(), Slot(1), None));
-    let mut feed = Feed::new(std::mem::replace(&mut watched.watch, watch), generation, Position::START);
+    let mut feed =
+        Feed::new(std::mem::replace(&mut watched.watch, watch), generation, Position::START, Bound::None);
     assert!(matches!(feed.step(), Step::Deliver(run) if run.last() == first.last()));
     let second = run(EPOCH, first.tip(), 1, "a");
     watched.push(&second);

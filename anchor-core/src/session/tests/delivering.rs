@@ -59,7 +59,7 @@ fn a_reader_that_does_not_read_holds_nothing_and_gets_everything_later() {
     assert_eq!(quick.texts("lobby", 0), numbers(1..=10_000));
     assert_eq!(slow.sent.len(), 1, "only the welcome");
     // What it lacks is in the log, be it in the tail or not.
-    assert!(house.anchor.who(&room_id("lobby")).len() == 2 && TAIL_BYTES_MAX > 0);
+    assert!(block_on(house.anchor.who(&room_id("lobby"), None)).unwrap().len() == 2 && TAIL_BYTES_MAX > 0);
     slow.writable = true;
     assert_eq!(slow.settle().texts("lobby", 0), numbers(1..=10_000));
 }
@@ -95,7 +95,7 @@ fn nothing_follows_unsubscribed() {
     let runs_before = peer.sent.len();
     house.write("lobby", numbers(4..=6));
     assert_eq!(peer.settle().sent.len(), runs_before);
-    assert!(house.anchor.who(&room_id("lobby")).is_empty());
+    assert!(block_on(house.anchor.who(&room_id("lobby"), None)).unwrap().is_empty());
 }
 
 #[test]
@@ -245,7 +245,8 @@ fn history_pages_backwards_and_forwards_without_a_hole() {
         let mut offsets = Vec::new();
         let mut pages = 0;
         loop {
-            let page = block_on(house.anchor.history(RequestId(1), &room_id("lobby"), range, 50)).unwrap();
+            let page =
+                block_on(house.anchor.history(RequestId(1), &room_id("lobby"), range, 50, None)).unwrap();
             let page_offsets: Vec<_> = page.events.iter().map(|event| event.offset.0).collect();
             assert!(page_offsets.len() <= 50);
             if backwards {
@@ -279,12 +280,12 @@ fn a_page_that_is_trimmed_under_way_says_so() {
         (HistoryRange::Before(at_120), 150, 121),
     ] {
         failing.trim_before_next_read(&lobby, Offset(horizon));
-        let page = block_on(house.anchor.history(RequestId(1), &lobby, range, 50)).unwrap();
+        let page = block_on(house.anchor.history(RequestId(1), &lobby, range, 50, None)).unwrap();
         let gap = page.gap.expect("what is gone is told");
         assert_eq!((gap.from.0, gap.to.0, gap.reason), (from, horizon - 1, GapReason::Trimmed));
     }
     failing.lose_events();
-    block_on(house.anchor.history(RequestId(1), &lobby, HistoryRange::Newest, 50)).unwrap_err();
+    block_on(house.anchor.history(RequestId(1), &lobby, HistoryRange::Newest, 50, None)).unwrap_err();
 }
 
 /// A page that was read of a log which was set back in that moment once left out what the asker had behind it, and told no gap.
@@ -301,7 +302,7 @@ fn a_page_of_a_log_that_is_set_back_under_way_follows_what_the_asker_has() {
         let at_64 = position(&house, "lobby", 64);
         failing.change_after_reads(reads, move || store.restore_from(kept));
         let range = if backwards { HistoryRange::Before(at_64) } else { HistoryRange::After(at_64) };
-        let page = block_on(house.anchor.history(RequestId(1), &lobby, range, 20)).unwrap();
+        let page = block_on(house.anchor.history(RequestId(1), &lobby, range, 20, None)).unwrap();
         let gap = page.gap.expect("what was lost is told");
         assert_eq!((gap.from, gap.to, gap.reason), (Offset(51), Offset(64), GapReason::Restored));
         assert_eq!(page.head, Offset(50));
@@ -343,9 +344,14 @@ fn a_page_of_a_room_that_is_gone_leads_to_its_start() {
     let house = House::new();
     house.write("lobby", numbers(1..=3));
     let at = position(&house, "lobby", 3);
-    let page =
-        block_on(House::new().anchor.history(RequestId(1), &room_id("lobby"), HistoryRange::After(at), 50))
-            .unwrap();
+    let page = block_on(House::new().anchor.history(
+        RequestId(1),
+        &room_id("lobby"),
+        HistoryRange::After(at),
+        50,
+        None,
+    ))
+    .unwrap();
     assert_eq!(page.gap.map(|gap| gap.reason), Some(GapReason::History));
     assert_eq!(page.next, Some(Position::START));
 }

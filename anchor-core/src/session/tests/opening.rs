@@ -207,5 +207,8 @@ fn requests_that_break_a_rule_are_refused_by_name() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(codes, [Code::AlreadySubscribed, Code::Denied, Code::NotSubscribed, Code::AlreadySubscribed]);
+    assert_eq!(
+        codes,
+        [Code::AlreadySubscribed, Code::NotAMember, Code::NotSubscribed, Code::AlreadySubscribed]
+    );
 }

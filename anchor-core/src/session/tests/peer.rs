@@ -10,16 +10,18 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
 use crate::conformance::environment::TestEnvironment;
-use crate::engine::{Anchor, AnchorBuilder, Hook};
+use crate::engine::{Anchor, AnchorBuilder, Hook, PublishError};
 use crate::environment::Environment;
-use crate::event::{Draft, Event};
+use crate::event::{Draft, Event, EventKind};
 use crate::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use crate::memory::MemoryStore;
 use crate::position::{Offset, Position};
+use crate::publish::Ack;
+use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::run::Run;
 use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ServerFrame};
 use crate::session::{Action, Ask, Desk, Fault, Goodbye, OpenIdentify, Reply, Session};
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 /// An engine over a store in memory, under a clock of its own.
 pub(super) struct House {
@@ -88,6 +90,37 @@ impl House {
         let mut peer = self.connect();
         peer.send(ClientFrame::Hello(hello(user, rooms)));
         peer
+    }
+
+    /// A session of `user` with a client that no other session has.
+    pub(super) fn visit(&self, user: &str) -> Peer {
+        let mut id = [0; 16];
+        self.env.fill_random(&mut id);
+        let mut peer = self.connect();
+        peer.send(ClientFrame::Hello(Hello { client_id: ClientId::from_bytes(id), ..hello(user, &[]) }));
+        peer
+    }
+
+    /// Publishes as `user`, past every session.
+    pub(super) fn try_act(&self, user: &str, room: &str, draft: Draft) -> Result<Ack, PublishError> {
+        let mut id = [0; 16];
+        self.env.fill_random(&mut id);
+        block_on(async {
+            let mut publisher = self.anchor.client(user_id(user), ClientId::from_bytes(id)).await?;
+            publisher.publish(&room_id(room), draft).await
+        })
+    }
+
+    /// As [`House::try_act`], of what is not refused.
+    pub(super) fn act(&self, user: &str, room: &str, draft: Draft) -> Ack {
+        self.try_act(user, room, draft).unwrap()
+    }
+
+    /// Publishes so many messages as `user`.
+    pub(super) fn say(&self, user: &str, room: &str, messages: u64) {
+        for n in 1..=messages {
+            self.act(user, room, Draft::message(n.to_string()));
+        }
     }
 
     /// Appends messages to a room, past every session.
@@ -277,6 +310,25 @@ pub(super) fn publish(seq: u64, waits: u64, room: &str, text: &str) -> ClientFra
     })
 }
 
+/// A membership event.
+pub(super) fn membership(change: &MembershipChange) -> Draft {
+    Draft { kind: EventKind::MEMBERSHIP, target: None, body: change.to_body() }
+}
+
+/// A room event.
+pub(super) fn room_change(change: &RoomChange) -> Draft {
+    Draft { kind: EventKind::ROOM, target: None, body: change.to_body() }
+}
+
+/// A room event that changes settings.
+pub(super) fn settings(settings: Settings) -> Draft {
+    room_change(&RoomChange::Set(settings))
+}
+
+pub(super) fn user_id(user: &str) -> UserId {
+    UserId::new(user).unwrap()
+}
+
 pub(super) fn room_id(room: &str) -> RoomId {
     RoomId::new(room).unwrap()
 }
@@ -285,16 +337,14 @@ pub(super) fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
 }
 
-/// The position after the event at `offset`, as a reader of the whole room learnt it.
+/// The position after the event at `offset`, as the store has it.
 pub(super) fn position(house: &House, room: &str, offset: u64) -> Position {
-    if offset == 0 {
-        return Position::START;
+    let (room, offset) = (room_id(room), Offset(offset));
+    let state = block_on(house.store.room(&room)).unwrap();
+    let mark = block_on(house.store.locate(&room, Place::Offset(offset))).unwrap();
+    match (offset, state, mark) {
+        (Offset::ZERO, ..) => Position::START,
+        (_, Some(state), Some(mark)) => Position::at(state.epoch_at(offset), mark),
+        _ => panic!("the room has that offset"),
     }
-    let mut reader = house.session("reader", &[]);
-    reader.subscribe(1, room, From::Start);
-    let run = reader.sent.iter().find_map(|sent| match sent {
-        Sent::Run(run) => run.mark_at(Offset(offset)).unwrap().map(|mark| Position::at(run.epoch(), mark)),
-        Sent::Frame(_) => None,
-    });
-    run.expect("the room has that offset")
 }

@@ -1,0 +1,190 @@
+//! Who may read what of a room: asked of the store behind the data that it is for, so that it is never the older of the two.
+//!
+//! A permit is for one log: where a room was deleted and began anew, what was asked about the one says nothing of the
+//! other, and both are asked again. Where a tail knows that nothing was ever decided about its room, nobody is asked.
+
+use thiserror::Error;
+
+use super::Anchor;
+use super::tail::{Generation, Tail};
+use crate::code::Code;
+use crate::error::ErrorKind;
+use crate::id::{RoomId, UserId};
+use crate::position::{Offset, Ordinal, Position};
+use crate::publish::Refusal;
+use crate::resume::{Gap, GapReason};
+use crate::room::{Membership, Permit, Standing};
+use crate::session::Identity;
+use crate::session::frame::RoomEntry;
+use crate::store::{RoomState, StoreError};
+
+/// Why a room is not read, or not read on.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The reader may not, or may read no further.
+    #[error("refused ({}): {}", .0.code, .0.message)]
+    Refused(Refusal),
+    /// The room was deleted. The gap says how much of what the reader has is to be dropped.
+    #[error("the room was deleted")]
+    Deleted(Gap),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ReadError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(_) => ErrorKind::Denied,
+            Self::Deleted(_) => ErrorKind::Closed,
+            Self::Store(error) => error.kind(),
+        }
+    }
+}
+
+/// What a reader may read of a room, as far as the room's events are known that say so.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) permit: Permit,
+    pub(super) bound: Bound,
+    /// Where the user stands; none where nobody was asked.
+    pub(super) standing: Option<Standing>,
+}
+
+/// How far a feed delivers before it asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// To the end of days: the host, an admin.
+    None,
+    /// Up to and including this event.
+    Until(Offset),
+    /// Up to the next turn for its reader behind this event.
+    Turn(Offset),
+}
+
+impl Grant {
+    /// Everything, whatever happens.
+    const ALL: Self = Self { permit: Permit::ALL, bound: Bound::None, standing: None };
+    /// Everything, of a room about which nothing was decided yet.
+    const PLAIN: Self = Self { permit: Permit::ALL, bound: Bound::Turn(Offset::ZERO), standing: None };
+
+    fn new(permit: Permit, standing: Standing) -> Self {
+        let changed = standing.info.as_ref().map_or(Offset::ZERO, |info| info.changed);
+        let bound = permit.until.map_or(Bound::Turn(changed), Bound::Until);
+        Self { permit, bound, standing: Some(standing) }
+    }
+
+    /// Refuses what is read page by page alone: what was reported of another room.
+    pub(super) fn check_followed(&self) -> Result<(), ReadError> {
+        let info = self.standing.as_ref().and_then(|standing| standing.info.as_ref());
+        match info.is_some_and(|info| info.parent.is_some()) && self.bound != Bound::None {
+            true => Err(ReadError::Refused(Refusal::new(
+                Code::Denied,
+                "ask for the history of what was reported",
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses who may not read what comes.
+    pub(super) fn check_goes_on(&self) -> Result<(), ReadError> {
+        self.permit.until.map_or(Ok(()), |_| Err(ReadError::Refused(self.ended())))
+    }
+
+    /// Why nothing is read behind the end of the permit.
+    pub(super) fn ended(&self) -> Refusal {
+        let member = self.standing.as_ref().and_then(|standing| standing.member);
+        match member.map(|member| member.membership) {
+            Some(Membership::Banned) => Refusal::new(Code::RoomBanned, "you are banned from this room"),
+            _ => Refusal::new(Code::NotAMember, "you are no member of this room any more"),
+        }
+    }
+
+    /// A room as its reader sees it in a list.
+    pub(super) fn seen(&self, entry: RoomEntry) -> RoomEntry {
+        let Permit { after, until } = self.permit;
+        let horizon = entry.horizon.max(after.next());
+        let head = entry.head.min(until.unwrap_or(entry.head)).max(horizon.previous());
+        RoomEntry { horizon, head, ..entry }
+    }
+}
+
+impl Anchor {
+    /// What `reader` may read of a room, as of some moment after the call began.
+    pub(super) async fn grant(&self, room: &RoomId, reader: Option<&Identity>) -> Result<Grant, ReadError> {
+        let Some(Identity { user, admin }) = reader else { return Ok(Grant::ALL) };
+        let standing = self.store().standing(room, user).await?;
+        if *admin {
+            return Ok(Grant { standing: Some(standing), ..Grant::ALL });
+        }
+        let parent = match standing.info.as_ref().and_then(|info| info.parent.as_ref()) {
+            Some(parent) => Some(self.store().standing(parent, user).await?),
+            None => None,
+        };
+        let permit = standing.permit(room, false, parent.as_ref()).map_err(ReadError::Refused)?;
+        Ok(Grant::new(permit, standing))
+    }
+
+    /// The state of a room as its tail knows it, and what `reader` may read of that very log.
+    pub(super) async fn known(
+        &self,
+        tail: &std::sync::Arc<Tail>,
+        reader: Option<&Identity>,
+    ) -> Result<(Option<RoomState>, Generation, Grant), ReadError> {
+        loop {
+            let (state, generation) = self.learn(tail).await?;
+            if reader.is_none_or(|reader| reader.admin) {
+                return Ok((state, generation, Grant::ALL));
+            }
+            let Some(asked) = tail.ask_plain(generation) else {
+                return Ok((state, generation, Grant::PLAIN));
+            };
+            let grant = self.grant(tail.room(), reader).await;
+            let heads = self.store().heads(std::slice::from_ref(tail.room())).await?;
+            let epoch = heads.first().copied().flatten().map(|(epoch, _)| epoch);
+            if epoch != state.as_ref().map(RoomState::epoch) {
+                tail.doubt(generation);
+                continue;
+            }
+            let grant = grant?;
+            let is_plain = grant.standing.as_ref().is_some_and(|standing| standing.info.is_none());
+            if is_plain {
+                tail.found_plain(asked);
+            }
+            return Ok((state, generation, grant));
+        }
+    }
+
+    /// An error if the log that `position` belongs to was deleted, and the room has not begun anew. `state`: that of the
+    /// room, as it was read.
+    pub(super) async fn check_deleted(
+        &self,
+        room: &RoomId,
+        position: &Position,
+        reader: Option<&Identity>,
+        state: Option<&RoomState>,
+    ) -> Result<(), ReadError> {
+        if state.is_some() || position.epoch.is_none() {
+            return Ok(());
+        }
+        let user = reader.map_or_else(anybody, |reader| reader.user.clone());
+        match self.store().standing(room, &user).await?.deleted {
+            deleted if deleted == position.epoch => Err(ReadError::Deleted(Gap {
+                from: Offset(1),
+                to: position.offset,
+                reason: GapReason::Deleted,
+                position: None,
+                ordinal: Ordinal(0),
+            })),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Somebody to ask about a room where it does not matter who asks.
+fn anybody() -> UserId {
+    UserId::new("anybody").expect("a plain word is a user id")
+}
