@@ -8,9 +8,15 @@ use anchor_core::id::{NUMBER_MAX, RoomId, UserId};
 use anchor_core::position::Offset;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use self::message::{Announce, Edit, Extras, Pin, Pins, React, Redact, Reply, Thread};
+use self::person::{Block, DirectArguments, Dm, ProfileArguments, Signal};
+use self::room::RoomArguments;
 use crate::exit;
 
 pub(crate) mod bench;
+pub(crate) mod message;
+pub(crate) mod person;
+pub(crate) mod room;
 pub(crate) mod torture;
 
 pub(crate) use self::bench::Bench;
@@ -58,9 +64,32 @@ pub(crate) enum Command {
     Send(Send),
     Tail(Tail),
     History(History),
+    Chat(Chat),
     Rooms(Rooms),
     Who(Who),
-    Chat(Chat),
+    Room(RoomArguments),
+    Reply(Reply),
+    Thread(Thread),
+    Edit(Edit),
+    Redact(Redact),
+    /// Set a sign on a message
+    React(React),
+    /// Take a sign of yours back from a message
+    Unreact(React),
+    /// Put a message up for all to see
+    Pin(Pin),
+    /// Take a pinned message down
+    Unpin(Pin),
+    Pins(Pins),
+    Announce(Announce),
+    Dm(Dm),
+    Signal(Signal),
+    Profile(ProfileArguments),
+    Direct(DirectArguments),
+    /// Take no direct messages from a user, and open no direct room with the user
+    Block(Block),
+    /// Let a blocked user talk to you again
+    Unblock(Block),
     Torture(Torture),
     Bench(Bench),
 }
@@ -83,6 +112,9 @@ pub(crate) struct Send {
     /// The message; without it, each line of standard input is one
     pub(crate) text: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) extras: Extras,
+
     /// Print a JSON object per message, with `line`, `room`, `epoch`, `offset`, `ordinal`, `ts` or, on stdout too,
     /// `line`, `refused` and `message`
     #[arg(long)]
@@ -103,10 +135,11 @@ pub(crate) enum WithUndecided {
     Discard,
 }
 
-/// Print messages as they stand in the room's log, the last 10 unless told otherwise
+/// Print a room's log from its last 10 messages on, unless told otherwise
 ///
-/// Ends at the newest message, or goes on with --follow. What can no longer be had is told: on stderr, with --json as a
-/// line {"gap": …} in its place.
+/// Joins, titles, edits, reactions and the like stand where they happened, in words. Ends at the newest event, or goes on with
+/// --follow. What can no longer be had is told: on stderr, with --json as a line {"gap": …} in its place. Whoever may not
+/// read the room any more gets everything up to the event that ended it, a line {"ended": …} with --json, and exit code 4.
 #[derive(Args, Debug)]
 pub(crate) struct Tail {
     /// The room
@@ -117,7 +150,7 @@ pub(crate) struct Tail {
     #[arg(long, group = "range")]
     pub(crate) from_start: bool,
 
-    /// Begin at the last N that are printed
+    /// Begin at the last N messages
     #[arg(long, group = "range", value_name = "N", value_parser = value_parser!(u64).range(..=NUMBER_MAX))]
     pub(crate) last: Option<u64>,
 
@@ -137,9 +170,17 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Print events of every kind, not only messages
+    /// Print messages alone
     #[arg(long)]
-    pub(crate) events: bool,
+    pub(crate) messages: bool,
+
+    /// Leave out what you have written yourself
+    #[arg(long)]
+    pub(crate) hide_own: bool,
+
+    /// Print what is said in passing too: on stderr, with --json as a line {"signal": …}
+    #[arg(long)]
+    pub(crate) signals: bool,
 
     /// Go on where the last `tail ROOM --resume` with this --state ended; the first time at the given range, else at
     /// the oldest there is
@@ -147,7 +188,10 @@ pub(crate) struct Tail {
     pub(crate) resume: bool,
 }
 
-/// Print a part of a room's past, the newest 50 messages unless told otherwise
+/// Print a part of a room's past, the newest 50 lines of it unless told otherwise
+///
+/// Messages are shown as they are now: with their newest text, without it if it was redacted, with the signs set on them. With
+/// --json, events stand as they were written, each with a field `changes` if later ones changed it, and those too.
 #[derive(Args, Debug)]
 pub(crate) struct History {
     /// The room
@@ -158,7 +202,7 @@ pub(crate) struct History {
     #[arg(long, value_name = "N", value_parser = offset)]
     pub(crate) before: Option<Offset>,
 
-    /// At most N messages; `tail` prints any number
+    /// At most N lines; `tail` prints any number
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u64).range(1..=HISTORY_MAX))]
     pub(crate) limit: u64,
 
@@ -166,9 +210,9 @@ pub(crate) struct History {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Print events of every kind, not only messages
+    /// Print messages alone
     #[arg(long)]
-    pub(crate) events: bool,
+    pub(crate) messages: bool,
 }
 
 /// Print the rooms there are, each with the offset of its newest event
@@ -216,7 +260,7 @@ impl Arguments {
 const SEND_AGAIN: &str = "\
 A script that was killed in the middle of INPUT goes on so, where nobody else writes into the room and no line was refused:
     anchor-cli send ROOM </dev/null
-    n=$(anchor-cli tail ROOM --from-start --json | wc -l)
+    n=$(anchor-cli tail ROOM --from-start --messages --json | wc -l)
     tail -n +$((n + 1)) INPUT | anchor-cli send ROOM
 
 Exit codes: see `anchor-cli --help`";

@@ -1,13 +1,24 @@
-//! The commands, one file each.
+//! The commands, one file for each group of them.
 
 mod bench;
+pub(crate) mod change;
 mod chat;
+mod dm;
 mod history;
+mod message;
+mod person;
+mod pins;
+mod profile;
+mod room;
 mod rooms;
 mod send;
+mod signal;
 mod tail;
+mod thread;
 mod torture;
 mod who;
+
+use anchor_core::event::EventKind;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -22,9 +33,26 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Send(send) => send::run(context, send).await,
         Command::Tail(tail) => tail::run(context, tail).await,
         Command::History(history) => history::run(context, history).await,
+        Command::Chat(chat) => chat::run(context, chat).await,
         Command::Rooms(rooms) => rooms::run(context, rooms).await,
         Command::Who(who) => who::run(context, who).await,
-        Command::Chat(chat) => chat::run(context, chat).await,
+        Command::Room(room) => room::run(context, room.command).await,
+        Command::Reply(reply) => message::reply(context, reply).await,
+        Command::Thread(thread) => thread::run(context, thread).await,
+        Command::Edit(edit) => message::edit(context, edit).await,
+        Command::Redact(redact) => message::redact(context, redact).await,
+        Command::React(react) => message::react(context, react, EventKind::REACTION).await,
+        Command::Unreact(react) => message::react(context, react, EventKind::REACTION_REMOVED).await,
+        Command::Pin(pin) => message::pin(context, pin, EventKind::PIN).await,
+        Command::Unpin(pin) => message::pin(context, pin, EventKind::UNPIN).await,
+        Command::Pins(pins) => pins::run(context, pins).await,
+        Command::Announce(announce) => message::announce(context, announce).await,
+        Command::Dm(dm) => dm::run(context, dm).await,
+        Command::Signal(signal) => signal::run(context, signal).await,
+        Command::Profile(profile) => profile::run(context, profile.command).await,
+        Command::Direct(direct) => person::direct(context, direct).await,
+        Command::Block(block) => person::block(context, block).await,
+        Command::Unblock(block) => person::unblock(context, block).await,
         Command::Bench(bench) => bench::run(context, bench).await,
         Command::Torture(torture) => torture::run(context, torture).await,
     }

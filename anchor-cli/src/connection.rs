@@ -73,7 +73,10 @@ pub(crate) fn turned_away(message: &str, code: &str) -> Failure {
 pub(crate) fn ended(message: &str, code: Code) -> Failure {
     match code.class() {
         Class::Renew | Class::Stop => turned_away(message, code.name()),
-        Class::Final | Class::Retry => Failure::new(
+        Class::Final => {
+            Failure::new(Exit::Refused, format!("the reading of this room has ended: {message} ({code})"))
+        }
+        Class::Retry => Failure::new(
             Exit::Failure,
             format!("the server ended the reading of this room: {message} ({code})"),
         ),

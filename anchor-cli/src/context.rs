@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anchor::System;
+use anchor_core::code::Class;
 use anchor_core::id::UserId;
-use anchor_transport::client::{Client, ClientConfig, OpenError, RequestError};
+use anchor_transport::client::{Client, ClientConfig, OpenError, PublishError, RequestError};
 
 use crate::args::Arguments;
 use crate::exit::{Exit, Failure};
 use crate::output::people::{Style, Zone};
-use crate::{escape, say, state};
+use crate::{connection, escape, once, say, state};
 
 /// What the options in front of the command say, and the client that the command opened.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Context {
     /// # Errors
     /// A sentence about the address.
     pub(crate) fn reader(&self) -> Result<Client, Failure> {
-        Client::open(self.config(), System).map_err(|error| unopened(&error))
+        Client::open(self.config().without_announcements(), System).map_err(|error| unopened(&error))
     }
 
     /// The client whose outbox lies in the state directory; one process at a time.
@@ -87,8 +88,20 @@ impl Context {
     /// # Errors
     /// [`Exit::StateHeld`] if another process has it; else a sentence about the address or the directory.
     pub(crate) fn writer(&self) -> Result<Client, Failure> {
+        self.open(self.config().without_announcements())
+    }
+
+    /// As [`Context::writer`], for a person who wants to hear what is announced to everybody.
+    ///
+    /// # Errors
+    /// As [`Context::writer`].
+    pub(crate) fn talker(&self) -> Result<Client, Failure> {
+        self.open(self.config())
+    }
+
+    fn open(&self, config: ClientConfig) -> Result<Client, Failure> {
         let directory = self.state()?;
-        let config = self.config().directory(&directory);
+        let config = config.directory(&directory);
         let client = Client::open(config, System).map_err(|error| unopened(&error))?;
         // A command opens it once; were it twice, the lock of the directory would have refused the second.
         let _ = self.outbox.set(Outbox { client: client.clone(), directory });
@@ -118,7 +131,11 @@ impl Context {
     /// Leaves the state directory.
     pub(crate) async fn close(&self) {
         if let Some(outbox) = self.outbox.get() {
+            let is_done = outbox.client.pending() == 0;
             outbox.client.close().await;
+            if is_done {
+                once::forget(&outbox.directory);
+            }
         }
     }
 
@@ -135,7 +152,25 @@ impl From<RequestError> for Failure {
                 Self::new(Exit::TimedOut, "the server did not answer; look whether it is well and try again")
             }
             RequestError::Stopped { .. } => Self::new(Exit::TurnedAway, chain(&error)),
+            RequestError::Refused { code, message } if code.class() == Class::Final => {
+                Self::new(Exit::Refused, format!("refused ({code}): {message}"))
+            }
             error => Self::new(Exit::Failure, chain(&error)),
+        }
+    }
+}
+
+/// A publish that came to no end.
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Refused(refusal) => {
+                Self::new(Exit::Refused, format!("refused ({}): {}", refusal.code, refusal.message))
+            }
+            PublishError::Unconfirmed => Self::new(Exit::Unconfirmed, error.to_string()),
+            PublishError::Stopped { code, message } => connection::turned_away(&message, code.name()),
+            PublishError::Closed => Self::new(Exit::Failure, "the connection was closed; try again"),
+            error => Self::new(Exit::Failure, error.to_string()),
         }
     }
 }

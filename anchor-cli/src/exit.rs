@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The first connection failed.
     Unreachable = 3,
-    /// At least one message was refused; the others were delivered.
+    /// The server refused something, by name: a message (the others were delivered), a change, the reading of a room.
     Refused = 4,
     /// `--timeout` ran out, or a question was not answered.
     TimedOut = 5,
@@ -35,11 +35,11 @@ pub(crate) enum Exit {
 /// The table for `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-    0  done; for `send`: every message is acknowledged; for `torture`: every promise held
+    0  done, or so already; for `send`: every message is acknowledged; for `torture`: every promise held
     1  failed for a reason that stderr tells
     2  the command line is wrong; for `torture check`: the history cannot be read
     3  the first connection failed (`send` and `chat` keep trying instead)
-    4  at least one message was refused; all others are acknowledged
+    4  refused by the server, by name: at least one message (all others are acknowledged), a change, or the reading of a room
     5  timed out: the time given by --timeout is over, or the server did not answer
     6  another process holds the state directory
     7  the server takes this client no more, and trying again does not help

@@ -7,7 +7,7 @@
 //! - `command`: one file for each command.
 //! - `output`, `escape`, `say`: what people and programs read. Nothing foreign reaches a terminal but through `escape`.
 //! - `server`: a server of our own as a child, for `torture` and `bench`.
-//! - `dice`: reproducible randomness. `input`: standard input; `state`, `cursor`: what is kept on disk beside the outbox of `anchor_transport::client`.
+//! - `dice`: reproducible randomness. `input`: standard input; `state`, `cursor`, `once`: what is kept on disk beside the outbox of `anchor_transport::client`.
 
 mod args;
 mod command;
@@ -18,6 +18,7 @@ mod dice;
 mod escape;
 mod exit;
 mod input;
+mod once;
 mod output;
 mod say;
 mod server;

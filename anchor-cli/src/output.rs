@@ -6,6 +6,8 @@
 pub(crate) mod closed;
 pub(crate) mod json;
 pub(crate) mod people;
+pub(crate) mod rooms;
+mod words;
 
 use std::io::{self, ErrorKind, Write};
 

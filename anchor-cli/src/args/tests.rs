@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use anchor_core::room::change::Settings;
+use anchor_core::room::{HistoryAccess, Retention, Role, Title};
 use clap::{CommandFactory, Parser};
 
+use super::room::{RoomArguments, RoomCommand};
 use super::{Arguments, Command, TIME_MAX, duration, server};
 
 fn parse(line: &str) -> Result<Arguments, clap::Error> {
@@ -29,7 +32,9 @@ fn options_stand_before_or_behind_the_command() {
 
 #[test]
 fn ranges_of_tail_exclude_each_other() {
-    assert!(parse("anchor-cli tail r --last 5 --follow --count 2 --json --events --resume").is_ok());
+    assert!(
+        parse("anchor-cli tail r --last 5 --follow --count 2 --json --messages --hide-own --resume").is_ok()
+    );
     assert!(parse("anchor-cli tail r --last 5 --after 7").is_err());
     assert!(parse("anchor-cli tail r --from-start --after 7").is_err());
 }
@@ -45,6 +50,14 @@ fn what_breaks_a_rule_is_a_usage_error() {
         "anchor-cli tail r --after x",
         "anchor-cli tail r --after 9007199254740992",
         "anchor-cli history r --limit 0",
+        "anchor-cli room",
+        "anchor-cli room create Plans",
+        "anchor-cli room create plans --keep-for 1h --keep-newest 9",
+        "anchor-cli room create plans --default-role owner",
+        "anchor-cli room role plans bob king",
+        "anchor-cli react r 0 x y",
+        "anchor-cli signal r x --to-client 12",
+        "anchor-cli direct some",
         "anchor-cli --timeout never rooms",
         "anchor-cli --server ftp://h rooms",
     ] {
@@ -75,4 +88,22 @@ fn times_have_units() {
     for text in ["0", "0ms", "8761h", "18446744073709551615"] {
         assert!(duration(text).unwrap_err().contains("at most 8760h"), "{text}");
     }
+}
+
+#[test]
+fn settings_are_those_that_are_given() {
+    let settings = |line: &str| match parse(line).unwrap().command {
+        Command::Room(RoomArguments { command: RoomCommand::Set(set) }) => set.settings.settings(),
+        command => panic!("{command:?}"),
+    };
+    assert_eq!(settings("anchor-cli room set r"), Settings::default());
+    let all = settings(
+        "anchor-cli room set r --title T --topic U --history since-join --keep-for 2h --default-role read-only",
+    );
+    assert_eq!(all.title, Some(Some(Title::new("T").unwrap())));
+    assert_eq!((all.history, all.default_role), (Some(HistoryAccess::SinceJoin), Some(Role::ReadOnly)));
+    assert_eq!(all.retention, Some(Retention::Age(7_200_000)));
+    assert_eq!(settings("anchor-cli room set r --title= --keep-all").title, Some(None));
+    assert_eq!(settings("anchor-cli room set r --keep-all").retention, Some(Retention::Forever));
+    assert_eq!(settings("anchor-cli room set r --keep-newest 9").retention, Some(Retention::Count(9)));
 }

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 
-use anchor_core::event::Draft;
+use anchor_core::event::{Draft, Event};
 use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
 use anchor_core::publish::{Ack, Refusal};
 use anchor_core::resume::GapReason;
-use anchor_core::session::frame::From;
+use anchor_core::session::frame::{From, Signal};
 use anchor_transport::client::{
-    Client, ConnectionState, Delivery, Notice, PublishError, Publishing, Subscription, UndecidedId,
+    Announcement, Client, ConnectionState, Delivery, Notice, PublishError, Publishing, Subscription,
+    UndecidedId,
 };
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
@@ -35,8 +36,12 @@ use crate::output::people;
 /// # Errors
 /// A sentence. What was typed and not yet acknowledged stays in the outbox.
 pub(crate) async fn run(context: &Context, arguments: Chat) -> Result<Exit, Failure> {
-    let client = context.writer()?;
     let room = arguments.room;
+    let client = match room == RoomId::announcements() {
+        // They are the room itself.
+        true => context.writer()?,
+        false => context.talker()?,
+    };
     let mut screen = Screen::new();
     let who = escape::name(context.user().as_str());
     screen.note(&format!("-- {} as {who}; /help tells the commands", escape::line(room.as_str())))?;
@@ -47,6 +52,8 @@ pub(crate) async fn run(context: &Context, arguments: Chat) -> Result<Exit, Fail
         subscription: client.subscribe(&room, From::Last(LAST)).await,
         lines: Some(input::lines()),
         notices: Box::pin(client.notices()),
+        signals: Box::pin(client.signals()),
+        announcements: Box::pin(client.announcements()),
         changes: Changes::new(&client, context.server()),
         resending: VecDeque::new(),
         queueing: None,
@@ -72,6 +79,8 @@ struct Talk<'a> {
     /// `None` once nothing more will be typed.
     lines: Option<mpsc::Receiver<io::Result<Line>>>,
     notices: Pin<Box<dyn Stream<Item = Notice> + Send>>,
+    signals: Pin<Box<dyn Stream<Item = Signal> + Send>>,
+    announcements: Pin<Box<dyn Stream<Item = Announcement> + Send>>,
     changes: Changes,
     /// Undecided messages to be sent again.
     resending: VecDeque<UndecidedId>,
@@ -91,6 +100,8 @@ enum Happened {
     Notice(Box<Notice>),
     Answer(Result<Ack, PublishError>),
     Delivery(Delivery),
+    Announced(Box<Event>),
+    Signal(Box<Signal>),
     Queued(Result<Publishing, PublishError>),
     Line(Option<io::Result<Line>>),
     Stopped(Failure),
@@ -118,6 +129,13 @@ impl Talk<'_> {
                 Happened::Notice(notice) => self.notice(*notice)?,
                 Happened::Answer(answer) => self.answered(answer)?,
                 Happened::Delivery(delivery) => self.delivered(delivery)?,
+                Happened::Announced(event) => {
+                    self.screen.line(&self.context.style().chat(&RoomId::announcements(), &event))?;
+                }
+                Happened::Signal(signal) if signal.room == self.room => {
+                    self.screen.note(&people::signal(&signal))?;
+                }
+                Happened::Signal(_) => {}
                 Happened::Queued(queued) => {
                     self.queueing = None;
                     match queued {
@@ -168,6 +186,8 @@ impl Talk<'_> {
             Some(notice) = self.notices.next() => Happened::Notice(Box::new(notice)),
             Some(answer) = self.answers.next() => Happened::Answer(answer),
             Some(delivery) = self.subscription.next() => Happened::Delivery(delivery),
+            Some(announcement) = self.announcements.next() => Happened::Announced(Box::new(announcement.event)),
+            Some(signal) = self.signals.next() => Happened::Signal(Box::new(signal)),
             queued = queued => Happened::Queued(queued),
             line = line => Happened::Line(line),
             failure = connection::stopped(&self.client) => Happened::Stopped(failure),
@@ -256,7 +276,7 @@ impl Talk<'_> {
             }
             Delivery::Events(events) => {
                 for event in &events.events {
-                    self.screen.line(&self.context.style().chat(event))?;
+                    self.screen.line(&self.context.style().chat(&self.room, event))?;
                     self.shown = event.offset;
                 }
             }

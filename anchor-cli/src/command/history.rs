@@ -1,11 +1,12 @@
 //! `history`: a part of a room's past, read backwards page by page and printed forwards.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use anchor_core::event::{Event, EventKind};
 use anchor_core::limits::HISTORY_EVENTS_MAX;
 use anchor_core::position::{Epoch, Offset, Ordinal};
 use anchor_core::resume::{Gap, GapReason};
+use anchor_core::room::Changes;
 use anchor_core::session::frame::HistoryRange;
 use anchor_transport::client::Client;
 
@@ -15,7 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Output, json, people};
 use crate::{connection, say};
 
-/// Prints the newest messages before the given offset, oldest first.
+/// Prints what there is before the given offset, oldest first.
 ///
 /// # Errors
 /// A sentence; nothing was printed then.
@@ -31,9 +32,10 @@ pub(crate) async fn run(context: &Context, arguments: History) -> Result<Exit, F
         }
     }
     for (epoch, event) in &past.events {
+        let changes = past.changes.get(&event.offset);
         match arguments.json {
-            true => output.json(&json::event(&arguments.room, *epoch, event))?,
-            false => output.line(&context.style().event(event))?,
+            true => output.json(&json::current(&arguments.room, Some(*epoch), event, changes))?,
+            false => output.line(&context.style().current(&arguments.room, event, changes))?,
         }
     }
     output.flush()?;
@@ -45,6 +47,8 @@ struct Past {
     /// What cannot be had before the events, if reading came to it.
     gap: Option<Gap>,
     events: VecDeque<(Epoch, Event)>,
+    /// What later events made of them.
+    changes: BTreeMap<Offset, Changes>,
 }
 
 async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
@@ -56,8 +60,9 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
         let page = client.history(&arguments.room, range, page_limit).await?;
         past.gap = page.gap.or_else(|| trimmed(page.horizon));
         let Some(epoch) = page.epoch else { return Ok(past) };
+        past.changes.extend(page.changes.into_iter().map(|changes| (changes.target, changes)));
         for event in page.events.into_iter().rev() {
-            if arguments.events || event.kind == EventKind::MESSAGE {
+            if is_printed(arguments, event.kind) {
                 past.events.push_front((epoch, event));
             }
             if past.events.len() == limit {
@@ -72,6 +77,14 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
     }
 }
 
+/// For people, what changed a message is shown with that.
+fn is_printed(arguments: &History, kind: EventKind) -> bool {
+    match arguments.messages {
+        true => kind == EventKind::MESSAGE,
+        false => arguments.json || !AMENDMENTS.contains(&kind),
+    }
+}
+
 /// What lies before the oldest event that is kept.
 fn trimmed(horizon: Offset) -> Option<Gap> {
     let to = horizon.previous();
@@ -83,3 +96,13 @@ fn trimmed(horizon: Offset) -> Option<Gap> {
         ordinal: Ordinal::default(),
     })
 }
+
+/// Kinds of events that a page folds into what they are about.
+const AMENDMENTS: [EventKind; 6] = [
+    EventKind::EDIT,
+    EventKind::REDACTION,
+    EventKind::REACTION,
+    EventKind::REACTION_REMOVED,
+    EventKind::PIN,
+    EventKind::UNPIN,
+];

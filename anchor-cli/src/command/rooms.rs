@@ -1,4 +1,4 @@
-//! `rooms`: the rooms there are.
+//! `rooms`: the rooms there are, in short.
 
 use anchor_core::limits::ROOMS_PAGE_MAX;
 use anchor_core::session::frame::Which;
@@ -8,7 +8,7 @@ use crate::connection;
 use crate::context::Context;
 use crate::escape;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, json};
+use crate::output::{Output, rooms};
 
 /// Prints `ROOM HEAD` for each room, in the order of ids.
 ///
@@ -21,9 +21,10 @@ pub(crate) async fn run(context: &Context, arguments: Rooms) -> Result<Exit, Fai
     let mut after = None;
     loop {
         let page = client.rooms(Which::Readable, after.as_ref(), ROOMS_PAGE_MAX as u64).await?;
-        for entry in page.rooms.iter().map(|listing| &listing.entry) {
+        for listing in &page.rooms {
+            let entry = &listing.entry;
             match arguments.json {
-                true => output.json(&json::room(entry))?,
+                true => output.json(&rooms::json(listing))?,
                 false => output.line(&format!("{} {}", escape::line(entry.room.as_str()), entry.head))?,
             }
         }

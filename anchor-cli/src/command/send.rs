@@ -11,8 +11,9 @@ mod report;
 use std::io::{self, IsTerminal};
 use std::pin::Pin;
 
+use anchor_core::code::Code;
 use anchor_core::event::Draft;
-use anchor_core::publish::Ack;
+use anchor_core::publish::{Ack, Refusal};
 use anchor_transport::client::{Client, Notice, PublishError, Undecided};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
@@ -120,7 +121,7 @@ impl Sender {
                     incoming.lines = None;
                 }
                 Happened::Line(None) => incoming.lines = None,
-                Happened::Flushed(flushed) => return flushed.map_err(report::failure),
+                Happened::Flushed(flushed) => return flushed.map_err(Failure::from),
                 Happened::Change(change) => say::note(&change),
                 Happened::Stopped(failure) => return Err(failure),
             }
@@ -163,7 +164,16 @@ impl Sender {
     fn publish(&mut self, line: Line) {
         let (client, room) = (self.client.clone(), self.arguments.room.clone());
         let call = match line.text {
-            Ok(text) => async move { client.publish(&room, Draft::message(text)).await }.boxed(),
+            Ok(text) => {
+                let body = self.arguments.extras.body(text);
+                async move {
+                    let body = body.map_err(|error| {
+                        PublishError::Refused(Refusal::new(Code::Invalid, error.to_string()))
+                    });
+                    client.publish(&room, Draft::message(body?)).await
+                }
+                .boxed()
+            }
             // It takes its place among the others, so that answers come in the order of the lines.
             Err(refusal) => async move { Err(PublishError::Refused(refusal)) }.boxed(),
         };
@@ -175,7 +185,7 @@ impl Sender {
             match decision {
                 WithUndecided::Discard => self.client.discard(entry.id).await?,
                 WithUndecided::Resend => {
-                    let publishing = self.client.resend(entry.id).await.map_err(report::failure)?;
+                    let publishing = self.client.resend(entry.id).await?;
                     let answer = publishing.await;
                     self.report.answer(None, answer)?;
                     self.report.flush()?;

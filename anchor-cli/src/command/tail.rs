@@ -1,12 +1,13 @@
 //! `tail`: a room's log from some place on, to its head or for ever. (The design calls something else a tail.)
 
 use std::future::pending;
+use std::pin::Pin;
 
 use anchor_core::event::EventKind;
 use anchor_core::position::{Offset, Position};
-use anchor_core::session::frame::{Events, From, HistoryRange};
-use anchor_transport::client::{Client, Delivery, Subscription};
-use futures::{FutureExt, StreamExt};
+use anchor_core::session::frame::{Events, From, HistoryRange, Signal};
+use anchor_transport::client::{Client, Delivery, Hide, SubscribeOptions, Subscription};
+use futures::{FutureExt, Stream, StreamExt};
 
 use crate::args::Tail;
 use crate::connection::{self, Changes};
@@ -31,13 +32,15 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
     connection::first(&client, context.server()).await?;
     let from = match saved {
         Some(position) => From::After(position),
-        None => range(&client, &arguments).await?,
+        None => range(&arguments),
     };
     let follows = arguments.follow;
-    let subscription = client.subscribe(&arguments.room, from).await;
+    let hide = if arguments.hide_own { Hide::ThisUser } else { Hide::Nothing };
+    let subscription = client.subscribe(&arguments.room, SubscribeOptions::from(from).hide(hide)).await;
     let reader = Reader {
         context,
         changes: Changes::new(&client, context.server()),
+        signals: Box::pin(client.signals()),
         client,
         subscription,
         output: Output::default(),
@@ -58,21 +61,16 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
 }
 
 /// Where to begin, as the protocol says it.
-async fn range(client: &Client, arguments: &Tail) -> Result<From, Failure> {
+fn range(arguments: &Tail) -> From {
     if let Some(offset) = arguments.after {
-        return Ok(From::Offset(offset));
+        return From::Offset(offset);
     }
     if arguments.from_start || (arguments.resume && arguments.last.is_none()) {
-        return Ok(From::Start);
+        return From::Start;
     }
     match arguments.last.unwrap_or(LAST) {
-        0 => Ok(From::Now),
-        last if !arguments.events => Ok(From::Last(last)),
-        // The protocol counts messages only.
-        last => match head(client, arguments).await?.0.saturating_sub(last) {
-            0 => Ok(From::Start),
-            before => Ok(From::Offset(Offset(before))),
-        },
+        0 => From::Now,
+        last => From::Last(last),
     }
 }
 
@@ -86,6 +84,7 @@ struct Reader<'a> {
     client: Client,
     changes: Changes,
     subscription: Subscription,
+    signals: Pin<Box<dyn Stream<Item = Signal> + Send>>,
     output: Output,
     progress: Progress,
     cursor: Option<Cursor>,
@@ -136,6 +135,9 @@ impl Reader<'_> {
                     }
                 }
                 Delivery::Ended { code, message } => {
+                    if self.arguments.json {
+                        self.output.json(&json::ended(&self.arguments.room, code, &message))?;
+                    }
                     self.settle()?;
                     return Err(connection::ended(&message, code));
                 }
@@ -164,18 +166,27 @@ impl Reader<'_> {
                 biased;
                 delivery = self.subscription.next() => return Ok(delivery),
                 change = self.changes.next() => say::note(&change),
+                Some(signal) = self.signals.next(), if self.arguments.signals => self.signal(&signal)?,
                 failure = connection::stopped(&self.client) => return Err(failure),
             }
         }
     }
 
+    fn signal(&mut self, signal: &Signal) -> Result<(), Failure> {
+        match self.arguments.json {
+            true => self.output.json(&json::signal(signal))?,
+            false => say::note(&people::signal(signal)),
+        }
+        self.output.flush()
+    }
+
     fn print(&mut self, events: &Events) -> Result<(), Failure> {
-        let Tail { room, json, events: all, .. } = &self.arguments;
+        let Tail { room, json, messages, .. } = &self.arguments;
         for event in &events.events {
-            if *all || event.kind == EventKind::MESSAGE {
+            if !messages || event.kind == EventKind::MESSAGE {
                 match json {
                     true => self.output.json(&json::event(room, events.epoch, event))?,
-                    false => self.output.line(&self.context.style().event(event))?,
+                    false => self.output.line(&self.context.style().event(room, event))?,
                 }
                 self.printed += 1;
             }

@@ -4,12 +4,15 @@
 
 use std::io::{self, IsTerminal};
 
-use anchor_core::event::{Body, Event, EventKind};
+use anchor_core::event::Event;
 use anchor_core::id::RoomId;
 use anchor_core::resume::{Gap, GapReason};
+use anchor_core::room::Changes;
+use anchor_core::session::frame::Signal;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::words::{self, Words};
 use crate::escape;
 
 /// How people see time and events.
@@ -29,29 +32,30 @@ impl Style {
     }
 
     /// `2026-11-22 14:03:05 #12 ada: hello`
-    pub(crate) fn event(&self, event: &Event) -> String {
-        self.with_heading(format!("{} #{}", self.time(event.ts, "%Y-%m-%d %H:%M:%S"), event.offset), event)
+    pub(crate) fn event(&self, room: &RoomId, event: &Event) -> String {
+        self.with_heading(&self.place(event), event, words::of(room, event))
+    }
+
+    /// As [`Style::event`], as it is now: `2026-11-22 14:03:05 #12 ada [edited] [👍 2]: hello there`
+    pub(crate) fn current(&self, room: &RoomId, event: &Event, changes: Option<&Changes>) -> String {
+        let words =
+            changes.map_or_else(|| words::of(room, event), |changes| words::now(room, event, changes));
+        self.with_heading(&self.place(event), event, words)
     }
 
     /// `14:03 ada: hello`
-    pub(crate) fn chat(&self, event: &Event) -> String {
-        self.with_heading(self.time(event.ts, "%H:%M"), event)
+    pub(crate) fn chat(&self, room: &RoomId, event: &Event) -> String {
+        self.with_heading(&self.time(event.ts, "%H:%M"), event, words::of(room, event))
     }
 
-    fn with_heading(&self, at: String, event: &Event) -> String {
-        let what = match &event.body {
-            None => " [redacted]".to_owned(),
-            Some(body) => match body.as_text() {
-                Some(_) => String::new(),
-                None => format!(
-                    " [{}, {} bytes]",
-                    escape::line(body.content_type().unwrap_or("no content type")),
-                    body.bytes().len()
-                ),
-            },
-        };
-        let heading = format!("{at} {}{}{what}", escape::name(event.user.as_str()), kind(event));
-        let shown = match event.body.as_ref().and_then(Body::as_text) {
+    fn place(&self, event: &Event) -> String {
+        format!("{} #{}", self.time(event.ts, "%Y-%m-%d %H:%M:%S"), event.offset)
+    }
+
+    fn with_heading(&self, at: &str, event: &Event, words: Words) -> String {
+        let Words { what, text } = words;
+        let heading = format!("{at} {}{what}", escape::name(event.user.as_str()));
+        let shown = match text {
             None => heading,
             Some(text) => format!("{heading}: {text}"),
         };
@@ -96,19 +100,27 @@ pub(crate) fn gap(room: &RoomId, gap: &Gap) -> String {
         GapReason::History => format!(
             "-- {room}: this is another log than the one read before: drop what you had up to {to}, it is read anew"
         ),
+        GapReason::Hidden => {
+            format!("-- {room}: events {from} to {to} are for those who were members then")
+        }
         GapReason::Deleted => format!("-- {room}: the room was deleted"),
     }
 }
 
-/// What an event is, where it is no message.
-fn kind(event: &Event) -> String {
-    let target = event.target.map(|target| target.0);
-    match (event.kind, target) {
-        (EventKind::MESSAGE, None) => String::new(),
-        (EventKind::MESSAGE, Some(target)) => format!(" [reply to #{target}]"),
-        (kind, None) => format!(" [{kind:?}]"),
-        (kind, Some(target)) => format!(" [{kind:?} of #{target}]"),
-    }
+/// What somebody said in passing: `-- bob says in passing: hello`
+pub(crate) fn signal(signal: &Signal) -> String {
+    let who = signal
+        .user
+        .as_ref()
+        .map_or_else(|| "somebody".to_owned(), |user| escape::name(user.as_str()).to_string());
+    let said = match signal.body.as_text() {
+        Some(text) => escape::line(text).to_string(),
+        None => {
+            let content_type = escape::line(signal.body.content_type().unwrap_or("no content type"));
+            format!("[{content_type}, {} bytes]", signal.body.bytes().len())
+        }
+    };
+    format!("-- {who} says in passing: {said}")
 }
 
 /// Columns of the terminal that standard output is, if it is one.

@@ -2,8 +2,6 @@
 
 use std::io::Read;
 
-use anchor_core::event::EventKind;
-use anchor_core::position::Offset;
 use serde_json::json;
 
 use crate::cli_world::World;
@@ -29,7 +27,7 @@ fn a_range_says_what_is_printed() {
     let world = lobby(25);
     assert_eq!(tail(&world, "bob", ""), "m16 m17 m18 m19 m20 m21 m22 m23 m24 m25");
     assert_eq!(tail(&world, "bob", "--last 2"), "m24 m25");
-    assert_eq!(tail(&world, "bob", "--last 2 --events"), "m24 m25");
+    assert_eq!(tail(&world, "bob", "--last 2 --messages"), "m24 m25");
     assert_eq!(tail(&world, "bob", "--last 0"), "");
     assert_eq!(tail(&world, "bob", "--last 100").split(' ').count(), 25);
     assert_eq!(tail(&world, "bob", "--after 22"), "m23 m24 m25");
@@ -44,26 +42,38 @@ fn a_range_says_what_is_printed() {
 fn counts_are_of_what_is_printed() {
     let world = lobby(3);
     for n in 1..=3 {
-        world.append("lobby", EventKind::EDIT, Some(Offset(n)), &format!("better m{n}"));
+        world.does("ada", &format!("edit lobby {n} better_m{n}"));
     }
-    world.append("lobby", EventKind(999), None, "from the future");
-    assert_eq!(tail(&world, "bob", "--last 2"), "m2 m3");
-    assert_eq!(tail(&world, "bob", "--from-start --count 5"), "m1 m2 m3");
-    assert_eq!(tail(&world, "bob", "--last 2 --events"), "better m3 from the future");
-    assert_eq!(tail(&world, "bob", "--after 2 --count 2 --events"), "m3 better m1");
-    assert_eq!(tail(&world, "bob", "--after 3"), "");
-    assert_eq!(tail(&world, "bob", "--resume --last 2"), "m2 m3");
-    assert_eq!(tail(&world, "bob", "--resume --events"), "");
-    let shown = world.cli("bob", "tail lobby --events --last 3").run().succeed().lines();
-    assert!(shown[0].ends_with("#5 store [edit of #2]: better m2"), "{shown:?}");
-    assert!(shown[2].ends_with("#7 store [kind 999]: from the future"), "{shown:?}");
-    let line = &world.cli("bob", "tail lobby --events --count 1 --after 4 --json").run().succeed().json()[0];
+    let edits = "better m1 better m2 better m3";
+    assert_eq!(tail(&world, "bob", "--messages --last 2"), "m2 m3");
+    assert_eq!(tail(&world, "bob", "--messages --from-start --count 5"), "m1 m2 m3");
+    // The last two messages, and whatever else happened since.
+    assert_eq!(tail(&world, "bob", "--last 2"), format!("m2 m3 {edits}"));
+    assert_eq!(tail(&world, "bob", "--after 2 --count 2"), "m3 better m1");
+    assert_eq!(tail(&world, "bob", "--messages --after 3"), "");
+    assert_eq!(tail(&world, "bob", "--messages --resume --last 2"), "m2 m3");
+    assert_eq!(tail(&world, "bob", "--resume"), "");
+    let shown = world.cli("bob", "tail lobby --after 4").run().succeed().lines();
+    assert!(shown[0].ends_with("#5 ada [edited #2]: better m2"), "{shown:?}");
+    let line = &world.cli("bob", "tail lobby --count 1 --after 4 --json").run().succeed().json()[0];
     assert_eq!((&line["kind"], &line["target"], &line["ordinal"]), (&json!("edit"), &json!(2), &json!(3)));
 
-    let past = world.cli("bob", "history lobby --limit 2 --json").run().succeed().json();
+    let past = world.cli("bob", "history lobby --limit 2 --json --messages").run().succeed().json();
     assert_eq!((past.len(), &past[1]["body"]), (2, &json!("m3")));
-    let past = world.cli("bob", "history lobby --limit 2 --json --events").run().succeed().json();
-    assert_eq!((past.len(), &past[1]["kind"]), (2, &json!("999")));
+    let past = world.cli("bob", "history lobby --limit 2 --json").run().succeed().json();
+    assert_eq!((past.len(), &past[1]["kind"]), (2, &json!("edit")));
+}
+
+#[test]
+fn own_events_are_left_out_on_request() {
+    let world = lobby(2);
+    world.send("bob", "lobby", &["mine"]);
+    world.send("ada", "lobby", &["m4"]);
+    assert_eq!(tail(&world, "bob", "--from-start --hide-own"), "m1 m2 m4");
+    assert_eq!(tail(&world, "bob", "--from-start --hide-own --resume --count 2"), "m1 m2");
+    // Its own stands behind the position, and is not counted.
+    assert_eq!(tail(&world, "bob", "--hide-own --resume --count 1"), "m4");
+    assert_eq!(tail(&world, "ada", "--from-start --hide-own"), "mine");
 }
 
 #[test]

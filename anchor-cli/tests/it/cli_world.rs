@@ -10,11 +10,9 @@ use std::thread;
 
 use anchor::System;
 use anchor_core::engine::Anchor;
-use anchor_core::event::{Draft, EventKind};
-use anchor_core::id::{ClientId, ClientKey, Nonce, RoomId, Seq, UserId};
+use anchor_core::id::RoomId;
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Offset;
-use anchor_core::publish::{MissingRoom, Outcome, Publish, Verdict};
 use anchor_core::session::{Credentials, Denied, Identify, Identity};
 use anchor_server::{Config, Server};
 use async_trait::async_trait;
@@ -85,27 +83,6 @@ impl World {
         self.start(|config| config);
     }
 
-    /// Appends an event of any kind, which no client may, through the store.
-    pub(crate) fn append(&self, room: &str, kind: EventKind, target: Option<Offset>, body: &str) {
-        let store = self.server.as_ref().unwrap().anchor().store().clone();
-        let client = ClientKey { user: UserId::new("store").unwrap(), id: ClientId::from_bytes([1; 16]) };
-        self.runtime.block_on(async {
-            let seq = store.open_client(&client, Seq::FIRST).await.unwrap().highest.next();
-            let publish = Publish {
-                client,
-                session: None,
-                seq,
-                nonce: Nonce(0),
-                waits: seq,
-                room: RoomId::new(room).unwrap(),
-                draft: Draft { kind, target, body: body.into() },
-                verdict: Verdict::Append { room: MissingRoom::Create },
-            };
-            let outcome = store.append(vec![publish]).await.unwrap().remove(0);
-            assert!(matches!(outcome, Outcome::Acked(_)), "{outcome:?}");
-        });
-    }
-
     /// Takes the events before `horizon` away.
     pub(crate) fn trim(&self, room: &str, horizon: u64) {
         let anchor = self.server.as_ref().unwrap().anchor();
@@ -158,9 +135,24 @@ impl World {
         self.cli(user, "send").arg(room).input(&input).succeed().lines()
     }
 
+    /// Runs a command that must succeed, and returns what it printed without its end. A `_` stands for a space within an
+    /// argument.
+    pub(crate) fn does(&self, user: &str, arguments: &str) -> String {
+        self.words(user, arguments).run().succeed().out.trim_end().to_owned()
+    }
+
+    fn words(&self, user: &str, arguments: &str) -> Cli {
+        arguments.split(' ').fold(self.cli(user, ""), |cli, word| cli.arg(&word.replace('_', " ")))
+    }
+
     /// The bodies of all messages of `room`, as `tail --json` prints them.
     pub(crate) fn bodies(&self, room: &str) -> Vec<String> {
-        let printed = self.cli("reader", "tail --from-start --json").arg(room).run().succeed();
+        self.bodies_for("reader", room)
+    }
+
+    /// As [`World::bodies`], as `user` reads them.
+    pub(crate) fn bodies_for(&self, user: &str, room: &str) -> Vec<String> {
+        let printed = self.cli(user, "tail --from-start --messages --json").arg(room).run().succeed();
         printed.json().iter().map(|line| line["body"].as_str().unwrap().to_owned()).collect()
     }
 }

@@ -6,6 +6,7 @@ mod bench;
 mod cli_chat;
 mod cli_escape;
 mod cli_exit;
+mod cli_once;
 mod cli_send;
 mod cli_tail;
 mod cli_talk;

@@ -8,7 +8,7 @@ use crate::args::Send;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, json};
 use crate::say::Progress;
-use crate::{connection, escape, say};
+use crate::{escape, say};
 
 pub(super) struct Report {
     room: RoomId,
@@ -73,7 +73,7 @@ impl Report {
                 ));
                 Ok(())
             }
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -166,14 +166,5 @@ impl Report {
             Some(_) => "the message".to_owned(),
             None => "a message of an earlier run".to_owned(),
         }
-    }
-}
-
-/// Why nothing more can be sent.
-pub(super) fn failure(error: PublishError) -> Failure {
-    match error {
-        PublishError::Stopped { code, message } => connection::turned_away(&message, code.name()),
-        PublishError::Closed => Failure::new(Exit::Failure, "the connection was closed; try again"),
-        error => Failure::new(Exit::Failure, error.to_string()),
     }
 }

@@ -69,6 +69,7 @@ fn pages_are_read() {
         horizon: Offset(1),
         gap: None,
         next: None,
+        changes: Vec::new(),
     });
     let bytes = Encoding::MessagePack.encode_server(&frame);
     let Ok(Said::Page(page)) = Said::read(&bytes) else { panic!("another frame") };
