@@ -1,3 +1,4 @@
-//! The smallest example, from end to end.
+//! The examples that need nothing around them, from end to end.
 
 mod hello_embedded;
+mod moderation;
