@@ -15,7 +15,7 @@ use crate::handle::move_everything;
 use crate::options::Options;
 use crate::shared::Databases;
 use crate::tables::Role;
-use crate::{directory, replay};
+use crate::{directory, renew, replay};
 
 /// What [`compact`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +28,12 @@ pub struct Compacted {
 }
 
 /// Makes the files of the store in `dir` as small as they can be: what is journalled is moved into the pages, pages below a
-/// horizon are removed, and what is left is moved to the front of the files. No server may have the directory open.
+/// horizon are removed, and what is left is moved to the front of the files. If something was redacted or a room deleted
+/// since the last time, all of it is then copied into new files, and nothing of what was taken away is in any file any
+/// more. No server may have the directory open.
 ///
 /// Nothing that was acknowledged is lost if it is interrupted, at whatever moment; the next opening then takes longer.
-/// Takes some seconds for each GB, and room on the disk for what a page step writes.
+/// Takes some seconds for each GB, and room on the disk for what a page step writes; for the copy, as much again as is kept.
 ///
 /// # Errors
 /// [`OpenError`], each with its remedy; what was stored is still there.
@@ -39,11 +41,14 @@ pub fn compact(dir: impl AsRef<Path>, env: impl Environment) -> Result<Compacted
     let (dir, options) = (dir.as_ref(), Options::default());
     let databases = directory::open_made(dir, &env, &options)?;
     let before_bytes = bytes_on_disk(dir);
-    compact_databases(databases, Arc::new(env), options)?;
+    let databases = compact_databases(databases, Arc::new(env), options.clone())?;
+    if renew::is_due(&databases).map_err(failed)? {
+        renew::renew(dir, databases, &options)?;
+    }
     Ok(Compacted { before_bytes, after_bytes: bytes_on_disk(dir) })
 }
 
-/// Does what [`compact`] does to a store on two storages: for simulations.
+/// Does what [`compact`] does to a store on two storages, but for the copy: for simulations.
 ///
 /// # Errors
 /// [`OpenError`], each with its remedy; what was stored is still there.
@@ -54,14 +59,14 @@ pub fn compact_backends(
 ) -> Result<(), OpenError> {
     let options = Options::default();
     let databases = directory::open_backends(journal, pages, &env, &options)?;
-    compact_databases(databases, Arc::new(env), options)
+    compact_databases(databases, Arc::new(env), options).map(drop)
 }
 
 fn compact_databases(
     databases: Databases,
     env: Arc<dyn Environment>,
     options: Options,
-) -> Result<(), OpenError> {
+) -> Result<Databases, OpenError> {
     let shared = replay::open(databases, env, options)?;
     let moved = shared.guard(|| {
         move_everything(&shared)?;
@@ -73,10 +78,10 @@ fn compact_databases(
         let databases = databases.and_then(Arc::into_inner).ok_or("somebody else reads")?;
         contained(|| compact_both(databases))
     });
-    compacted.map_err(|source| OpenError::Io { during: "compacting", source })
+    compacted.map_err(failed)
 }
 
-fn compact_both(mut databases: Databases) -> Result<(), BoxError> {
+fn compact_both(mut databases: Databases) -> Result<Databases, BoxError> {
     for database in [&mut databases.journal, &mut databases.pages] {
         for _ in 0..PASSES_MAX {
             if !database.compact()? {
@@ -84,7 +89,11 @@ fn compact_both(mut databases: Databases) -> Result<(), BoxError> {
             }
         }
     }
-    Ok(())
+    Ok(databases)
+}
+
+fn failed(source: BoxError) -> OpenError {
+    OpenError::Io { during: "compacting", source }
 }
 
 /// What both files take; nothing where that cannot be told.

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anchor_core::environment::Environment;
+use anchor_core::error::BoxError;
 use redb::{Database, StorageBackend};
 
 use crate::database::{OpenDatabase, contained};
@@ -106,7 +107,7 @@ fn make(dir: &Path, env: &dyn Environment, options: &Options) -> Result<(u32, Pa
     };
     for role in Role::BOTH {
         if !are_there.contains(&role) {
-            create(dir, role, pair)?;
+            create(dir, role, pair, options)?;
             continue;
         }
         let database = open_file(dir, role, options)?;
@@ -167,13 +168,17 @@ fn open_backend(
     role: Role,
     options: &Options,
 ) -> Result<OpenDatabase, OpenError> {
-    let cache = match role {
-        Role::Journal => JOURNAL_CACHE_BYTES,
-        Role::Pages => options.pages_cache_bytes,
-    };
+    let cache = cache_bytes(role, options);
     let open = || Ok(Database::builder().set_cache_size(cache).create_with_backend(backend)?);
     let database = contained(open).map_err(|error| OpenError::unreadable(role.file(), error))?;
     Ok(OpenDatabase::new(database))
+}
+
+const fn cache_bytes(role: Role, options: &Options) -> usize {
+    match role {
+        Role::Journal => JOURNAL_CACHE_BYTES,
+        Role::Pages => options.pages_cache_bytes,
+    }
 }
 
 fn open_file(dir: &Path, role: Role, options: &Options) -> Result<OpenDatabase, OpenError> {
@@ -185,15 +190,32 @@ fn open_file(dir: &Path, role: Role, options: &Options) -> Result<OpenDatabase, 
     open_backend(disk, role, options)
 }
 
-/// Makes a database under another name, then gives it its own.
-fn create(dir: &Path, role: Role, pair: PairId) -> Result<(), OpenError> {
+/// Makes a database of a new pair.
+fn create(dir: &Path, role: Role, pair: PairId, options: &Options) -> Result<(), OpenError> {
+    replace(dir, role, options, |new| Ok(initialise(new, role, pair)?))
+}
+
+/// Makes a database under another name, then gives it its own. One that has this name is gone then, and must not be open.
+pub(crate) fn replace(
+    dir: &Path,
+    role: Role,
+    options: &Options,
+    fill: impl FnOnce(&mut Database) -> Result<(), BoxError>,
+) -> Result<(), OpenError> {
     let path = dir.join(role.file());
     let unfinished = dir.join(format!("{}.new", role.file()));
     let disk = FileDisk::create(&unfinished).map_err(|source| not_writable(&unfinished, source))?;
-    let failed = |error: redb::Error| OpenError::Io { during: "making a database", source: error.into() };
-    let database = Database::builder().create_with_backend(disk).map_err(|error| failed(error.into()))?;
-    initialise(&database, role, pair).map_err(failed)?;
-    database.close().map_err(|error| failed(error.into()))?;
+    let make = || -> Result<(), BoxError> {
+        let mut builder = Database::builder();
+        let mut database = builder.set_cache_size(cache_bytes(role, options)).create_with_backend(disk)?;
+        fill(&mut database)?;
+        Ok(database.close()?)
+    };
+    if let Err(source) = make() {
+        // What is half made takes room and is of no use; where this fails, the next time takes its place.
+        let _ = fs::remove_file(&unfinished);
+        return Err(OpenError::Io { during: "making a database", source });
+    }
     File::open(&unfinished)
         .and_then(|file| file.sync_all())
         .and_then(|()| fs::rename(&unfinished, &path))

@@ -46,6 +46,7 @@ mod pages;
 mod queue;
 mod reader;
 mod readers;
+mod renew;
 mod replay;
 mod restore;
 mod rooms;

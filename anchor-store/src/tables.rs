@@ -54,6 +54,8 @@ pub(crate) const DELETING: TableDefinition<'_, u64, &str> = TableDefinition::new
 pub(crate) const APPLIED: &str = "applied";
 /// Key of `meta`: room numbers given out so far.
 pub(crate) const ROOM_NUMBERS: &str = "rooms";
+/// Key of `meta`, there with any value once something was taken out of the pages that may still be in free space of a file.
+pub(crate) const STALE: &str = "stale";
 const FORMAT_KEY: &str = "format";
 const PAIR: &str = "pair";
 
