@@ -4,9 +4,11 @@
 //! readers let go of the memory, and the writer of the journal's values. A cut that was moved is never moved again: what
 //! is at or below `applied` is not replayed.
 
+mod redacting;
 mod removing;
 mod rows;
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
 use anchor_core::error::BoxError;
@@ -20,7 +22,7 @@ use crate::codec::Encoder;
 use crate::journal::{Changes, Ended, Stored, Trimmed};
 use crate::pages::{Filling, Page, Row};
 use crate::shared::{Cut, PagedRoom, Shared};
-use crate::tables::{APPLIED, CLIENTS, META, PAGES, ROOM_NUMBERS, ROOMS, TRIMMING, read_number};
+use crate::tables::{APPLIED, CLIENTS, META, PAGES, ROOM_NUMBERS, ROOMS, STALE, TRIMMING, read_number};
 use crate::targets::{self, TargetRows};
 use crate::windows;
 use crate::writer::Step;
@@ -37,7 +39,7 @@ struct Pages<'t> {
 struct Changed<'c> {
     room: RoomId,
     row: Row,
-    runs: Vec<&'c Stored>,
+    runs: Vec<Cow<'c, Stored>>,
     changes: Option<&'c Changes>,
 }
 
@@ -62,7 +64,13 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     let changed = write_rooms(&transaction, &cut, &mut written)?;
     rows::write_users(&transaction, &cut.users)?;
     write_windows(&transaction, &cut)?;
-    transaction.open_table(META)?.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
+        if cut.takes_away() {
+            meta.insert(STALE, [1].as_slice())?;
+        }
+    }
     transaction.commit()?;
     shared.forget_pages(&written);
     shared.paged(&cut, changed);
@@ -104,7 +112,9 @@ fn write_rooms(
         if let Some(info) = changes.and_then(|changes| changes.info.as_ref()) {
             row.info = Some(Arc::clone(info));
         }
-        changed.push(Changed { room: room.clone(), row, runs: runs.to_vec(), changes });
+        let redacts = changes.map_or(&[][..], |changes| &changes.redacts);
+        let runs = redacting::without(runs, redacts)?;
+        changed.push(Changed { room: room.clone(), row, runs, changes });
     }
     rows::forget_deleted(transaction, &new)?;
     for trim in trims {
@@ -134,6 +144,9 @@ fn write_rooms(
             Pages { table: transaction.open_table(PAGES)?, out: Encoder::with_capacity(PAGE_BYTES), written };
         changed.sort_by_key(|change| change.row.number);
         for change in &mut changed {
+            if let Some(changes) = change.changes {
+                pages.redact(&change.room, change.row.number, &changes.redacts)?;
+            }
             pages.write(change)?;
         }
     }

@@ -179,6 +179,7 @@ impl Look<'_> {
 
     /// `None` if the log was changed while it was read.
     fn read_after(&self, read: &Read, offset: Offset) -> Result<Option<Vec<Run>>, BoxError> {
+        let generation = self.shared.generation();
         let seen = self.seen(&read.room, |live| {
             if offset >= live.state.head.offset {
                 return Vec::new();
@@ -208,11 +209,12 @@ impl Look<'_> {
                 taken.push(run);
             }
         }
-        self.finish(taken, &state, |first, _| first.before().offset <= offset)
+        self.finish(generation, taken, &state, |first, _| first.before().offset <= offset)
     }
 
     /// `None` if the log was changed while it was read.
     fn read_before(&self, read: &Read, offset: Offset) -> Result<Option<Vec<Run>>, BoxError> {
+        let generation = self.shared.generation();
         let seen = self.seen(&read.room, |live| {
             let newest = offset.previous().min(live.state.head.offset);
             let until = live.unpaged.len().min(live.run_behind(newest.previous()) + 1);
@@ -237,7 +239,7 @@ impl Look<'_> {
             oldest = run.before().offset;
             taken.push_front(run);
         }
-        self.finish(taken, &state, |_, last| last.last() >= newest)
+        self.finish(generation, taken, &state, |_, last| last.last() >= newest)
     }
 
     /// What is known of a room, with some of its unpaged runs, all of one moment.
@@ -277,7 +279,9 @@ impl Look<'_> {
         {
             return Ok(Some(run));
         }
-        let generation = self.shared.pages_generation();
+        let generation = self.shared.generation();
+        // Before the snapshot: what is no longer to be taken away is no longer in the pages.
+        let redacted = self.redacted_near(room, offset);
         let snapshot = self.snapshot()?;
         let newest = snapshot.pages.range((number, 0)..=(number, offset.0))?.next_back().transpose()?;
         let Some((key, value)) = newest else { return Ok(None) };
@@ -289,14 +293,27 @@ impl Look<'_> {
         if run.last() < offset {
             return Ok(None);
         }
+        let run = run.redacted(&redacted)?;
         self.shared.keep_paged_run(generation, number, &run);
         Ok(Some(run))
+    }
+
+    /// The events around `offset`, as many as a page may hold, whose bodies are to be taken away while the pages still have
+    /// them.
+    fn redacted_near(&self, room: &RoomId, offset: Offset) -> Vec<Offset> {
+        let near = RUN_EVENTS_MAX as u64;
+        let around = Offset(offset.0.saturating_sub(near))..=Offset(offset.0.saturating_add(near));
+        match self.shared.visible().find(room) {
+            Found::Live(live) => live.redacted.range(around).map(|(offset, _)| *offset).collect(),
+            Found::Gone(_) | Found::Paged => Vec::new(),
+        }
     }
 
     /// The runs in rising order, without what lies below the horizon, small ones joined; `None` if they have a hole or
     /// do not hold what they must.
     fn finish(
         &self,
+        generation: u64,
         taken: Taken<'_>,
         state: &RoomState,
         holds: impl FnOnce(&Run, &Run) -> bool,
@@ -316,7 +333,11 @@ impl Look<'_> {
         let mut rest = &runs[..];
         while !rest.is_empty() {
             let (group, others) = rest.split_at(joinable(rest));
-            joined.push(if let [single] = group { single.clone() } else { self.shared.joined(group) });
+            joined.push(if let [single] = group {
+                single.clone()
+            } else {
+                self.shared.joined(generation, group)
+            });
             rest = others;
         }
         Ok(Some(joined))

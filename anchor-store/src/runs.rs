@@ -4,7 +4,9 @@
 //! cost what one costs.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 
+use anchor_core::position::Offset;
 use anchor_core::run::Run;
 
 /// Keeps what was used lately. Takes turns: the oldest goes unless it was used since its last turn.
@@ -63,6 +65,14 @@ impl<K: Ord + Clone> Runs<K> {
             let kept = &self.kept;
             self.turns.retain(|(key, number)| kept.get(key).is_some_and(|kept| kept.number == *number));
         }
+    }
+
+    /// Lets go of the runs with these keys that hold an event.
+    pub(crate) fn remove_holding(&mut self, keys: RangeInclusive<K>, offset: Offset) {
+        let holds = |run: &Run| (run.first()..=run.last()).contains(&offset);
+        let within = self.kept.range(keys).filter(|(_, kept)| holds(&kept.run));
+        let keys: Vec<K> = within.map(|(key, _)| key.clone()).collect();
+        keys.iter().for_each(|key| self.remove(key));
     }
 
     fn evict(&mut self) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, RoomId, UserId};
+use anchor_core::limits::RUN_EVENTS_MAX;
 use anchor_core::msgpack::Reader;
 use anchor_core::position::Offset;
 use anchor_core::room::Member;
@@ -50,9 +51,12 @@ pub(crate) struct Shared {
     pub(crate) pager: Mutex<()>,
     pub(crate) readers: Readers,
     pub(crate) snapshots: Snapshots,
-    paged_runs: Mutex<PagedRuns>,
+    /// Pages that were read, by room number and first offset.
+    paged_runs: Mutex<Runs<(u64, u64)>>,
     /// Runs that were joined for readers, by room and the offset before them.
     joined: Mutex<Runs<(RoomId, Offset)>>,
+    /// How often runs that are kept were taken away because others are in their place: by page steps and by redactions.
+    generation: AtomicU64,
     /// Held while a page of some rooms is read.
     turns: [Mutex<()>; READ_TURNS],
     observer: Mutex<Option<Arc<dyn CommitObserver>>>,
@@ -122,14 +126,6 @@ pub(crate) struct PagedRoom {
     pub(crate) members: Vec<UserId>,
 }
 
-/// Pages that were read, by room number and first offset.
-#[derive(Debug)]
-struct PagedRuns {
-    runs: Runs<(u64, u64)>,
-    /// How many page steps have changed pages.
-    generation: u64,
-}
-
 impl Shared {
     pub(crate) fn new(
         env: Arc<dyn Environment>,
@@ -152,11 +148,9 @@ impl Shared {
             readers: Readers::default(),
             snapshots: Snapshots::default(),
             // A quarter for joins: they are fewer than what they are made of.
-            paged_runs: Mutex::new(PagedRuns {
-                runs: Runs::new(options.runs_cache_bytes / 4 * 3),
-                generation: 0,
-            }),
+            paged_runs: Mutex::new(Runs::new(options.runs_cache_bytes / 4 * 3)),
             joined: Mutex::new(Runs::new(options.runs_cache_bytes / 4)),
+            generation: AtomicU64::new(0),
             turns: [const { Mutex::new(()) }; READ_TURNS],
             options,
             queue: Queue::default(),
@@ -363,29 +357,45 @@ impl Shared {
 
     /// The page of room `number` that holds `offset`, if it was read lately.
     pub(crate) fn paged_run(&self, number: u64, offset: Offset) -> Option<Run> {
-        let run = self.paged_runs().runs.newest((number, 0), (number, offset.0))?;
+        let run = self.paged_runs().newest((number, 0), (number, offset.0))?;
         (run.last() >= offset).then_some(run)
     }
 
-    /// To be asked before a page is read that is to be kept.
-    pub(crate) fn pages_generation(&self) -> u64 {
-        self.paged_runs().generation
+    /// To be asked before anything is looked up of which a run is made that is to be kept.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
-    /// Keeps a page that was read, unless pages were changed since `generation`.
+    /// Keeps a page that was read, unless something was changed since `generation`.
     pub(crate) fn keep_paged_run(&self, generation: u64, number: u64, run: &Run) {
         let mut paged = self.paged_runs();
-        if paged.generation == generation {
-            paged.runs.insert((number, run.first().0), run.clone());
+        if self.generation() == generation {
+            paged.insert((number, run.first().0), run.clone());
         }
     }
 
     /// Forgets pages that were written again. To be called between the commit that did and [`Shared::paged`].
     pub(crate) fn forget_pages(&self, keys: &[(u64, u64)]) {
         self.snapshots.forget();
+        self.generation.fetch_add(1, Ordering::AcqRel);
         let mut paged = self.paged_runs();
-        paged.generation += 1;
-        keys.iter().for_each(|key| paged.runs.remove(key));
+        keys.iter().for_each(|key| paged.remove(key));
+    }
+
+    /// Forgets runs of a room, which has this number in the pages if they know it, that were made with bodies of the events
+    /// at `offsets`. To be called once nobody finds these bodies any more but in what is kept.
+    pub(crate) fn forget_bodies(&self, room: &RoomId, number: Option<u64>, offsets: &[Offset]) {
+        // Before anything is taken away: what is made of the bodies by then is not kept after it.
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let before = |offset: Offset| offset.0.saturating_sub(RUN_EVENTS_MAX as u64);
+        if let Some(number) = number {
+            let mut paged = self.paged_runs();
+            let keys = |offset: Offset| (number, before(offset))..=(number, offset.0);
+            offsets.iter().for_each(|offset| paged.remove_holding(keys(*offset), *offset));
+        }
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = |offset: Offset| (room.clone(), Offset(before(offset)))..=(room.clone(), offset);
+        offsets.iter().for_each(|offset| joined.remove_holding(keys(*offset), *offset));
     }
 
     /// Holds others back who read pages of room `number`.
@@ -394,8 +404,9 @@ impl Shared {
         self.turns[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs that follow each other, and that one can hold, as one: joined once for all who read them.
-    pub(crate) fn joined(&self, runs: &[Run]) -> Run {
+    /// Runs that follow each other, and that one can hold, as one: joined once for all who read them, unless something was
+    /// changed since `generation`.
+    pub(crate) fn joined(&self, generation: u64, runs: &[Run]) -> Run {
         let (first, last) = (&runs[0], &runs[runs.len() - 1]);
         let key = (first.room().clone(), first.before().offset);
         let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
@@ -407,7 +418,9 @@ impl Shared {
             return run;
         }
         let run = first.joined_all(runs[1..].iter());
-        joined.insert(key, run.clone());
+        if self.generation() == generation {
+            joined.insert(key, run.clone());
+        }
         run
     }
 
@@ -434,12 +447,19 @@ impl Shared {
         self.applied.store(cut.upto, Ordering::Release);
     }
 
-    fn paged_runs(&self) -> MutexGuard<'_, PagedRuns> {
+    fn paged_runs(&self) -> MutexGuard<'_, Runs<(u64, u64)>> {
         self.paged_runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cut {
+    /// True if something goes with it that may still be in the files until they are made anew.
+    pub(crate) fn takes_away(&self) -> bool {
+        !self.ended.is_empty() || self.changes.values().any(|changes| !changes.redacts.is_empty())
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
+use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::room::{Member, RoomInfo};
 use anchor_core::run::Run;
@@ -54,6 +55,8 @@ pub(crate) struct LiveRoom {
     begun: u64,
     /// Runs with the numbers of their commits.
     pub(crate) unpaged: VecDeque<(u64, Run)>,
+    /// Events whose bodies were taken away, with the numbers of the commits: the pages may still have them.
+    pub(crate) redacted: BTreeMap<Offset, u64>,
     /// What their events are about.
     pub(crate) targets: Unpaged,
     /// Where readers begin to join unpaged runs: each begins a group that one run could hold. So those who ask from different
@@ -117,7 +120,7 @@ impl Visible {
 
     /// Makes a commit visible. `known` gives what the pages say of a room that is not here. How many rooms grow that did
     /// not since commit `since`.
-    pub(crate) fn add<E>(
+    pub(crate) fn add<E: From<Malformed>>(
         &mut self,
         number: u64,
         commit: &Commit,
@@ -162,6 +165,7 @@ impl Visible {
         for Changed { run, changes } in &commit.changes {
             let id = commit.runs[*run].run.room();
             let Some(room) = self.rooms.get_mut(id) else { continue };
+            room.redact(number, &changes.redacts)?;
             if let Some(info) = &changes.info {
                 room.info = Some(Arc::clone(info));
             }
@@ -255,6 +259,7 @@ impl Visible {
             if let Some((_, newest)) = room.unpaged.drain(..paged).next_back() {
                 room.targets.forget(newest.last());
             }
+            room.redacted.retain(|_, commit| *commit > applied);
             room.regroup();
         }
     }
@@ -316,6 +321,18 @@ impl LiveRoom {
         self.unpaged.push_back((number, run.clone()));
     }
 
+    /// Takes bodies away with a commit: from what is not in the pages at once, from the rest until the pages know of it.
+    fn redact(&mut self, commit: u64, offsets: &[Offset]) -> Result<(), Malformed> {
+        for offset in offsets {
+            self.redacted.insert(*offset, commit);
+            let at = self.run_behind(offset.previous());
+            if let Some((_, run)) = self.unpaged.get_mut(at) {
+                *run = run.redacted(&[*offset])?;
+            }
+        }
+        Ok(())
+    }
+
     fn regroup(&mut self) {
         self.groups.clear();
         self.unpaged.iter().for_each(|(_, run)| group(&mut self.groups, run));
@@ -350,6 +367,7 @@ impl Default for LiveRoom {
             members: BTreeMap::new(),
             begun: 0,
             unpaged: VecDeque::new(),
+            redacted: BTreeMap::new(),
             targets: Unpaged::default(),
             groups: VecDeque::new(),
             changed: 0,

@@ -435,6 +435,16 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
         visible.index(about);
         grown
     };
+    for Changed { run, changes } in
+        commit.changes.iter().filter(|changed| !changed.changes.redacts.is_empty())
+    {
+        let room = commit.runs[*run].run.room();
+        let number = match shared.visible().find(room) {
+            Found::Live(live) => live.number,
+            Found::Gone(_) | Found::Paged => None,
+        };
+        shared.forget_bodies(room, number, &changes.redacts);
+    }
     if let Some(observer) = shared.observer() {
         commit.ended.iter().for_each(|ended| observer.deleted(&ended.room));
         if !commit.runs.is_empty() {

@@ -15,6 +15,7 @@ mod failing;
 mod faults;
 mod paging;
 mod reading;
+mod redaction;
 mod regressions;
 #[cfg(feature = "sabotage")]
 mod sabotage;
