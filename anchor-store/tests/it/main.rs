@@ -7,6 +7,7 @@ mod compacting;
 mod concurrency;
 mod conformance;
 mod crash;
+mod crash_rows;
 mod crash_trim;
 mod damaged;
 mod directory;
