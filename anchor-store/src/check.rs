@@ -1,5 +1,8 @@
 //! Looking at everything that is stored: is every page there, and does every chain verify?
 
+mod fold;
+mod rows;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,9 +10,11 @@ use anchor_core::chain::{digest, extend};
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use anchor_core::id::RoomId;
-use anchor_core::position::Mark;
+use anchor_core::position::{Mark, Offset};
 use redb::{ReadableDatabase, ReadableTable, StorageBackend};
 
+use self::fold::Fold;
+use self::rows::MemberTables;
 use crate::error::OpenError;
 use crate::handle::move_everything;
 use crate::journal::SIDE_BYTES;
@@ -35,7 +40,8 @@ pub struct Report {
 }
 
 /// Reads everything that the store in `dir` holds, and verifies it: pages are contiguous from the horizon to the head,
-/// every event is one, its body has its digest and its chain follows, and the index by target has what it says. No server may have the directory open; what is
+/// every event is one, its body has its digest and its chain follows, the index by target has what it says, and what rooms and
+/// their members are follows from it where all of it is there. No server may have the directory open; what is
 /// journalled is moved into the pages first, as every opening may.
 ///
 /// # Errors
@@ -80,12 +86,20 @@ fn look(shared: &Shared) -> Result<Report, BoxError> {
     let mut report = Report::default();
     let pages = transaction.open_table(PAGES)?;
     let targets = TargetTables::open(&transaction)?;
+    let members = MemberTables::open(&transaction)?;
     for entry in transaction.open_table(ROOMS)?.iter()? {
         let (room, value) = entry?;
         report.rooms += 1;
         let look = || -> Result<u64, BoxError> {
             let room = RoomId::new(room.value())?;
-            look_at_room(&pages, &targets, &room, &Row::decode(value.value())?)
+            let row = Row::decode(value.value())?;
+            // What was reported of a room is decided by that room's log.
+            let parent = row.info.as_ref().and_then(|info| info.parent.as_ref());
+            let is_whole = row.state.horizon == Offset(1) && parent.is_none();
+            let mut fold = is_whole.then(|| Fold::new(room.clone()));
+            let events = look_at_room(&pages, &targets, &room, &row, fold.as_mut())?;
+            members.look_at(&room, &row, fold.as_ref())?;
+            Ok(events)
         };
         match look() {
             Ok(events) => report.events += events,
@@ -99,6 +113,7 @@ fn look(shared: &Shared) -> Result<Report, BoxError> {
             report.problems.push(format!("the window of a client: {error}"));
         }
     }
+    rows::look(&transaction, &mut report)?;
     Ok(report)
 }
 
@@ -107,6 +122,7 @@ fn look_at_room(
     targets: &TargetTables,
     room: &RoomId,
     row: &Row,
+    mut fold: Option<&mut Fold>,
 ) -> Result<u64, BoxError> {
     let mut at: Option<Mark> = None;
     let (mut events, mut indexed) = (0, 0);
@@ -147,6 +163,9 @@ fn look_at_room(
             }
             if mark.offset == row.state.before_horizon.offset && mark != row.state.before_horizon {
                 return Err("the point before the horizon is another than the log's".into());
+            }
+            if let Some(fold) = &mut fold {
+                fold.take(&event)?;
             }
             events += 1;
         }

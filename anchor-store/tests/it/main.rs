@@ -18,6 +18,7 @@ mod paging;
 mod reading;
 mod redaction;
 mod regressions;
+mod rows;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod slow;
