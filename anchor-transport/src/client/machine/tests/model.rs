@@ -1,9 +1,10 @@
 //! The machine against a reference server, under every fault there is: cuts, crashes between any two writes, copies of the
-//! state at any moment. Whatever was durable once is in the log once; a reader gets the log, whole and in order.
+//! state at any moment, readers who are sent out of the room and come again. Whatever was durable once is in the log once, as
+//! it was meant; a reader gets the log, whole and in order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use anchor_core::event::Body;
+use anchor_core::event::Mentions;
 use anchor_core::publish::{MissingRoom, Publish, Refusal, Verdict as Decided};
 use anchor_core::window::{Decision, Entry as Outcome, Verdict, Window};
 use proptest::prelude::*;
@@ -28,6 +29,8 @@ enum Step {
     Full,
     /// The reader takes again.
     Drained,
+    /// The server sends the reader out of the room, who asks to come in again.
+    Remove,
     /// The process dies and starts again on what is durable.
     Crash,
     /// What is durable is copied, and the copy starts too.
@@ -42,8 +45,8 @@ fn steps(copies: u32) -> impl Strategy<Value = Vec<(usize, Step)>> {
         8 => (1..4_usize).prop_map(Step::Save),
         8 => Just(Step::Tick),
         2 => Just(Step::Cut),
-        2 => Just(Step::Full),
-        2 => Just(Step::Drained),
+        4 => prop_oneof![Just(Step::Full), Just(Step::Drained)],
+        1 => Just(Step::Remove),
         1 => Just(Step::Crash),
         copies => Just(Step::Copy),
     ];
@@ -61,6 +64,10 @@ proptest! {
             prop_assert_eq!(counted.get(text).copied().unwrap_or(0), 1, "{}", text);
         }
         prop_assert_eq!(counted.values().sum::<usize>(), world.durable.len(), "nothing else is in the log");
+        for event in &world.server.log {
+            let appended = Draft { kind: event.kind, target: event.target, body: event.body.clone().unwrap() };
+            prop_assert_eq!(appended, draft(number(&text(event))), "it is what was meant");
+        }
     }
 
     /// One state in one place, however often it dies: the order of the calls is the order of the log.
@@ -82,6 +89,18 @@ const WINDOW_OF_MODEL: usize = 4;
 
 fn text(event: &Event) -> String {
     event.body.as_ref().unwrap().as_text().unwrap().to_owned()
+}
+
+/// What is published as the `number`th: something of each shape that a publish has.
+fn draft(number: u64) -> Draft {
+    let body = Body::text(number.to_string());
+    let target = Some(Offset(number));
+    match number % 4 {
+        0 => Draft { kind: EventKind::EDIT, target, body },
+        1 => Draft { kind: EventKind::MESSAGE, target, body },
+        2 => Draft::message(body.mentioning(Mentions::new(true, [ada()]).unwrap())),
+        _ => Draft::message(body),
+    }
 }
 
 /// Where the event behind an offset lies in the log.
@@ -118,6 +137,8 @@ struct Node {
     disk: Saved,
     unsaved: VecDeque<(u64, Vec<Change>)>,
     connection: Option<Connection>,
+    /// The newest subscription.
+    reader: u64,
     /// Offsets that the reader got.
     taken: Vec<u64>,
     /// The next delivery fills the reader.
@@ -157,8 +178,8 @@ impl World {
         match step {
             Step::Publish => {
                 self.published += 1;
-                let draft = Draft::message(self.published.to_string());
-                self.nodes[at].machine.handle_publish(lobby(), draft, Waiter(self.published));
+                let (draft, waiter) = (draft(self.published), Waiter(self.published));
+                self.nodes[at].machine.handle_publish(lobby(), draft, waiter);
             }
             Step::Up(count) => (0..*count).for_each(|_| _ = self.up(at)),
             Step::Down(count) => (0..*count).for_each(|_| _ = self.down(at)),
@@ -167,6 +188,7 @@ impl World {
             Step::Cut => self.cut(at),
             Step::Full => self.nodes[at].fills = true,
             Step::Drained => self.drained(at),
+            Step::Remove => self.remove(at),
             Step::Crash => {
                 let disk = self.nodes[at].disk.clone();
                 self.start(Some(at), disk);
@@ -204,13 +226,15 @@ impl World {
 
     fn start(&mut self, at: Option<usize>, disk: Saved) {
         self.seeds += 1;
-        let mut machine = Machine::new(options(), disk.clone(), [self.seeds; 32]);
+        let options = Options { reads_announcements: true, ..options() };
+        let mut machine = Machine::new(options, disk.clone(), [self.seeds; 32]);
         machine.handle_subscribe(self.now, SubscriptionId(1), lobby(), From::Start.into());
         let node = Node {
             machine,
             disk,
             unsaved: VecDeque::new(),
             connection: None,
+            reader: 1,
             taken: Vec::new(),
             fills: false,
             is_full: false,
@@ -240,10 +264,18 @@ impl World {
                     node.taken.extend(events.events.iter().map(|event| event.offset.0));
                     if node.fills {
                         node.is_full = true;
-                        node.machine.handle_full(self.now, SubscriptionId(1));
+                        node.machine.handle_full(self.now, SubscriptionId(node.reader));
                     }
                 }
                 Action::Deliver(_, Delivery::Started { .. }) => {}
+                Action::Deliver(_, Delivery::Ended { code: Code::NotAMember, .. }) => {
+                    node.reader += 1;
+                    (node.fills, node.is_full) = (false, false);
+                    let from =
+                        node.taken.last().map_or(From::Start, |taken| From::After(super::at(1, *taken)));
+                    let reader = SubscriptionId(node.reader);
+                    node.machine.handle_subscribe(self.now, reader, lobby(), from.into());
+                }
                 Action::Deliver(_, other) => panic!("unexpected: {other:?}"),
                 Action::Settled(_, Err(error)) => panic!("unexpected: {error}"),
                 Action::Notice(Notice::Cloned { .. } | Notice::Settled { .. }) => {}
@@ -276,8 +308,18 @@ impl World {
 
     fn drained(&mut self, at: usize) {
         (self.nodes[at].fills, self.nodes[at].is_full) = (false, false);
-        self.nodes[at].machine.handle_drained(self.now, SubscriptionId(1));
+        let reader = SubscriptionId(self.nodes[at].reader);
+        self.nodes[at].machine.handle_drained(self.now, reader);
         self.drain(at);
+    }
+
+    fn remove(&mut self, at: usize) {
+        if let Some(connection) = &mut self.nodes[at].connection
+            && !connection.is_over
+            && connection.cursor.take().is_some()
+        {
+            connection.down.push_back(ended(Code::NotAMember));
+        }
     }
 
     fn cut(&mut self, at: usize) {
@@ -312,6 +354,16 @@ impl World {
         match frame {
             ClientFrame::Hello(hello) => self.hello(at, hello),
             ClientFrame::Publish(publish) => self.publish(at, publish),
+            ClientFrame::Subscribe { id, room, .. } if room == RoomId::announcements() => {
+                // A server that has none, as often as not.
+                connection.down.push_back(match self.server.sessions.is_multiple_of(2) {
+                    true => error(id.0, Code::Denied),
+                    false => {
+                        let (position, head, horizon) = (Position::START, Offset(0), Offset(1));
+                        ServerFrame::Subscribed { id, room, position, head, horizon }
+                    }
+                });
+            }
             ClientFrame::Subscribe { id, room, from } => {
                 let head = Offset(self.server.log.len() as u64);
                 let position = match from {
@@ -337,8 +389,10 @@ impl World {
                 connection.down.push_back(ServerFrame::Page(page(id.0, events, head, next)));
             }
             ClientFrame::Unsubscribe { id, room } => {
-                connection.cursor = None;
-                connection.down.push_back(ServerFrame::Unsubscribed { id, room });
+                connection.down.push_back(match connection.cursor.take() {
+                    Some(_) => ServerFrame::Unsubscribed { id, room },
+                    None => error(id.0, Code::NotSubscribed),
+                })
             }
             ClientFrame::Beat => {}
             other => panic!("unexpected: {other:?}"),
@@ -368,7 +422,8 @@ impl World {
         let connection = self.nodes[at].connection.as_mut().unwrap();
         connection.session = Some((session, hello.client_id));
         connection.down.push_back(ServerFrame::Welcome(frame));
-        connection.cursor = hello.resume.first().map(|(_, position)| position.offset.0);
+        let resumed = hello.resume.iter().find(|(room, _)| *room == lobby());
+        connection.cursor = resumed.map(|(_, position)| position.offset.0);
     }
 
     fn publish(&mut self, at: usize, frame: anchor_core::session::frame::PublishFrame) {
@@ -433,11 +488,13 @@ impl Server {
             Verdict::Full => None,
             Verdict::Fresh => {
                 let offset = self.log.len() as u64 + 1;
-                let body: Body = frame.draft.body.clone();
+                let Draft { kind, target, body } = frame.draft.clone();
                 self.log.push(Event {
                     seq: frame.seq,
                     nonce: frame.nonce,
                     client: tag,
+                    kind,
+                    target,
                     body: Some(body),
                     ..event(offset, "")
                 });
