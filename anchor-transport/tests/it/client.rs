@@ -3,8 +3,11 @@
 mod clones;
 mod driven;
 mod lockstep;
+mod messages;
+mod passing;
 mod power;
 mod restored;
+mod rooms;
 mod state;
 mod storage;
 mod stream;
