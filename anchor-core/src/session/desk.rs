@@ -113,7 +113,8 @@ impl Desk {
                 .boxed()
             }
             Ask::Signal(signal) => {
-                let (client, admin) = (session.client().cloned(), session.is_admin());
+                let client = session.client().cloned();
+                let admin = session.identity().is_some_and(|identity| identity.admin);
                 async move {
                     Reply::Signalled(match client {
                         Some(client) => anchor.signal(&client, admin, *signal).await,

@@ -290,12 +290,6 @@ impl Session {
         Some((self.client()?.user.clone(), self.tag?))
     }
 
-    /// True if its user is an admin of the server.
-    #[must_use]
-    pub const fn is_admin(&self) -> bool {
-        self.admin
-    }
-
     /// Who it is, once that is known.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::peer::{House, Peer, Sent, numbers, publish};
 use super::publishing::answers;
 use crate::conformance::environment::{SplitMix64, TestEnvironment};
-use crate::conformance::faults::SlowStore;
+use crate::conformance::faults::{FailingStore, Fault, SlowStore};
 use crate::engine::HookFailure;
 use crate::engine::tests::censor::Censor;
 use crate::event::{Draft, EventKind};
@@ -150,6 +150,64 @@ fn it_changes_nothing_that_the_rules_read() {
     let draft = Draft { kind: EventKind::REACTION, target: Some(Offset(1)), ..Draft::message("rude") };
     ada.send(ClientFrame::Publish(PublishFrame { draft, ..frame }));
     assert_eq!(answers(&mut ada), ["1@1", "2:moderated"]);
+}
+
+#[test]
+fn what_a_replaced_session_was_asked_about_is_asked_about_again_and_appended_once() {
+    for ruled_first in [true, false] {
+        let (house, censor) = hooked();
+        let mut old = house.session("ada", &[]);
+        censor.hold("ada");
+        old.publish("lobby", "1").publish("lobby", "2");
+        let mut new = house.session("ada", &[]);
+        if ruled_first {
+            // Its ruling comes before the news that it is replaced: the store fences what it hands over.
+            censor.release();
+        }
+        assert_eq!(answers(old.settle()), ["goodbye:replaced"]);
+        censor.release();
+        new.publish("lobby", "1").publish("lobby", "2");
+        assert_eq!(answers(&mut new), ["1@1", "2@2"]);
+        assert_eq!(log(&house), numbers(1..=2));
+        assert_eq!(censor.asked().last().map(String::as_str), Some("ada 2"));
+    }
+}
+
+#[test]
+fn an_append_in_doubt_is_asked_about_again_only_if_it_was_not_made() {
+    for (fault, asked_again) in
+        [(Fault::Unavailable, true), (Fault::UnknownUnwritten, true), (Fault::UnknownWritten, false)]
+    {
+        let mut failing = None;
+        let censor = Censor::default();
+        let house = House::built(
+            &TestEnvironment::new(7),
+            |store| failing.insert(FailingStore::new(store)).clone(),
+            |builder| builder.hook(censor.clone()),
+        );
+        let mut ada = house.session("ada", &[]);
+        failing.unwrap().fail_next(fault);
+        ada.publish("lobby", "rude").publish("lobby", "2");
+        assert!(ada.goodbye.is_some(), "{fault:?}");
+        censor.asked();
+        let mut again = house.session("ada", &[]);
+        again.publish("lobby", "rude").publish("lobby", "2");
+        assert_eq!(answers(&mut again).len(), 2);
+        assert_eq!(censor.asked().contains(&"ada 1".to_owned()), asked_again, "{fault:?}");
+        assert_eq!(log(&house), ["polite", "2"], "{fault:?}");
+    }
+}
+
+#[test]
+fn the_hook_knows_an_admin_and_so_do_the_rules() {
+    let (house, censor) = hooked();
+    censor.ban("root");
+    let mut root = house.admin("root");
+    root.publish("@announcements", "hear, hear");
+    assert_eq!(answers(&mut root), ["1@1"]);
+    let mut eve = house.session("eve", &[]);
+    eve.publish("@announcements", "me too");
+    assert_eq!(answers(&mut eve), ["1:denied"]);
 }
 
 /// A connection is cut after each step of a session that says five things to a slow hook and a slow store; its client

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::StreamExt;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
@@ -20,7 +21,9 @@ use crate::publish::Ack;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::run::Run;
 use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ServerFrame};
-use crate::session::{Action, Ask, Desk, Fault, Goodbye, OpenIdentify, Reply, Session};
+use crate::session::{
+    Action, Ask, Credentials, Denied, Desk, Fault, Goodbye, Identify, Identity, OpenIdentify, Reply, Session,
+};
 use crate::store::{Place, Store};
 
 /// An engine over a store in memory, under a clock of its own.
@@ -71,7 +74,18 @@ impl House {
 
     /// A connection on which nothing was said yet.
     pub(super) fn connect(&self) -> Peer {
-        let (desk, session) = Desk::open(self.anchor.clone(), Arc::new(OpenIdentify));
+        self.connect_to(Arc::new(OpenIdentify))
+    }
+
+    /// A session of an admin of the server.
+    pub(super) fn admin(&self, user: &str) -> Peer {
+        let mut peer = self.connect_to(Arc::new(AdminIdentify));
+        peer.send(ClientFrame::Hello(hello(user, &[])));
+        peer
+    }
+
+    fn connect_to(&self, identify: Arc<dyn Identify>) -> Peer {
+        let (desk, session) = Desk::open(self.anchor.clone(), identify);
         Peer {
             desk,
             env: self.env.clone(),
@@ -132,6 +146,18 @@ impl House {
         for text in texts {
             block_on(publisher.publish(&room_id(room), text)).unwrap();
         }
+    }
+}
+
+/// Takes everybody for an admin.
+#[derive(Debug)]
+struct AdminIdentify;
+
+#[async_trait]
+impl Identify for AdminIdentify {
+    async fn identify(&self, credentials: Credentials) -> Result<Identity, Denied> {
+        let identity = OpenIdentify.identify(credentials).await?;
+        Ok(Identity { admin: true, ..identity })
     }
 }
 
