@@ -355,6 +355,17 @@ test("a server that was set back is told to the person", async () => {
   assert.equal(one.heard("notice").length, 1);
 });
 
+test("a room that may not be read any more is left, with what came before it", async () => {
+  const self = await tab();
+  await self.welcome({ head: 1 });
+  await self.receive(events(2, "before"), ["ended", "lobby", "not_a_member", "no member"]);
+  assert.equal(self.heard("events").length, 1);
+  assert.match(self.heard("notice")[0][0], /no member \(not_a_member\)/);
+  await self.lose();
+  self.socket.onopen();
+  assert.deepEqual(self.frames("hello").at(-1).at(-1), [], "it is not resumed");
+});
+
 test("codes have the classes of docs/protocol.md; an unknown one is worth another try", async () => {
   const page = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
   const table = [...page.matchAll(/^\| `(\w+)` \| (final|retry|renew|stop) \|/gm)];

@@ -36,8 +36,9 @@ function fromGap([from, to, reason, position, ordinal]) {
 // What the protocol's table of codes says that a client does next. Every other code, known or not, is one to retry.
 const CLASSES = {
   final: [
-    ...["seq_conflict", "seq_forgotten", "seq_skipped", "denied", "room_unknown", "kind_unsupported", "body_too_large"],
-    ...["unsupported", "invalid", "not_subscribed", "already_subscribed", "too_many_rooms"],
+    ...["seq_conflict", "seq_forgotten", "seq_skipped", "denied", "room_unknown", "room_exists", "room_archived"],
+    ...["room_banned", "not_a_member", "muted", "target_unknown", "unchanged", "full", "moderated", "kind_unsupported"],
+    ...["body_too_large", "unsupported", "invalid", "not_subscribed", "already_subscribed", "too_many_rooms"],
   ],
   renew: ["replaced", "auth"],
   stop: ["malformed", "too_large", "out_of_order", "version", "banned"],
@@ -478,6 +479,7 @@ export class Client {
       refused: () => this.#refused(fields),
       events: () => this.#events(fields),
       gap: () => this.#gap(fields),
+      ended: () => this.#ended(fields),
       beat: () => this.#beat(fields),
       goodbye: () => this.#goodbye(fields),
       error: () => this.#error(fields),
@@ -625,6 +627,11 @@ export class Client {
     else this.#rooms.delete(name);
   }
 
+  /** The user may not read the room any more; all that came before stays. */
+  #ended([name, code, message]) {
+    if (this.#rooms.delete(name)) this.#view.notice(`The room ${name} has ended for you: ${message} (${code}).`);
+  }
+
   #moved(room, { epoch, offset, chain }) {
     room.position = { epoch, offset, chain };
     this.#newest.set(room.name, room.position);
@@ -735,6 +742,7 @@ const GAPS = {
   restored: "the server was restored from a backup that does not have them",
   history: "this room's log was replaced by another one",
   deleted: "the room was deleted",
+  hidden: "they are for those who were members then",
 };
 
 const keyOf = ({ seq, nonce }) => `${seq}/${nonce}`;
@@ -783,7 +791,7 @@ class View {
 
   gap(room, { from, to, reason }) {
     if (room !== this.#room) return;
-    const dropped = reason === "trimmed" ? () => false : ({ event }) => reason !== "restored" || event.offset >= from;
+    const dropped = ["trimmed", "hidden"].includes(reason) ? () => false : ({ event }) => reason !== "restored" || event.offset >= from;
     for (const item of this.#shown.filter(dropped)) item.element.remove();
     this.#shown = this.#shown.filter((item) => !dropped(item));
     if (this.#shown.length === 0) this.#id("older").hidden = true; // all that there is follows
