@@ -27,6 +27,8 @@ pub struct Feed {
     cursor: Position,
     bound: Bound,
     loaded: VecDeque<Run>,
+    /// As the tail counted them before that was read.
+    redactions: u32,
     /// Reads in a row that did not go on from the cursor.
     misreads: u8,
     /// What was delivered last went up to the head.
@@ -50,7 +52,16 @@ pub enum Step {
 
 impl Feed {
     pub(super) fn new(watch: Watch, generation: Generation, cursor: Position, bound: Bound) -> Self {
-        Self { watch, generation, cursor, bound, loaded: VecDeque::new(), misreads: 0, is_newest: false }
+        Self {
+            watch,
+            generation,
+            cursor,
+            bound,
+            loaded: VecDeque::new(),
+            redactions: 0,
+            misreads: 0,
+            is_newest: false,
+        }
     }
 
     /// The next thing to do.
@@ -59,6 +70,10 @@ impl Feed {
             && self.cursor.offset >= last
         {
             return self.ask_again();
+        }
+        if self.is_loaded() && self.redactions != self.watch.tail().redactions() {
+            // It may hold what was redacted since: read again.
+            self.loaded = VecDeque::new();
         }
         if let Some(run) = self.loaded.pop_front() {
             if self.loaded.is_empty() {
@@ -71,6 +86,7 @@ impl Feed {
             return Step::Wait;
         }
         self.watch.watcher().rearm();
+        self.redactions = self.watch.tail().redactions();
         match self.watch.tail().find(self.generation, &self.cursor) {
             Found::Current => Step::Wait,
             Found::Run { run, is_newest } => {

@@ -4,15 +4,18 @@
 //! grows only by a run that follows its head, offset *and* chain. Anything else drops what it holds and raises
 //! `generation`; every feed of an older generation verifies its position anew.
 //!
+//! A body that was redacted is in no tail: who pushes a redaction takes away what it is about, on every node the same.
+//!
 //! A tail is registered before its head is read from the store (see [`super::tails`]), so that no commit falls between.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::joins::Joins;
 use super::mailbox::{Mailbox, Watcher};
 use crate::environment::Monotonic;
+use crate::event::{Event, EventKind};
 use crate::id::{ClientTag, RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::{Contents, Run};
@@ -24,6 +27,8 @@ use crate::store::{EpochStart, RoomState};
 #[derive(Debug)]
 pub(crate) struct Tail {
     room: RoomId,
+    /// Runs with redactions that have come.
+    redactions: AtomicU32,
     inner: Mutex<Inner>,
 }
 
@@ -129,7 +134,7 @@ impl Tail {
             watchers: Vec::new(),
             unwatched_since: None,
         };
-        Self { room, inner: Mutex::new(inner) }
+        Self { room, redactions: AtomicU32::new(0), inner: Mutex::new(inner) }
     }
 
     /// Which room.
@@ -141,10 +146,19 @@ impl Tail {
     pub(crate) fn push(&self, run: &Run) -> Pushed {
         let mut inner = self.lock();
         let pushed = inner.push(run);
+        if run.contents().has(Contents::REDACTIONS) {
+            inner.redact(run);
+            self.redactions.fetch_add(1, Ordering::Release);
+        }
         if pushed != Pushed::Passed {
             inner.watchers.iter().for_each(|watcher| watcher.wake());
         }
         pushed
+    }
+
+    /// Counts the redactions that have come: what was read of the store at another count may hold what is gone.
+    pub(crate) fn redactions(&self) -> u32 {
+        self.redactions.load(Ordering::Acquire)
     }
 
     /// To be called before the room's state is read from the store, for [`Tail::learn`].
@@ -398,6 +412,26 @@ impl Inner {
         Pushed::Held
     }
 
+    /// Takes the bodies away that the redactions of `newest` are about: those of their targets, and of the edits of these.
+    fn redact(&mut self, newest: &Run) {
+        let targets: Vec<_> = newest.events().filter_map(|event| redacted_by(&event.ok()?)).collect();
+        let mut offsets = targets.clone();
+        for run in self.runs.iter().filter(|run| run.contents().has(Contents::TARGETED)) {
+            let edited = |event: &Event| {
+                event.kind == EventKind::EDIT && event.target.is_some_and(|target| targets.contains(&target))
+            };
+            offsets.extend(run.events().filter_map(Result::ok).filter(edited).map(|event| event.offset));
+        }
+        offsets.sort_unstable();
+        self.joins.evict(Offset(u64::MAX));
+        let redacted: Result<VecDeque<_>, _> = self.runs.iter().map(|run| run.redacted(&offsets)).collect();
+        match redacted {
+            Ok(runs) => self.runs = runs,
+            // It cannot be read: nothing of it is kept.
+            Err(_) => self.drop_all(newest.last()),
+        }
+    }
+
     fn place(&self, generation: Generation, cursor: &Position) -> Place {
         if self.generation != generation || matches!(self.known, Known::Nothing { .. }) {
             return Place::Stale;
@@ -465,6 +499,11 @@ impl Inner {
         let at = self.runs.partition_point(|run| run.last() < offset);
         self.runs.get(at).filter(|run| run.before().offset <= offset)
     }
+}
+
+/// The event that `event` takes the body of, if it is a redaction.
+fn redacted_by(event: &Event) -> Option<Offset> {
+    event.target.filter(|_| event.kind == EventKind::REDACTION)
 }
 
 /// True if `cursor` is a point of the log that `run` continues or holds.

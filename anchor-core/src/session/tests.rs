@@ -9,6 +9,7 @@ mod peer;
 mod permits;
 mod preparing;
 mod publishing;
+mod redacting;
 mod resuming;
 #[cfg(feature = "sabotage")]
 mod sabotage;
