@@ -131,6 +131,14 @@ pub const AMENDMENTS_MAX: usize = 20_000;
 /// Source: chosen; a few milliseconds.
 pub const ROOMS_LOOKED_AT_MAX: usize = 5_000;
 
+/// Members that are looked at for one answer to `members`. Beyond it the answer has fewer than asked for, and a `next`.
+/// Source: chosen; as for rooms.
+pub const MEMBERS_LOOKED_AT_MAX: usize = 5_000;
+
+/// Bytes of rooms in one answer to `rooms`, about. Beyond it the answer has fewer than asked for, and a `next`. Source:
+/// chosen; with every character of a title written as two, far below [`FRAME_OUT_BYTES_MAX`].
+pub const ROOM_LIST_BYTES_MAX: usize = 256 * 1024;
+
 /// Signals that wait for a session. Beyond it the oldest is dropped: signals promise nothing. Source: chosen.
 pub const SIGNALS_WAITING_MAX: usize = 16;
 

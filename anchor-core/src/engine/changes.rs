@@ -167,7 +167,7 @@ fn fitting(events: &[Run], changes: &[Changes], from: Direction) -> Result<(Offs
 }
 
 /// What changes take in a frame, about, without the escapes of JSON.
-fn bytes(changes: &Changes) -> usize {
+pub(super) fn bytes(changes: &Changes) -> usize {
     let edit = changes.edit.as_ref().and_then(|edit| edit.body.as_ref()).map_or(0, |body| body.bytes().len());
     let signs: usize =
         changes.reactions.iter().map(|reaction| reaction.sign.as_str().len() + SIGN_BYTES).sum();
@@ -175,7 +175,7 @@ fn bytes(changes: &Changes) -> usize {
 }
 
 /// What an event takes in a frame beside its body, or changes beside their texts, in bytes. Source: a dozen fields, about.
-const EVENT_BYTES: usize = 160;
+pub(super) const EVENT_BYTES: usize = 160;
 
 /// What a reaction takes beside its sign, in bytes. Source: two numbers and their brackets.
 const SIGN_BYTES: usize = 16;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::frame::{From, HistoryRange, RequestId, RoomListing, ServerFrame, Signal, StoredPage};
+use super::frame::{From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage, Which};
 use super::identify::{Credentials, Denied, Identity};
 use crate::code::Code;
 use crate::engine::{Opened, ReadError, Slot, Verified};
 use crate::id::{ClientKey, RoomId, Seq, UserId};
-use crate::position::Position;
+use crate::position::{Offset, Position};
 use crate::publish::{Outcome, Publish, Refusal};
 use crate::run::Run;
-use crate::store::{ClientState, Read, StoreError};
+use crate::store::{ClientState, Direction, Read, StoreError};
 use crate::user::{TooManyBlocked, UserChange};
 
 /// Which batch of publishes an answer is for.
@@ -60,26 +60,54 @@ pub enum Ask {
         /// Events wanted.
         limit: usize,
     },
-    /// The rooms there are. Answer: [`Reply::Rooms`].
+    /// To look something up, once. Answer: [`Reply::Answered`].
+    Request(RequestId, Box<Request>),
+    /// To change what is kept of the user. Answer: [`Reply::UserChanged`].
+    ChangeUser(RequestId, Box<UserChange>),
+    /// To say something to those who are subscribed. Answer: [`Reply::Signalled`].
+    Signal(Box<Signal>),
+}
+
+/// What a client wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The rooms there are.
     Rooms {
-        /// The request.
-        id: RequestId,
+        /// Which.
+        which: Which,
         /// Those after this one.
         after: Option<RoomId>,
         /// Rooms wanted.
         limit: usize,
     },
-    /// To change what is kept of the user. Answer: [`Reply::UserChanged`].
-    ChangeUser(RequestId, Box<UserChange>),
-    /// To say something to those who are subscribed. Answer: [`Reply::Signalled`].
-    Signal(Box<Signal>),
-    /// Who is subscribed. Answer: [`Reply::Who`].
-    Who {
-        /// The request.
-        id: RequestId,
+    /// What a room is.
+    Room(RoomId),
+    /// Who belongs to a room.
+    Members {
         /// Which room.
         room: RoomId,
+        /// Those after this one.
+        after: Option<UserId>,
+        /// Members wanted.
+        limit: usize,
     },
+    /// The replies to a message.
+    Thread {
+        /// Which room.
+        room: RoomId,
+        /// The message.
+        root: Offset,
+        /// From where.
+        from: Direction,
+        /// Replies wanted.
+        limit: usize,
+    },
+    /// What others see of some users.
+    Profiles(Vec<UserId>),
+    /// Who may talk to the user.
+    Contact,
+    /// Who is subscribed to a room.
+    Who(RoomId),
 }
 
 /// The answer to an [`Ask`].
@@ -101,14 +129,12 @@ pub enum Reply {
     Read(Slot, Result<Vec<Run>, StoreError>),
     /// To `History`.
     Page(RequestId, Result<StoredPage, ReadError>),
-    /// To `Rooms`.
-    Rooms(RequestId, usize, Result<Vec<RoomListing>, ReadError>),
+    /// To `Request`.
+    Answered(RequestId, Result<ServerFrame, ReadError>),
     /// To `ChangeUser`.
     UserChanged(RequestId, Result<Result<(), TooManyBlocked>, StoreError>),
     /// To `Signal`.
     Signalled(Result<Result<(), Refusal>, StoreError>),
-    /// To `Who`.
-    Who(RequestId, RoomId, Result<Vec<UserId>, ReadError>),
 }
 
 /// Bytes that were no frame, or a frame with a fault in it.

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::action::{Ask, Reply};
-use super::frame::RoomListing;
+use super::answer::answer;
 use super::identify::Identify;
 use super::machine::{Session, SessionConfig};
 use crate::engine::{Anchor, Mailbox, Post, SessionGuard, Watcher};
@@ -94,13 +94,10 @@ impl Desk {
                 }
                 .boxed()
             }
-            Ask::Rooms { id, after, limit } => async move {
-                let rooms = anchor.rooms(after.as_ref(), limit).await;
-                let listed = |entry| RoomListing { entry, info: None, member: None };
-                let rooms = rooms.map(|rooms| rooms.into_iter().map(listed).collect()).map_err(Into::into);
-                Reply::Rooms(id, limit, rooms)
+            Ask::Request(id, request) => {
+                let reader = session.identity();
+                async move { Reply::Answered(id, answer(&anchor, id, *request, reader).await) }.boxed()
             }
-            .boxed(),
             Ask::ChangeUser(id, change) => {
                 let user = session.client().map(|client| client.user.clone());
                 async move {
@@ -120,14 +117,6 @@ impl Desk {
                         Some(client) => anchor.signal(&client, admin, *signal).await,
                         None => Ok(Ok(())),
                     })
-                }
-                .boxed()
-            }
-            Ask::Who { id, room } => {
-                let reader = session.identity();
-                async move {
-                    let users = anchor.who(&room, reader.as_ref()).await;
-                    Reply::Who(id, room, users)
                 }
                 .boxed()
             }

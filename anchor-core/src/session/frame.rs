@@ -430,6 +430,14 @@ pub struct RoomEntry {
     pub horizon: Offset,
 }
 
+impl RoomEntry {
+    /// A room without a log: nothing of it is read.
+    #[must_use]
+    pub const fn without_log(room: RoomId) -> Self {
+        Self { room, epoch: None, head: Offset::ZERO, horizon: Offset(1) }
+    }
+}
+
 /// A room in an answer to `rooms` or `room`: its log, what it is, and the asking user's place in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomListing {

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::action::{Action, Ask, Fault, Goodbye, Reply};
+use super::action::{Action, Ask, Fault, Goodbye, Reply, Request};
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
 use super::passing::InPassing;
 use super::publishing::{Publishing, Writer};
-use super::requests::Requests;
+use super::requests::{Requests, bounded};
 use super::rooms::{Answer, Rooms};
 use crate::code::Code;
 use crate::engine::{Notice, Post, Slot};
@@ -186,10 +186,9 @@ impl Session {
                 }
             }
             Reply::Page(id, page) => self.requests.page(id, page, &mut self.out),
-            Reply::Rooms(id, limit, rooms) => self.requests.rooms(id, limit, rooms, &mut self.out),
+            Reply::Answered(id, frame) => self.requests.answered(id, frame, &mut self.out),
             Reply::UserChanged(id, changed) => self.requests.user_changed(id, changed, &mut self.out),
             Reply::Signalled(answer) => self.passing.said(answer, &mut self.out),
-            Reply::Who(id, room, users) => self.requests.who(id, room, users, &mut self.out),
         }
     }
 
@@ -333,23 +332,29 @@ impl Session {
             ClientFrame::History { id, room, range, limit } => {
                 self.requests.ask_history(id, room, range, limit, &mut self.out);
             }
-            ClientFrame::Rooms { id, after, limit, .. } => {
-                self.requests.ask_rooms(id, after, limit, &mut self.out)
+            ClientFrame::Rooms { id, after, limit, which } => {
+                self.ask_for(id, Request::Rooms { which, after, limit: bounded(limit) });
             }
-            ClientFrame::Who { id, room } => self.requests.ask_who(id, room, &mut self.out),
-            ClientFrame::Room { id, .. }
-            | ClientFrame::Members { id, .. }
-            | ClientFrame::Thread { id, .. }
-            | ClientFrame::Profiles { id, .. }
-            | ClientFrame::Contact { id } => {
-                self.error(Some(id), Refusal::new(Code::Unsupported, "not yet"));
+            ClientFrame::Room { id, room } => self.ask_for(id, Request::Room(room)),
+            ClientFrame::Members { id, room, after, limit } => {
+                self.ask_for(id, Request::Members { room, after, limit: bounded(limit) });
             }
+            ClientFrame::Thread { id, room, root, from, limit } => {
+                self.ask_for(id, Request::Thread { room, root, from, limit: bounded(limit) });
+            }
+            ClientFrame::Profiles { id, users } => self.ask_for(id, Request::Profiles(users)),
+            ClientFrame::Contact { id } => self.ask_for(id, Request::Contact),
+            ClientFrame::Who { id, room } => self.ask_for(id, Request::Who(room)),
             ClientFrame::ChangeUser { id, change } => {
                 self.requests.ask_change_user(id, change, &mut self.out);
             }
             ClientFrame::Signal(signal) => self.passing.say(signal, &mut self.out),
             ClientFrame::Hello(_) | ClientFrame::Beat => {}
         }
+    }
+
+    fn ask_for(&mut self, id: RequestId, request: Request) {
+        self.requests.ask_for(id, request, &mut self.out);
     }
 
     fn take_fault(&mut self, fault: Fault) {

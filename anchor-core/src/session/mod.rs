@@ -11,6 +11,7 @@
 //! nothing. Acks, refusals and answers leave through `poll_action` and so go before events.
 
 mod action;
+mod answer;
 mod desk;
 pub mod frame;
 mod identify;
@@ -21,7 +22,7 @@ mod requests;
 mod rooms;
 mod subscriptions;
 
-pub use self::action::{Action, Ask, BatchId, Fault, Goodbye, Reply};
+pub use self::action::{Action, Ask, BatchId, Fault, Goodbye, Reply, Request};
 pub use self::desk::Desk;
 pub use self::identify::{Credentials, Denied, Identify, Identity, OpenIdentify};
 pub use self::machine::{Session, SessionConfig};

@@ -1,14 +1,14 @@
-//! Requests that read once and are answered once: pages, lists, who is there.
+//! Requests that are asked once and answered once: pages, lists, who is there, changes of what is kept of the user.
 
 use std::collections::VecDeque;
 
-use super::action::{Action, Ask};
-use super::frame::{HistoryRange, RequestId, RoomListing, ServerFrame, StoredPage};
+use super::action::{Action, Ask, Request};
+use super::frame::{HistoryRange, RequestId, ServerFrame, StoredPage};
 use super::machine::error_frame;
 use crate::code::Code;
 use crate::engine::ReadError;
-use crate::id::{RoomId, UserId};
-use crate::limits::{HISTORY_EVENTS_MAX, READS_OPEN_MAX, ROOMS_PAGE_MAX, WHO_USERS_MAX};
+use crate::id::RoomId;
+use crate::limits::{HISTORY_EVENTS_MAX, MEMBERS_PAGE_MAX, PROFILES_MAX, READS_OPEN_MAX, ROOMS_PAGE_MAX};
 use crate::publish::Refusal;
 use crate::store::StoreError;
 use crate::user::{TooManyBlocked, UserChange};
@@ -28,23 +28,30 @@ impl Requests {
         limit: u64,
         out: &mut VecDeque<Action>,
     ) {
-        let limit = bounded(limit, HISTORY_EVENTS_MAX);
+        let limit = bounded(limit).min(HISTORY_EVENTS_MAX);
         self.ask(id, Ask::History { id, room, range, limit }, out);
     }
 
-    pub(super) fn ask_rooms(
-        &mut self,
-        id: RequestId,
-        after: Option<RoomId>,
-        limit: u64,
-        out: &mut VecDeque<Action>,
-    ) {
-        let limit = bounded(limit, ROOMS_PAGE_MAX);
-        self.ask(id, Ask::Rooms { id, after, limit }, out);
-    }
-
-    pub(super) fn ask_who(&mut self, id: RequestId, room: RoomId, out: &mut VecDeque<Action>) {
-        self.ask(id, Ask::Who { id, room }, out);
+    /// Asks for what a client wants to know, bounded.
+    pub(super) fn ask_for(&mut self, id: RequestId, request: Request, out: &mut VecDeque<Action>) {
+        let request = match request {
+            Request::Rooms { which, after, limit } => {
+                Request::Rooms { which, after, limit: limit.clamp(1, ROOMS_PAGE_MAX) }
+            }
+            Request::Members { room, after, limit } => {
+                Request::Members { room, after, limit: limit.clamp(1, MEMBERS_PAGE_MAX) }
+            }
+            Request::Thread { room, root, from, limit } => {
+                Request::Thread { room, root, from, limit: limit.clamp(1, HISTORY_EVENTS_MAX) }
+            }
+            Request::Profiles(users) if users.len() > PROFILES_MAX => {
+                let refusal =
+                    Refusal::new(Code::Invalid, "ask for the profiles of at most 200 users at once");
+                return out.push_back(Action::Send(error_frame(Some(id), refusal)));
+            }
+            request => request,
+        };
+        self.ask(id, Ask::Request(id, Box::new(request)), out);
     }
 
     pub(super) fn page(
@@ -56,37 +63,13 @@ impl Requests {
         self.answer(id, page.map(Action::SendPage), out);
     }
 
-    pub(super) fn rooms(
+    pub(super) fn answered(
         &mut self,
         id: RequestId,
-        limit: usize,
-        rooms: Result<Vec<RoomListing>, ReadError>,
+        frame: Result<ServerFrame, ReadError>,
         out: &mut VecDeque<Action>,
     ) {
-        let list = |rooms: Vec<RoomListing>| {
-            let next = if rooms.len() < limit {
-                None
-            } else {
-                rooms.last().map(|listing| listing.entry.room.clone())
-            };
-            ServerFrame::RoomList { id, rooms, next }
-        };
-        self.answer(id, rooms.map(list).map(Action::Send), out);
-    }
-
-    pub(super) fn who(
-        &mut self,
-        id: RequestId,
-        room: RoomId,
-        users: Result<Vec<UserId>, ReadError>,
-        out: &mut VecDeque<Action>,
-    ) {
-        let present = |mut users: Vec<UserId>| {
-            let total = users.len() as u64;
-            users.truncate(WHO_USERS_MAX);
-            ServerFrame::Present { id, room, users, total }
-        };
-        self.answer(id, users.map(present).map(Action::Send), out);
+        self.answer(id, frame.map(Action::Send), out);
     }
 
     pub(super) fn ask_change_user(&mut self, id: RequestId, change: UserChange, out: &mut VecDeque<Action>) {
@@ -129,6 +112,7 @@ impl Requests {
     }
 }
 
-fn bounded(limit: u64, max: usize) -> usize {
-    usize::try_from(limit).unwrap_or(max).clamp(1, max)
+/// How many were asked for, at least one.
+pub(super) fn bounded(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX).max(1)
 }

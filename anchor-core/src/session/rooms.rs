@@ -184,7 +184,7 @@ impl Rooms {
                 Ok(None)
             }
             (Asked::Subscribe(id), Err(ReadError::Deleted(gap))) => {
-                let RoomEntry { room, head, horizon, .. } = closed(&subscription.room);
+                let RoomEntry { room, head, horizon, .. } = RoomEntry::without_log(subscription.room.clone());
                 let position = Position::START;
                 out.push_back(Action::Send(ServerFrame::Subscribed { id, room, position, head, horizon }));
                 subscription.state = State::Over(Over::Deleted(gap));
@@ -210,11 +210,12 @@ impl Rooms {
                         (state, opened.entry)
                     }
                     Err(ReadError::Deleted(gap)) => {
-                        (State::Over(Over::Deleted(gap)), closed(&subscription.room))
+                        (State::Over(Over::Deleted(gap)), RoomEntry::without_log(subscription.room.clone()))
                     }
-                    Err(ReadError::Refused(refusal)) => {
-                        (State::Over(Over::Refused(refusal)), closed(&subscription.room))
-                    }
+                    Err(ReadError::Refused(refusal)) => (
+                        State::Over(Over::Refused(refusal)),
+                        RoomEntry::without_log(subscription.room.clone()),
+                    ),
                     Err(ReadError::Store(error)) => return Err(Goodbye::store(&error)),
                 };
                 subscription.state = state;
@@ -483,11 +484,6 @@ impl Subscription {
             _ => None,
         }
     }
-}
-
-/// A room without a log: nothing of it is read here.
-fn closed(room: &RoomId) -> RoomEntry {
-    RoomEntry { room: room.clone(), epoch: None, head: Offset::ZERO, horizon: Offset(1) }
 }
 
 fn not_subscribed() -> Refusal {

@@ -1,5 +1,6 @@
 //! Sessions over a real engine and the store in memory, frame by frame.
 
+mod asking;
 mod delivering;
 mod failing;
 mod moderating;

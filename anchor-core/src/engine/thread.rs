@@ -1,0 +1,141 @@
+//! The replies to a message, read by themselves.
+
+use super::permit::Grant;
+use super::{Anchor, ReadError};
+use crate::code::Code;
+use crate::event::Event;
+use crate::id::RoomId;
+use crate::limits::{HISTORY_EVENTS_MAX, PAGE_BYTES_MAX};
+use crate::position::Offset;
+use crate::publish::Refusal;
+use crate::room::Changes;
+use crate::session::Identity;
+use crate::session::frame::{RequestId, ThreadPage};
+use crate::store::{Direction, RoomState};
+
+impl Anchor {
+    /// Replies to the message at `root` that `reader` may read, none being the host itself: the newest before an offset or
+    /// the oldest after one, at most `limit`, in rising order; and what later events made of them.
+    ///
+    /// # Errors
+    /// [`ReadError`]; refused `target_unknown` where there is no event at `root`.
+    pub async fn thread(
+        &self,
+        id: RequestId,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+        reader: Option<&Identity>,
+    ) -> Result<ThreadPage, ReadError> {
+        let limit = limit.clamp(1, HISTORY_EVENTS_MAX);
+        loop {
+            let state = self.store().room(room).await?;
+            let grant = self.grant(room, reader).await?;
+            let head = state.as_ref().map_or(Offset::ZERO, |state| state.head.offset);
+            let head = head.min(grant.permit.until.unwrap_or(head));
+            if root == Offset::ZERO || root > head {
+                let refusal = Refusal::new(Code::TargetUnknown, "there is no such message in this room");
+                return Err(ReadError::Refused(refusal));
+            }
+            let page = self.thread_page(id, room, root, from, limit, head, &grant, reader).await?;
+            let epochs = |state: &RoomState| state.epochs.clone();
+            // What was read of a log that was set back meanwhile is nothing to the permit.
+            if self.store().room(room).await?.as_ref().map(epochs) == state.as_ref().map(epochs) {
+                return Ok(page);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what was asked, and what it was found to mean")]
+    async fn thread_page(
+        &self,
+        id: RequestId,
+        room: &RoomId,
+        root: Offset,
+        from: Direction,
+        limit: usize,
+        head: Offset,
+        grant: &Grant,
+        reader: Option<&Identity>,
+    ) -> Result<ThreadPage, ReadError> {
+        let hidden = grant.permit.after;
+        let (from, is_forward) = match from {
+            Direction::After(offset) => (Direction::After(offset.max(hidden)), true),
+            Direction::Before(offset) => (Direction::Before(offset.min(head.next())), false),
+        };
+        // One more than asked for tells whether more follow.
+        let mut offsets = self.store().replies(room, root, from, limit + 1).await?;
+        offsets.retain(|offset| *offset > hidden && *offset <= head);
+        let mut more = offsets.len() > limit;
+        if more && is_forward {
+            offsets.pop();
+        } else if more {
+            offsets.remove(0);
+        }
+        let is_root_shown = root > hidden;
+        let mut read = if is_root_shown { vec![root] } else { Vec::new() };
+        read.extend(&offsets);
+        let mut events = self.events_at(room, &read).await?.into_iter();
+        let root_event = if is_root_shown { events.next().flatten() } else { None };
+        let mut replies: Vec<(Event, Vec<Changes>)> = Vec::new();
+        for event in events.flatten() {
+            let changes = self.changes_of(room, (event.offset, event.offset), head, grant, reader).await?;
+            replies.push((event, changes));
+        }
+        let mut changes = match &root_event {
+            Some(_) => self.changes_of(room, (root, root), head, grant, reader).await?,
+            None => Vec::new(),
+        };
+        let mut bytes = root_event.as_ref().map_or(0, |event| size(event, &changes));
+        if !is_forward {
+            replies.reverse();
+        }
+        let mut kept: Vec<(Event, Vec<Changes>)> = Vec::new();
+        for (event, changes) in replies {
+            bytes += size(&event, &changes);
+            if !kept.is_empty() && bytes > PAGE_BYTES_MAX {
+                more = true;
+                break;
+            }
+            kept.push((event, changes));
+        }
+        let next = kept.last().map(|(event, _)| event.offset).filter(|_| more);
+        if !is_forward {
+            kept.reverse();
+        }
+        let mut replies = Vec::with_capacity(kept.len());
+        for (event, of_event) in kept {
+            changes.extend(of_event);
+            replies.push(event);
+        }
+        let total = self.replies_up_to(room, root, hidden, head).await?;
+        Ok(ThreadPage { id, room: room.clone(), root: root_event, replies, changes, total, next })
+    }
+
+    /// How many replies stand between two offsets, the first excluded.
+    async fn replies_up_to(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        after: Offset,
+        head: Offset,
+    ) -> Result<u64, ReadError> {
+        let Some(thread) = self.store().threads(room, (root, root)).await?.into_iter().next() else {
+            return Ok(0);
+        };
+        let all = self.thread_up_to(room, thread, head).await?.map_or(0, |thread| thread.replies);
+        if after <= root {
+            return Ok(all);
+        }
+        let before = Direction::Before(after.next());
+        let hidden = self.store().replies(room, root, before, crate::limits::AMENDMENTS_MAX).await?;
+        Ok(all.saturating_sub(hidden.len() as u64))
+    }
+}
+
+/// What an event and its changes take in a frame, about.
+fn size(event: &Event, changes: &[Changes]) -> usize {
+    let body = event.body.as_ref().map_or(0, |body| body.bytes().len());
+    super::changes::EVENT_BYTES + body + changes.iter().map(super::changes::bytes).sum::<usize>()
+}
