@@ -18,9 +18,9 @@ from websockets.exceptions import WebSocketException
 MESSAGE = 1  # the kind of event that somebody said
 # Codes after which this client does not come back: the classes final and stop, and renew, for which it has nothing new.
 ENDS = set(
-    """seq_conflict seq_forgotten seq_skipped denied room_unknown kind_unsupported body_too_large unsupported invalid
-    not_subscribed already_subscribed too_many_rooms replaced auth malformed too_large out_of_order version
-    banned""".split()
+    """seq_conflict seq_forgotten seq_skipped denied room_unknown room_exists room_archived room_banned not_a_member muted
+    target_unknown unchanged full moderated kind_unsupported body_too_large unsupported invalid not_subscribed
+    already_subscribed too_many_rooms replaced auth malformed too_large out_of_order version banned""".split()
 )
 HEARTBEATS_MISSED_MAX = 3  # as the server counts them
 WELCOME_WITHIN = 60  # seconds after hello: three heartbeats
@@ -133,6 +133,10 @@ class Client:
                     if offset > self.position[1]:  # below: frames are the same for all readers
                         self.position = [epoch, offset, chain]
                         self.on_event(event)
+            case ["gap", _, _, _, "deleted", *_]:
+                raise Stopped("the room was deleted")
+            case ["ended", _, code, message, *_]:  # the user may not read the room any further
+                raise Stopped(f"{message} ({code})")
             case ["gap", _, first, last, reason, position, *_]:
                 self.position = position
                 self.on_gap(first, last, reason)

@@ -18,7 +18,7 @@ async def main(options):
     def on_event(event):
         nonlocal shown
         if event[8] == MESSAGE and shown != options.count:
-            print(event[0], event[4], event[11], sep="\t", flush=True)
+            print(event[0], event[4], "(redacted)" if event[11] is None else event[11], sep="\t", flush=True)
             shown += 1
             if shown == options.count:
                 finished.set()
