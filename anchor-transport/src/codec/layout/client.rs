@@ -23,8 +23,20 @@ pub(in super::super) fn read_client<'a, R: Reader<'a>>(
     kind: FrameKind,
     seen: &mut Option<RequestId>,
 ) -> Result<Option<ClientFrame>, Fault> {
+    match kind {
+        FrameKind::Publish => Ok(Some(ClientFrame::Publish(publish(r)?))),
+        kind => read_other(r, kind, seen),
+    }
+}
+
+/// Takes the fields of any other frame: apart, so that a publish does not pay for what the others need.
+#[inline(never)]
+fn read_other<'a, R: Reader<'a>>(
+    r: &mut R,
+    kind: FrameKind,
+    seen: &mut Option<RequestId>,
+) -> Result<Option<ClientFrame>, Fault> {
     Ok(Some(match kind {
-        FrameKind::Publish => ClientFrame::Publish(publish(r)?),
         FrameKind::Beat => ClientFrame::Beat,
         FrameKind::Hello => ClientFrame::Hello(hello(r)?),
         FrameKind::Resume => ClientFrame::Resume {

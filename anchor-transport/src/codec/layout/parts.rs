@@ -1,7 +1,7 @@
 //! What frames are made of: ids, positions, gaps, room entries, signals, reasons.
 
 use anchor_core::code::Code;
-use anchor_core::event::{Draft, EventKind};
+use anchor_core::event::{Body, Draft, EventKind};
 use anchor_core::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
 use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Chain, Epoch, Offset, Ordinal, Position};
@@ -136,12 +136,16 @@ pub(super) fn draft<'a>(r: &mut impl Reader<'a>) -> Result<Draft, Fault> {
         }
         let body =
             r.field("body", Reader::body)?.ok_or(Fault::invalid("an event that is published has a body"))?;
-        let body = match r.field("mentions", Reader::mentions)? {
-            Some(mentions) => body.mentioning(mentions),
-            None => body,
-        };
+        let body = if r.more()? { mentioning(r, body)? } else { body };
         Ok(Draft { kind: EventKind(kind), target, body })
     })
+}
+
+/// The body with the mentions that follow it, if any do: most have none, and pay nothing.
+#[cold]
+fn mentioning<'a, R: Reader<'a>>(r: &mut R, body: Body) -> Result<Body, Fault> {
+    let mentions = r.field("mentions", Reader::mentions)?;
+    Ok(body.mentioning(mentions.unwrap_or_default()))
 }
 
 pub(super) fn write_draft<W: Writer>(w: &mut W, draft: &Draft) {
