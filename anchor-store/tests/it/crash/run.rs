@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use anchor_core::conformance::environment::TestEnvironment;
+use anchor_core::conformance::store::informed;
 use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, Seq, SessionNumber};
 use anchor_core::position::Mark;
@@ -183,7 +184,7 @@ impl Run {
                 };
                 let mut publish = line.publish.clone();
                 publish.session = session;
-                publishes.push(publish);
+                publishes.push(block_on(informed(self.store(), publish)));
             }
             handed.push(publishes);
         }

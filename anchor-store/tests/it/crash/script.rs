@@ -4,6 +4,7 @@
 //! Written so that every answer is the same however often a step is taken again, as clients do that were not answered.
 
 use anchor_core::code::Code;
+use anchor_core::event::EventKind;
 use anchor_core::id::{ClientKey, RoomId};
 use anchor_core::position::Offset;
 use anchor_core::publish::{MissingRoom, Publish, Refusal, Verdict};
@@ -113,6 +114,7 @@ impl Writing {
             vec![self.repeat(1)],
         ];
         self.steps.push(Step::Append(more));
+        self.talk(round);
         match round % 4 {
             0 => {
                 // Some stay unsettled, as where acks are on their way.
@@ -153,6 +155,41 @@ impl Writing {
                 self.steps.push(Step::Page);
             }
         }
+    }
+
+    /// A message, and what others say of it, up to its redaction.
+    fn talk(&mut self, round: usize) {
+        let message = self.line(1, TALK, 30);
+        let target = self.heads[TALK];
+        self.steps.push(Step::Append(vec![vec![message]]));
+        if round.is_multiple_of(2) {
+            self.steps.push(Step::Page);
+        }
+        let said = vec![
+            vec![self.about(0, EventKind::MESSAGE, target), self.about(2, EventKind::REACTION, target)],
+            vec![self.about(1, EventKind::EDIT, target)],
+        ];
+        self.steps.push(Step::Append(said));
+        if round.is_multiple_of(3) {
+            self.steps.push(Step::Page);
+        }
+        if round % 4 != 3 {
+            let redacted = vec![
+                vec![self.about(1, EventKind::REDACTION, target)],
+                vec![self.about(2, EventKind::MESSAGE, target)],
+            ];
+            self.steps.push(Step::Append(redacted));
+            let refusal = Refusal::new(Code::TargetUnknown, "this message was redacted");
+            let late = self.decided(1, ROOMS[TALK], 3, Answer::Refusal(refusal));
+            self.steps.push(Step::Append(vec![vec![about(late, EventKind::EDIT, target)]]));
+        }
+    }
+
+    /// The client's next publish, about the event at `target` in the room of talk.
+    fn about(&mut self, who: usize, kind: EventKind, target: u64) -> Line {
+        let line = about(self.line(who, TALK, 9), kind, target);
+        self.last[who] = Some(line.clone());
+        line
     }
 
     /// A client that never settles anything, until its window is full.
@@ -229,6 +266,12 @@ impl Writing {
     }
 }
 
+/// The same publish, about the event at `target`.
+fn about(mut line: Line, kind: EventKind, target: u64) -> Line {
+    (line.publish.draft.kind, line.publish.draft.target) = (kind, Some(Offset(target)));
+    line
+}
+
 /// A publish of somebody else, into a room of its own: the store goes on.
 pub(crate) fn newcomer() -> Step {
     let publish = publish(&client(NEWCOMER), 1, &room("after"), "goes on");
@@ -240,7 +283,9 @@ pub(crate) fn number_of(key: &ClientKey) -> u8 {
     key.id.as_bytes()[0]
 }
 
-const ROOMS: [&str; 4] = ["a", "b", "c", "d"];
+const ROOMS: [&str; 5] = ["a", "b", "c", "d", "talk"];
+/// Where messages are edited, redacted, replied to.
+const TALK: usize = 4;
 const CLIENTS: usize = 4;
 const NEWCOMER: u8 = 200;
 const ROUNDS: usize = 8;

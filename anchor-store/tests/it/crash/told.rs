@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anchor_core::code::Code;
+use anchor_core::event::{Event, EventKind};
 use anchor_core::id::{RoomId, Seq};
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::{Ack, Outcome, Publish};
@@ -13,6 +14,7 @@ use futures::executor::block_on;
 
 use super::script::{Answer, Line, Step};
 use crate::support::{acked, append_stepped, client, run_steps, text};
+use crate::targets::check_index;
 
 /// What was handed over, and what was told of it.
 #[derive(Clone, Default)]
@@ -137,7 +139,18 @@ impl Told {
                 let publish = &handed.line.publish;
                 assert_eq!(handed.line.answer, Answer::Ack, "{seen}: it was not to be appended");
                 assert_eq!((&publish.room, publish.nonce), (room, event.nonce), "{seen}: another publish");
-                assert_eq!(publish.draft.body.as_text(), Some(text(event)), "{seen}: another text");
+                let said = (publish.draft.kind, publish.draft.target);
+                assert_eq!(said, (event.kind, event.target), "{seen}: another kind");
+                match &event.body {
+                    Some(_) => {
+                        assert_eq!(publish.draft.body.as_text(), Some(text(event)), "{seen}: another text");
+                        assert!(
+                            !self.is_redacted(room, event, true),
+                            "{seen}: its redaction was acknowledged"
+                        );
+                    }
+                    None => assert!(self.is_redacted(room, event, false), "{seen}: nobody redacted it"),
+                }
                 assert_eq!(found.insert(key, event.mark()), None, "{seen}: it is in the log twice");
                 if let Some(outcome) = &handed.outcome {
                     let ack = acked(outcome);
@@ -150,6 +163,7 @@ impl Told {
                 }
             }
             assert_eq!(expected, state.head.offset.next(), "{room}: the log ends at its head");
+            check_index(store, room, &events);
             self.check_horizon(room, state.horizon);
             let before = events.first().map_or(state.head, |_| state.before_horizon);
             assert_eq!(before.offset, state.horizon.previous(), "{room}");
@@ -232,6 +246,16 @@ impl Told {
         for (batch, there) in batches {
             assert!(there.iter().all(|is| *is == there[0]), "batch {batch} is there in part: {there:?}");
         }
+    }
+
+    /// True if a redaction of the event, or of the message that it edits, was handed over; or acknowledged, if that is asked.
+    fn is_redacted(&self, room: &RoomId, event: &Event, is_acked: bool) -> bool {
+        let message = event.target.filter(|_| event.kind == EventKind::EDIT).unwrap_or(event.offset);
+        self.handed.values().any(|handed| {
+            let draft = &handed.line.publish.draft;
+            let is_of_it = handed.line.publish.room == *room && draft.target == Some(message);
+            is_of_it && draft.kind == EventKind::REDACTION && (!is_acked || handed.outcome.is_some())
+        })
     }
 
     fn check_horizon(&self, room: &RoomId, horizon: Offset) {
