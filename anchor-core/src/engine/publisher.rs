@@ -60,6 +60,9 @@ impl Publisher {
     /// the future gives up the outcome, not the publish; what nobody awaits goes on with the next that somebody does, or
     /// with [`Anchor::maintain`].
     ///
+    /// After [`PublishError::WindowFull`], or where what a publish is about could not be read, later ones are answered the
+    /// same: open the client anew.
+    ///
     /// Durable as the store says once the future ends in an [`Ack`].
     ///
     /// # Errors

@@ -39,6 +39,8 @@ impl Anchor {
         let Some(tail) = self.0.tails.get(&signal.room) else { return Ok(Ok(())) };
         let Signal { room, user, client, body } = signal;
         let sender = from.tag();
+        // It may wait in many mailboxes: not with all that came beside it.
+        let body = body.copied();
         let said = Signal { room, user: Some(from.user.clone()), client: Some(sender), body };
         tail.say(&Arc::new(ServerFrame::Signal(said)), |to_user, to_client| match (&user, client) {
             (None, None) => to_client != sender,

@@ -10,7 +10,7 @@ use crate::engine::HookFailure;
 use crate::engine::tests::censor::Censor;
 use crate::event::{Draft, EventKind};
 use crate::id::ClientId;
-use crate::limits::HOOK_WITHIN;
+use crate::limits::{HOOK_WITHIN, WINDOW};
 use crate::position::{Offset, Position};
 use crate::session::frame::{ClientFrame, From, PublishFrame, ServerFrame};
 
@@ -108,6 +108,22 @@ fn a_slow_hook_is_in_the_way_of_the_same_client_alone() {
     assert_eq!(censor.asked(), ["ada 1", "bob 1"], "about one at a time");
     censor.release();
     assert_eq!(answers(ada.settle()), ["1@2", "2@3"]);
+}
+
+#[test]
+fn more_than_the_window_holds_ends_the_session_though_nothing_was_handed_over() {
+    let (house, censor) = hooked();
+    let mut ada = house.session("ada", &[]);
+    censor.hold("ada");
+    for seq in 1..=WINDOW as u64 {
+        ada.send(publish(seq, 1, "lobby", "x"));
+    }
+    assert_eq!(answers(&mut ada), [""; 0]);
+    ada.send(publish(WINDOW as u64 + 1, 1, "lobby", "too much"));
+    assert_eq!(answers(&mut ada), ["goodbye:window_full"]);
+    censor.release();
+    ada.settle();
+    assert_eq!(log(&house), [""; 0], "it is not handed over any more");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use futures::executor::block_on;
 
 use super::peer::{House, Peer, hello, publish, room_id};
 use crate::code::Code;
+use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
 use crate::id::{ClientId, ClientTag, UserId};
 use crate::limits::{BLOCKED_MAX, SIGNAL_BYTES_MAX, SIGNALS_WAITING_MAX};
@@ -11,6 +12,7 @@ use crate::position::Position;
 use crate::room::RoomKind;
 use crate::room::change::{RoomChange, Settings};
 use crate::session::frame::{ClientFrame, PublishFrame, RequestId, ServerFrame, Signal};
+use crate::session::{Action, Ask, Reply};
 use crate::user::{Direct, Profile, ProfileText, UserChange};
 
 fn signal(room: &str, text: &str) -> Signal {
@@ -101,6 +103,26 @@ fn who_may_not_write_may_not_signal() {
     eve.send(ClientFrame::Signal(signal("@announcements", "hear, hear")));
     eve.send(ClientFrame::Signal(signal("lobby", &"x".repeat(SIGNAL_BYTES_MAX + 1))));
     assert_eq!(refusals(&mut eve), [Code::Denied, Code::Invalid]);
+}
+
+#[test]
+fn signals_that_the_engine_does_not_keep_up_with_are_dropped() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    let mut asked = || {
+        for n in 0..100 {
+            let frame = ClientFrame::Signal(signal("lobby", &n.to_string()));
+            ada.session.handle_frame(house.env.now(), Ok(frame));
+        }
+        let mut asks = 0;
+        while let Some(action) = ada.session.poll_action(house.env.now()) {
+            assert!(matches!(action, Action::Ask(Ask::Signal(_))), "{action:?}");
+            asks += 1;
+        }
+        (0..asks).for_each(|_| ada.session.handle_reply(Reply::Signalled(Ok(Ok(())))));
+        asks
+    };
+    assert_eq!([asked(), asked()], [SIGNALS_WAITING_MAX; 2]);
 }
 
 #[test]
