@@ -26,7 +26,8 @@ use crate::publish::{Refusal, Target};
 ///
 /// # Contract
 /// - It is asked about every publish: those of sessions and those of [`super::Publisher`]s, messages and everything else.
-///   What it allows may still be refused by the rules of the room, which come last, at the very place in the log.
+///   What it allows may still be refused by the rules of the room, which come last, at the very place in the log. Signals
+///   and profiles are no publishes: it is not asked about them.
 /// - It is asked in the order of a client's publishes, about one at a time; the client's later ones wait meanwhile, nobody
 ///   else's. Publishes of different clients are asked about at the same time.
 /// - What was decided before is answered again without it: an event that stands in the log is acked again even if its sender

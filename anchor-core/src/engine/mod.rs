@@ -275,7 +275,8 @@ impl Anchor {
         Ok(state)
     }
 
-    /// Hands publishes to the store, in line as of this call. See [`Store::append`].
+    /// Hands publishes to the store, in line as of this call. See [`Store::append`]. What must be prepared has passed
+    /// [`Anchor::prepare`] before: nothing is looked up and no hook is asked here.
     #[must_use]
     pub fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
         self.store().append(batch)

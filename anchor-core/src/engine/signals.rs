@@ -17,8 +17,8 @@ use crate::store::StoreError;
 use crate::user::Contact;
 
 impl Anchor {
-    /// Says something in passing to the sessions that are subscribed to a room on this node: to all but the sender's own, to
-    /// those of one user, or to one client. It is not stored, and dropped where a session takes too much of it.
+    /// Says something in passing to the sessions that are subscribed to a room on this node: to all, to those of one user, or
+    /// to one client; never to the client that says it. It is not stored, and dropped where a session takes too little of it.
     ///
     /// Who may send a message to the room may send a signal. One to a user who has blocked the sender is refused.
     ///
@@ -42,11 +42,10 @@ impl Anchor {
         // It may wait in many mailboxes: not with all that came beside it.
         let body = body.copied();
         let said = Signal { room, user: Some(from.user.clone()), client: Some(sender), body };
-        tail.say(&Arc::new(ServerFrame::Signal(said)), |to_user, to_client| match (&user, client) {
-            (None, None) => to_client != sender,
-            (user, client) => {
-                user.as_ref().is_none_or(|user| user == to_user) && client.is_none_or(|it| it == to_client)
-            }
+        tail.say(&Arc::new(ServerFrame::Signal(said)), |to_user, to_client| {
+            to_client != sender
+                && user.as_ref().is_none_or(|user| user == to_user)
+                && client.is_none_or(|client| client == to_client)
         });
         Ok(Ok(()))
     }

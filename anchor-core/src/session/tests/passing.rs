@@ -69,6 +69,10 @@ fn a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there() {
         ..signal("lobby", "psst")
     }));
     ada.send(ClientFrame::Signal(Signal { client: Some(phone_tag), ..signal("lobby", "ring") }));
+    ada.send(ClientFrame::Signal(Signal {
+        user: Some(UserId::new("ada").unwrap()),
+        ..signal("lobby", "note")
+    }));
     assert_eq!(heard(&mut bob), ["ada: typing", "ada: psst"]);
     assert_eq!(heard(&mut phone), ["ada: typing", "ada: psst", "ada: ring"]);
     assert_eq!((heard(&mut ada), heard(&mut away)), (vec![], vec![]));
