@@ -26,21 +26,25 @@
 //! without the other. [`core`] holds these ideas, the traits [`Store`](store::Store) and [`Bus`](bus::Bus), and the
 //! session machine that a connection is.
 //!
+//! What a room is, who belongs to it and who may do what are events of its log, too: [`room`]; what is kept of a
+//! [`user`] besides is a profile, and from whom to take direct messages.
+//!
 //! # Features
 //!
 //! - `redb` (default): [`RedbStore`], two files in a directory, nothing to install.
-//! - `client`: `transport::client`, a client of a server somewhere else: reconnects, resumes, keeps an outbox.
+//! - `client`: `transport::client`, a client of a server somewhere else: reconnects, resumes, keeps an outbox, and makes of a
+//!   room's events what a person sees.
 //! - `server`: `transport::server`, serves the protocol on a connection of yours.
 
 mod system;
 
 pub use anchor_core as core;
 pub use anchor_core::engine::{Anchor, Delivery, Events, PublishError, Publisher, Subscription};
-pub use anchor_core::event::{Body, Draft, Event, EventKind};
+pub use anchor_core::event::{Body, Draft, Event, EventKind, Mentions};
 pub use anchor_core::id::{ClientId, RoomId, UserId};
 pub use anchor_core::session::frame::From;
 pub use anchor_core::{
-    bus, chain, code, engine, environment, event, id, position, publish, resume, session, store,
+    bus, chain, code, engine, environment, event, id, position, publish, resume, room, session, store, user,
 };
 #[cfg(feature = "redb")]
 pub use anchor_store as redb;

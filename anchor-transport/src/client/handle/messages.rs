@@ -95,9 +95,8 @@ impl Client {
         self.change(room, about(EventKind::REDACTION, message, Body::text(""))).await
     }
 
-    /// Sets a sign on a message. Durable and appended once, as [`Client::publish`].
-    ///
-    /// [`Changed::Already`](super::Changed::Already): the user has set it (`unchanged`).
+    /// Sets a sign on a message. Durable and appended once, as [`Client::publish`]. Who has set it already may be told so
+    /// ([`Changed::Already`](super::Changed::Already)) or set it again, which counts once.
     ///
     /// # Errors
     /// As [`Client::publish`]; refused later: `target_unknown`, `muted`, `room_archived`, `not_a_member`.
@@ -105,9 +104,8 @@ impl Client {
         self.change(room, about(EventKind::REACTION, message, Body::text(sign.as_str()))).await
     }
 
-    /// Takes a sign back from a message. Durable and appended once, as [`Client::publish`].
-    ///
-    /// [`Changed::Already`](super::Changed::Already): the user has not set it (`unchanged`).
+    /// Takes a sign back from a message. Durable and appended once, as [`Client::publish`]; as with [`Client::react`], one that
+    /// the user has not set is no error.
     ///
     /// # Errors
     /// As [`Client::react`].
