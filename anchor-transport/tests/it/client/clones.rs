@@ -1,9 +1,13 @@
 //! Copies of one state: what was queued before the copy is in the log once, what each queued afterwards once for each.
 
+use anchor_core::event::{Body, EventKind, Mentions};
 use anchor_core::id::RoomId;
+use anchor_core::room::change::Settings;
+use anchor_core::room::{RoomKind, Sign};
+use anchor_core::session::frame::HistoryRange;
 use anchor_transport::client::{Client, Notice};
 
-use super::world::{World, copy_state, notice, soon};
+use super::world::{World, answered, copy_state, notice, room, soon, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_copies_at_once() {
@@ -104,4 +108,47 @@ async fn a_day_old_copy() {
         let log = world.log().await;
         assert_ne!(log.last().unwrap().client, log[0].client, "what is new goes under a new id");
     }
+}
+
+/// Two copies settle what changes rooms, members and messages as they settle what is said: each of it happened once.
+#[tokio::test]
+async fn whatever_was_queued_is_done_once() {
+    let world = World::new();
+    let store = world.store();
+    let home = tempfile::tempdir().unwrap();
+    let (one, two) = (home.path().join("one"), home.path().join("two"));
+    let (lobby, plans) = (RoomId::lobby(), room("plans"));
+    let client = world.client_in("ada", &one);
+    let message = answered(client.publish(&lobby, "helo")).await.unwrap().mark.offset;
+    world.down();
+    let mentions = Mentions::new(false, [user("bob")]).unwrap();
+    drop(soon(client.edit(&lobby, message, Body::text("hello").mentioning(mentions.clone()))).await.unwrap());
+    drop(soon(client.react(&lobby, message, &Sign::new("👍").unwrap())).await.unwrap());
+    drop(soon(client.pin(&lobby, message)).await.unwrap());
+    drop(soon(client.reply(&lobby, message, "to oneself")).await.unwrap());
+    drop(soon(client.redact(&lobby, message)).await.unwrap());
+    drop(soon(client.create_room(&plans, RoomKind::Group, Settings::default())).await.unwrap());
+    drop(soon(client.invite(&plans, &user("bob"), None)).await.unwrap());
+    soon(client.close()).await;
+    copy_state(&one, &two);
+    world.up(store);
+    let (one, two) = (world.client_in("ada", &one), world.client_in("ada", &two));
+    soon(one.flushed()).await.unwrap();
+    soon(two.flushed()).await.unwrap();
+
+    let page = soon(one.history(&lobby, HistoryRange::Newest, 50)).await.unwrap();
+    let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
+    let expected = [
+        EventKind::MESSAGE,
+        EventKind::EDIT,
+        EventKind::REACTION,
+        EventKind::PIN,
+        EventKind::MESSAGE,
+        EventKind::REDACTION,
+    ];
+    assert_eq!(kinds, expected);
+    assert!(page.events[1..].iter().all(|event| event.target == Some(message)));
+    let page = soon(two.history(&plans, HistoryRange::Newest, 50)).await.unwrap();
+    let kinds: Vec<_> = page.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::ROOM, EventKind::MEMBERSHIP]);
 }
