@@ -14,6 +14,7 @@ mod directory;
 mod disk_full;
 mod failing;
 mod faults;
+mod formats;
 mod paging;
 mod reading;
 mod redaction;

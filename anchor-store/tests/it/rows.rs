@@ -169,7 +169,7 @@ fn a_later_room_has_nothing_of_an_earlier_one_while_that_waits_to_be_paged() {
     acked(&stepped.one(1, &a, delete()));
     acked(&stepped.one(3, &a, create(RoomKind::Public)));
     loop {
-        assert_eq!(stepped.rooms(), [a.clone()]);
+        assert_eq!(stepped.rooms(), vec![a.clone()]);
         assert_eq!(stepped.members(&a), [client(3).user]);
         let standing = block_on(stepped.store.standing(&a, &client(2).user)).unwrap();
         assert_eq!((standing.member, standing.deleted), (None, None));

@@ -1,0 +1,161 @@
+//! Stores that earlier formats wrote: each opens, has what it had, and goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anchor_core::code::Code;
+use anchor_core::conformance::environment::{SplitMix64, TestEnvironment};
+use anchor_core::conformance::store::target_of;
+use anchor_core::event::Draft;
+use anchor_core::id::Seq;
+use anchor_core::position::Offset;
+use anchor_core::publish::{Grounds, Outcome, Publish, Refusal};
+use anchor_core::store::{Direction, Place, Store, StoreExt};
+use anchor_sim::disk::{At, Fault, Power};
+use anchor_store::{RedbStore, check, check_backends};
+use futures::executor::block_on;
+use tempfile::TempDir;
+
+use crate::support::{acked, append_stepped, client, publish, room, text};
+
+#[test]
+fn a_store_of_format_1_has_what_it_had_and_goes_on() {
+    let dir = unpacked();
+    let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
+    assert!(
+        fs::read_to_string(dir.path().join("FORMAT")).unwrap().starts_with("anchor-store format 2\npair ")
+    );
+    holds(&store);
+    let more = Draft { target: Some(Offset(2)), ..Draft::message("a reply of now") };
+    let more = Publish {
+        grounds: Some(Box::new(Grounds {
+            target: block_on(target_of(&store, &room("b"), Offset(2))),
+            ..Default::default()
+        })),
+        draft: more,
+        ..publish(&client(3), 1, &room("b"), "")
+    };
+    let outcomes = block_on(store.append(vec![more])).unwrap();
+    assert_eq!(acked(&outcomes[0]).mark.offset, Offset(14));
+    let again =
+        [publish(&client(1), 75, &room("lobby"), "lobby 75"), publish(&client(2), 10, &room("b"), "x")];
+    let again = again.map(|publish| match publish.seq.get() {
+        75 => Publish { draft: Draft { target: Some(Offset(70)), ..publish.draft }, ..publish },
+        _ => publish,
+    });
+    let outcomes = block_on(store.append(again.into())).unwrap();
+    assert!(acked(&outcomes[0]).duplicate && acked(&outcomes[0]).mark.offset == Offset(75));
+    assert_eq!(outcomes[1], Outcome::Refused(Refusal::new(Code::Denied, "no")));
+    assert!(block_on(store.is_decided(&client(2), Seq::new(11).unwrap())).unwrap());
+    // What was said about others before is found where it was not paged; format 1 kept no index.
+    let replies =
+        || block_on(store.replies(&room("b"), Offset(2), Direction::After(Offset::ZERO), 9)).unwrap();
+    assert_eq!(replies(), [12, 13, 14].map(Offset));
+    store.close();
+    for _ in 0..2 {
+        let report = check(dir.path(), TestEnvironment::new(0)).unwrap();
+        assert_eq!((report.problems, report.rooms, report.events), (vec![], 3, 75 + 14 + 3));
+    }
+    let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
+    holds(&store);
+    store.close();
+}
+
+#[test]
+fn it_opens_whenever_the_power_goes_while_it_is_brought_to_this_format() {
+    let dir = unpacked();
+    let [journal, pages] =
+        ["journal.redb", "pages.redb"].map(|file| fs::read(dir.path().join(file)).unwrap());
+    for sync in 1.. {
+        let power = Power::new();
+        let (journal, pages) = (power.disk_with(&journal), power.disk_with(&pages));
+        power.arm(At::Sync(sync), Fault::PowerOff);
+        let opened = RedbStore::with_backends(journal.attach(), pages.attach(), TestEnvironment::new(0));
+        let is_over = opened.is_ok() && power.is_on();
+        drop(opened);
+        power.disarm();
+        power.crash(&mut SplitMix64::new(sync));
+        let store =
+            RedbStore::with_backends(journal.attach(), pages.attach(), TestEnvironment::new(0)).unwrap();
+        holds(&store);
+        append_stepped(&store, vec![publish(&client(3), 1, &room("c"), "more")]).unwrap();
+        store.close();
+        let report = check_backends(journal.attach(), pages.attach(), TestEnvironment::new(0)).unwrap();
+        assert_eq!(report.problems, Vec::<String>::new(), "at sync {sync}");
+        if is_over {
+            assert!(sync > 2, "a database is migrated without a sync");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_directory_of_which_only_a_part_was_brought_to_this_format_opens() {
+    let dir = unpacked();
+    let files = ["journal.redb", "pages.redb"];
+    let old = files.map(|file| fs::read(dir.path().join(file)).unwrap());
+    let power = Power::new();
+    let [journal, pages] = [0, 1].map(|at| power.disk_with(&old[at]));
+    let store = RedbStore::with_backends(journal.attach(), pages.attach(), TestEnvironment::new(0)).unwrap();
+    let new = [journal.bytes(), pages.bytes()];
+    drop(store);
+    for which in 0..2 {
+        let dir = unpacked();
+        fs::write(dir.path().join(files[which]), &new[which]).unwrap();
+        let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
+        holds(&store);
+        store.close();
+    }
+}
+
+/// What the script had written whose store the fixture is, and what its clients were answered.
+fn holds(store: &RedbStore) {
+    let texts = |name: &str| -> Vec<_> {
+        let events = block_on(store.read_all(&room(name))).unwrap();
+        events.iter().map(|event| (event.offset.0, text(event).to_owned())).collect()
+    };
+    assert_eq!(texts("lobby"), (5..=75).map(|n| (n, format!("lobby {n}"))).collect::<Vec<_>>());
+    // Seqs 10 and 11 were refused.
+    let of_b = (2..=9).map(|n| (n, n)).chain((12..=15).map(|n| (n - 2, n)));
+    let of_b: Vec<_> = of_b.map(|(offset, n)| (offset, format!("b {n}"))).collect();
+    assert_eq!(texts("b")[..of_b.len()], of_b);
+    assert_eq!(texts("c")[..3], (1..=3).map(|n| (n, format!("c {}", n + 15))).collect::<Vec<_>>());
+    for name in ["lobby", "b"] {
+        let state = block_on(store.room(&room(name))).unwrap().unwrap();
+        assert_eq!(state.epochs.len(), 2, "{name}: it was restored once");
+        let before = block_on(store.locate(&room(name), Place::Offset(state.horizon.previous()))).unwrap();
+        assert_eq!(before, Some(state.before_horizon));
+        let standing = block_on(store.standing(&room(name), &client(1).user)).unwrap();
+        assert_eq!((standing.info, standing.member, standing.deleted), (None, None, None));
+    }
+}
+
+/// The fixture as the directory that it was.
+fn unpacked() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
+    fs::copy(fixture.join("FORMAT"), dir.path().join("FORMAT")).unwrap();
+    for file in ["journal.redb", "pages.redb"] {
+        let packed = fs::read(fixture.join(format!("{file}.pieces"))).unwrap();
+        fs::write(dir.path().join(file), unpack(&packed)).unwrap();
+    }
+    dir
+}
+
+/// A database from its pieces.
+fn unpack(packed: &[u8]) -> Vec<u8> {
+    let (length, mut rest) = number(packed);
+    let mut bytes = vec![0; length];
+    while !rest.is_empty() {
+        let (offset, behind) = number(rest);
+        let (length, behind) = number(behind);
+        bytes[offset..offset + length].copy_from_slice(&behind[..length]);
+        rest = &behind[length..];
+    }
+    bytes
+}
+
+fn number(bytes: &[u8]) -> (usize, &[u8]) {
+    let (number, rest) = bytes.split_first_chunk().unwrap();
+    (usize::try_from(u64::from_be_bytes(*number)).unwrap(), rest)
+}
