@@ -458,8 +458,7 @@ impl Peer {
 fn end_of(hello: &Hello) -> Option<Code> {
     let mut names: Vec<_> = hello.resume.iter().map(|(room, _)| room.as_str()).collect();
     names.sort_unstable();
-    let odd =
-        names.windows(2).any(|pair| pair[0] == pair[1]) || names.iter().any(|name| name.starts_with('@'));
+    let odd = names.windows(2).any(|pair| pair[0] == pair[1]);
     match (&hello.user, odd) {
         (None, _) => Some(Code::Auth),
         (Some(_), true) => Some(Code::Malformed),
