@@ -24,6 +24,7 @@ mod permit;
 mod prepare;
 mod profiles;
 mod publisher;
+mod retention;
 mod sessions;
 mod signals;
 mod subscription;
@@ -36,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, FutureExt, Shared};
+use futures::future::{BoxFuture, Either, FutureExt, Shared};
 
 pub use self::builder::AnchorBuilder;
 use self::errands::Errands;
@@ -50,6 +51,7 @@ pub use self::passing::Passing;
 pub use self::permit::ReadError;
 pub(crate) use self::prepare::decided_before;
 pub use self::publisher::{PublishError, Publisher};
+use self::retention::Walk;
 use self::sessions::Sessions;
 pub use self::sessions::{Drain, SessionGuard};
 pub use self::subscription::{Delivery, Events, Subscription};
@@ -189,16 +191,22 @@ impl Anchor {
         self.0.sessions.len()
     }
 
-    /// Keeps the node's knowledge fresh, for ever: reads the heads of its rooms from the store, and lets tails age.
+    /// Keeps the node's knowledge fresh, for ever: reads the heads of its rooms from the store, lets tails age, and takes
+    /// from rooms what they do not keep any longer.
     /// The host drives it; nothing is lost without, but `at` in beats stands still and other nodes' commits come late.
     pub async fn maintain(&self) {
         let mut errands = std::pin::pin!(self.0.errands.run());
+        let mut walk = Walk::new(self.now());
         loop {
             let due = self.0.env.sleep_until(self.now() + HEADS_POLL);
             futures::future::select(due, &mut errands).await;
             self.0.tails.age(self.now());
             if let Err(error) = self.poll_heads().await {
                 tracing::warn!(%error, "the heads could not be read from the store");
+            }
+            let step = std::pin::pin!(walk.step(self));
+            if let Either::Left((Err(error), _)) = futures::future::select(step, &mut errands).await {
+                tracing::warn!(%error, "what rooms do not keep any longer could not be taken from the store");
             }
         }
     }

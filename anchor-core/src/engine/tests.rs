@@ -3,5 +3,6 @@
 pub(crate) mod censor;
 mod embedded;
 mod line;
+mod retention;
 mod tails;
 mod threads;
