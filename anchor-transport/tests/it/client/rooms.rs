@@ -1,11 +1,13 @@
 //! Rooms and who belongs to them, as an application has them.
 
+use anchor::System;
 use anchor_core::code::Code;
-use anchor_core::event::EventKind;
-use anchor_core::id::RoomId;
+use anchor_core::engine::Anchor;
+use anchor_core::event::{Draft, EventKind};
+use anchor_core::id::{ClientId, RoomId};
 use anchor_core::position::Offset;
 use anchor_core::resume::GapReason;
-use anchor_core::room::change::Settings;
+use anchor_core::room::change::{MembershipChange, RoomChange, Settings};
 use anchor_core::room::{HistoryAccess, RoomKind, Title};
 use anchor_core::session::frame::{From, HistoryRange};
 use anchor_transport::client::{Changed, Delivery, Hide, PublishError, SubscribeOptions};
@@ -71,6 +73,45 @@ async fn who_is_removed_reads_that_and_nothing_behind_it() {
     let taken = take(&mut read, 3).await;
     assert_eq!(text(&taken[0]), "among ourselves");
     assert_eq!(taken[2].kind, EventKind::MEMBERSHIP);
+}
+
+/// What happens while a reader is away is told when it resumes: each room for itself.
+#[tokio::test]
+async fn who_was_removed_while_away_is_told_and_the_other_rooms_go_on() {
+    let world = World::new();
+    let store = world.store();
+    let (ada, bob) = (world.client("ada"), world.client("bob"));
+    let (plans, club, lobby) = (room("plans"), room("club"), RoomId::lobby());
+    answered(ada.create_room(&plans, RoomKind::Group, Settings::default())).await.unwrap();
+    answered(ada.invite(&plans, &user("bob"), None)).await.unwrap();
+    answered(bob.accept(&plans)).await.unwrap();
+    answered(ada.create_room(&club, RoomKind::Public, Settings::default())).await.unwrap();
+    answered(ada.publish(&lobby, "one")).await.unwrap();
+    let mut of_plans = bob.subscribe(&plans, From::Start).await;
+    let mut of_club = bob.subscribe(&club, From::Start).await;
+    let mut of_lobby = bob.subscribe(&lobby, From::Start).await;
+    assert_eq!(take(&mut of_plans, 3).await.len(), 3);
+    assert_eq!(take(&mut of_club, 1).await.len(), 1);
+    assert_eq!(text(&take(&mut of_lobby, 1).await[0]), "one");
+    soon(ada.close()).await;
+    world.down();
+
+    let anchor = Anchor::builder(store.clone(), System).build();
+    let mut ada = anchor.client(user("ada"), ClientId::random(&System)).await.unwrap();
+    let kick = MembershipChange::Kick { user: user("bob") }.to_body();
+    let kick = Draft { kind: EventKind::MEMBERSHIP, target: None, body: kick };
+    soon(ada.publish(&plans, kick)).await.unwrap();
+    soon(ada.publish(&plans, "among ourselves")).await.unwrap();
+    let delete = Draft { kind: EventKind::ROOM, target: None, body: RoomChange::Delete.to_body() };
+    soon(ada.publish(&club, delete)).await.unwrap();
+    soon(ada.publish(&lobby, "two")).await.unwrap();
+    world.up(store);
+
+    assert_eq!(text(&take(&mut of_lobby, 1).await[0]), "two");
+    assert_eq!(take(&mut of_plans, 1).await[0].offset, Offset(4));
+    assert!(matches!(next(&mut of_plans).await, Delivery::Ended { code: Code::NotAMember, .. }));
+    assert!(matches!(next(&mut of_club).await, Delivery::Gap(gap) if gap.reason == GapReason::Deleted));
+    assert!(matches!(next(&mut of_club).await, Delivery::Ended { code: Code::RoomUnknown, .. }));
 }
 
 #[tokio::test]
