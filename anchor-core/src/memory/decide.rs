@@ -10,7 +10,7 @@ use crate::error::BoxError;
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::position::{Epoch, Offset};
 use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
-use crate::room::rules::{self, Asked, Effect, Facts};
+use crate::room::rules::{self, Asked, Facts};
 use crate::room::{Amendment, Member, RoomInfo, RoomKind};
 use crate::run::Run;
 use crate::store::ClientState;
@@ -113,7 +113,7 @@ impl Data {
     ) -> Decision {
         let room = &publish.room;
         let effect = match self.ask_rules(publish, missing) {
-            Ok(effect) => effect.map_or_else(Effect::default, |effect| *effect),
+            Ok(effect) => effect,
             Err(refusal) => return Decision::Refused(refusal),
         };
         self.deleted.remove(room);
@@ -132,16 +132,16 @@ impl Data {
             target: publish.draft.target,
         };
         let changed = publish.grounds.as_ref().and_then(|grounds| grounds.body.as_ref());
-        let body = effect.body.as_ref().or(changed).unwrap_or(&publish.draft.body);
+        let normalised = effect.as_ref().and_then(|effect| effect.body.as_ref());
+        let body = normalised.or(changed).unwrap_or(&publish.draft.body);
         let mut salt = [0; 16];
         env.fill_random(&mut salt);
         let run = log.append(&link, body, &salt);
-        log.redact(&effect.redacts);
-        if let Some(info) = effect.info {
-            log.info = Some(Arc::new(info));
+        let deletes = effect.as_ref().is_some_and(|effect| effect.deletes);
+        if let Some(effect) = effect {
+            log.change(*effect);
         }
-        log.members.extend(effect.members);
-        if effect.deletes {
+        if deletes {
             self.logs.remove(room);
             self.deleted.insert(room.clone(), run.epoch());
             added.runs.remove(room);
@@ -153,7 +153,7 @@ impl Data {
     }
 
     fn ask_rules(&self, publish: &Publish, missing: MissingRoom) -> rules::Decision {
-        let head = self.logs.get(&publish.room).map(|log| log.state().head.offset);
+        let head = self.logs.get(&publish.room).map(Log::head);
         let grounds = publish.grounds.as_deref();
         let asked = Asked {
             room: &publish.room,

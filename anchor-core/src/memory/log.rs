@@ -10,6 +10,7 @@ use crate::event::{Body, Event, EventKind};
 use crate::id::{RoomId, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Ordinal};
+use crate::room::rules::Effect;
 use crate::room::{Amendment, Member, RoomInfo, Thread};
 use crate::run::{Run, RunBuilder};
 use crate::store::{Direction, EpochStart, Place, Read, RoomState};
@@ -55,10 +56,17 @@ impl Log {
         run
     }
 
-    /// Takes the bodies of some events away, which are in rising order.
-    pub(super) fn redact(&mut self, offsets: &[Offset]) {
-        for page in &mut self.pages {
-            *page = page.redacted(offsets).expect("what was appended can be read");
+    /// Makes the changes that come with an event.
+    pub(super) fn change(&mut self, effect: Effect) {
+        let Effect { info, members, redacts, deletes: _, body: _ } = effect;
+        if let Some(info) = info {
+            self.info = Some(Arc::new(info));
+        }
+        self.members.extend(members);
+        if !redacts.is_empty() {
+            for page in &mut self.pages {
+                *page = page.redacted(&redacts).expect("what was appended can be read");
+            }
         }
     }
 
@@ -139,6 +147,11 @@ impl Log {
             *first = rest;
         }
         Ok(())
+    }
+
+    /// The offset of the newest event.
+    pub(super) fn head(&self) -> Offset {
+        self.head.offset
     }
 
     pub(super) fn state(&self) -> RoomState {
