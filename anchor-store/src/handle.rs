@@ -339,13 +339,13 @@ pub(crate) fn move_everything(shared: &Shared) -> Result<(), BoxError> {
 impl Shared {
     /// True if less is free on the disk than the reserve, or than the next page step may need.
     pub(crate) fn disk_is_full(&self) -> bool {
-        let step = self.cuts.front().map_or(0, |cut| cut.rooms as u64 * REWRITTEN_BYTES);
+        let step = self.cuts.front().map_or(0, |cut| cut.rewritten as u64 * REWRITTEN_BYTES);
         self.free_bytes() < self.reserve_bytes().max(step)
     }
 
-    /// Rooms that one page step may touch: all their open pages, written again, are at most a quarter of what is free now,
-    /// or half of what is to be free always.
-    pub(crate) fn step_rooms(&self) -> usize {
+    /// Pages that one page step may write again: they are at most a quarter of what is free now, or half of what is to be free
+    /// always.
+    pub(crate) fn step_rewrites(&self) -> usize {
         let bytes = (self.free_bytes() / 4).max(self.reserve_bytes() / 2);
         usize::try_from(bytes / REWRITTEN_BYTES).unwrap_or(usize::MAX).max(1)
     }

@@ -178,8 +178,8 @@ const STEP_EVENTS: usize = 32_768;
 /// Bytes that one page step moves. Source: chosen; keeps a transaction well below a second on a slow disk.
 const STEP_BYTES: usize = 8 * 1024 * 1024;
 
-/// What a page step may write for each room that it touches, beside what it moves: the open page of the room again. Source:
-/// redb gives the 64 KiB of a full page, with their salts, the next power of two.
+/// What a page step may write for each page that it writes again, beside what it moves: see `Cut::rewritten`. Source: redb
+/// gives the 64 KiB of a full page, with their salts, the next power of two.
 pub(crate) const REWRITTEN_BYTES: u64 = 128 * 1024;
 
 /// For how long the free space of the disk is taken to be what it was. Source: chosen; other programs fill a tenth of the

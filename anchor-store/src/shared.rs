@@ -91,8 +91,9 @@ pub(crate) struct Cut {
     pub(crate) windows: Vec<(ClientKey, Arc<Window>)>,
     pub(crate) events: usize,
     pub(crate) bytes: usize,
-    /// Rooms that it touches.
-    pub(crate) rooms: usize,
+    /// Pages that its step writes again, at most: the open one of each room that it touches, and one for each body that it
+    /// takes away.
+    pub(crate) rewritten: usize,
 }
 
 /// Cuts that wait for the pager, oldest first; the front one stays until it is durable in the pages.

@@ -102,8 +102,8 @@ struct Collecting {
     events: usize,
     bytes: usize,
     window_bytes: usize,
-    /// Rooms to which events were added.
-    rooms: usize,
+    /// Pages that are written again for it: see [`Cut::rewritten`].
+    rewritten: usize,
     /// The newest commit that an earlier cut has.
     since: u64,
 }
@@ -146,7 +146,7 @@ impl Writer {
         let requests = match disk_is_full {
             true => shared.queue.take_openings(),
             // Each publish may be into another room, and a cut does not split a commit.
-            false => shared.queue.take(BATCH_PUBLISHES_MAX.min(shared.step_rooms()), BATCH_BYTES_MAX),
+            false => shared.queue.take(BATCH_PUBLISHES_MAX.min(shared.step_rewrites()), BATCH_BYTES_MAX),
         };
         self.steps += 1;
         let (unix_ms, count) = (shared.env.unix_ms(), requests.len());
@@ -204,8 +204,9 @@ impl Writer {
         if self.late.is_some() {
             return;
         }
-        let Collecting { number, runs, trims, ended, changes, users, changed, events, bytes, rooms, .. } =
-            std::mem::take(&mut self.cut);
+        let Collecting {
+            number, runs, trims, ended, changes, users, changed, events, bytes, rewritten, ..
+        } = std::mem::take(&mut self.cut);
         self.cut.number = number + 1;
         self.cut.since = self.next - 1;
         let window = |client: ClientKey| {
@@ -225,7 +226,7 @@ impl Writer {
             windows,
             events,
             bytes,
-            rooms,
+            rewritten,
         });
     }
 
@@ -336,7 +337,7 @@ impl Writer {
 
     /// Lets readers and the observer see a commit that is durable.
     fn show(&mut self, shared: &Shared, number: u64, commit: &Commit) -> Result<(), BoxError> {
-        self.cut.rooms += show(shared, number, commit, self.cut.since, self.seed.clone())?;
+        self.cut.rewritten += show(shared, number, commit, self.cut.since, self.seed.clone())?;
         Ok(())
     }
 
@@ -358,10 +359,10 @@ impl Writer {
     }
 
     fn cut_if_due(&mut self, shared: &Shared) {
-        let Collecting { events, bytes, window_bytes, rooms, .. } = self.cut;
+        let Collecting { events, bytes, window_bytes, rewritten, .. } = self.cut;
         let is_large =
             events >= shared.options.step_events || bytes + window_bytes >= shared.options.step_bytes;
-        if is_large || rooms >= shared.step_rooms() {
+        if is_large || rewritten >= shared.step_rewrites() {
             self.cut(shared);
         }
     }
@@ -409,7 +410,8 @@ impl Collecting {
     }
 }
 
-/// Lets readers and the observer see a commit that is durable. How many rooms grow that did not since commit `since`.
+/// Lets readers and the observer see a commit that is durable. How many pages are written again for it: those of rooms that
+/// grow and did not since commit `since`, and those of bodies that it takes away.
 fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -> Result<usize, BoxError> {
     // What only the pages know is looked up before readers are kept waiting.
     let trimmed = commit.trims.iter().map(|trim| &trim.room);
@@ -429,7 +431,7 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
         rows.remove(room).map_or_else(|| shared.row(room, Reach::Disk), Ok)
     };
     let about = targets::of_runs(commit.runs.iter().map(|stored| &stored.run))?;
-    let grown = {
+    let mut rewritten = {
         let mut visible = shared.visible_mut();
         let grown = visible.add(number, commit, since, known)?;
         visible.index(about);
@@ -444,6 +446,7 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
             Found::Gone(_) | Found::Paged => None,
         };
         shared.forget_bodies(room, number, &changes.redacts);
+        rewritten += changes.redacts.len();
     }
     if let Some(observer) = shared.observer() {
         commit.ended.iter().for_each(|ended| observer.deleted(&ended.room));
@@ -452,7 +455,7 @@ fn show(shared: &Shared, number: u64, commit: &Commit, since: u64, seed: Seed) -
             observer.committed(&runs);
         }
     }
-    Ok(grown)
+    Ok(rewritten)
 }
 
 /// The window of a client, from memory or the pages.

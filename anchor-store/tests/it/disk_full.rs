@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anchor::System;
+use anchor_core::event::EventKind;
 use anchor_core::id::Seq;
-use anchor_core::publish::Outcome;
+use anchor_core::publish::{Outcome, Publish};
 use anchor_core::store::{Readiness, Store, StoreError, StoreExt};
 use anchor_sim::disk::Power;
 use anchor_store::{RedbStore, Step};
 use futures::FutureExt;
 
 use crate::support::{acked, append_stepped, client, in_session, publish, room, run_steps, waiting_from};
+use crate::targets::about;
 
 #[tokio::test]
 async fn appends_wait_for_room_on_the_disk() {
@@ -142,4 +144,30 @@ async fn a_page_step_takes_no_more_rooms_than_it_finds_room_for() {
     assert_eq!(store.readiness(), Readiness::DiskFull);
     free.store(400 << 20, Ordering::Relaxed);
     assert_eq!((page_steps(), store.readiness()), (1, Readiness::Ready));
+}
+
+/// Each body that is taken away is a page that is written again, be they all of one room.
+#[test]
+fn a_page_step_takes_no_more_redactions_than_it_finds_room_for() {
+    let power = Power::new();
+    let options = RedbStore::options().free_bytes(|| Ok(300 << 20));
+    let store = options.open_stepped(power.disk(), power.disk(), System).unwrap();
+    let lobby = room("lobby");
+    let says = |seq| waiting_from(seq, publish(&client(1), seq, &lobby, "x"));
+    let append_each = |publishes: Vec<Publish>| {
+        let appends: Vec<_> = publishes.into_iter().map(|publish| store.append(vec![publish])).collect();
+        run_steps(&store).unwrap();
+        for append in appends {
+            acked(&append.now_or_never().expect("answered").unwrap()[0]);
+        }
+    };
+    let page_steps = || {
+        let steps = std::iter::repeat_with(|| store.step_pager().unwrap());
+        steps.take_while(|step| *step == Step::Worked).count()
+    };
+    append_each((1..=3_000).map(says).collect());
+    assert_eq!(page_steps(), 1);
+    let redact = |seq| about(&store, seq, &lobby, EventKind::REDACTION, seq - 3_000, "");
+    append_each((3_001..=6_000).map(redact).collect());
+    assert_eq!(page_steps(), 3, "a thousand pages in each, of 128 KiB at the most");
 }
