@@ -14,7 +14,9 @@ use anchor_core::limits::WINDOW;
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Fingerprint, Refusal};
-use anchor_core::room::{Member, Membership, Retention, Role, RoomInfo, RoomKind, Title, Topic};
+use anchor_core::room::{
+    Amendment, Member, Membership, Retention, Role, RoomInfo, RoomKind, Sign, Title, Topic,
+};
 use anchor_core::run::{Run, RunBuilder};
 use anchor_core::store::{EpochStart, RoomState};
 use anchor_core::user::{Contact, Direct, Profile, ProfileText, UserRow};
@@ -27,23 +29,24 @@ use crate::journal::{
 };
 use crate::pages::{Filling, Page, Row};
 use crate::rows::{read_member, read_user_row, write_member, write_user};
-use crate::windows;
+use crate::{targets, windows};
 
 /// Reads the bytes behind the first as a value of the kind that the first chooses: a commit of the journal, a page, a room's
-/// row, a client's window, a member, a user. What is one has every number within its bound, is the same value after it was written and read
-/// again, and can be used as the store uses it: events that are none are errors, and nothing else is.
+/// row, a client's window, a member, a user, an amendment. What is one has every number within its bound, is the same value
+/// after it was written and read again, and can be used as the store uses it: events that are none are errors, and nothing else is.
 ///
 /// # Panics
 /// Where that does not hold.
 pub fn stored_values(input: &[u8]) {
     let Some((kind, bytes)) = input.split_first() else { return };
-    match kind % 6 {
+    match kind % 7 {
         0 => commit(bytes),
         1 => page(bytes),
         2 => row(bytes),
         3 => window(bytes),
         4 => of_user(bytes, read_member, write_member),
-        _ => of_user(bytes, read_user_row, write_user),
+        5 => of_user(bytes, read_user_row, write_user),
+        _ => amendment(bytes),
     }
 }
 
@@ -71,6 +74,11 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
     Row { info: changes.info.clone(), ..plain }.encode(&mut told);
     changes.members.values().take(1).for_each(|place| write_member(&mut member, place));
     write_user(&mut of_user, user);
+    let mut set = Encoder::default();
+    let (target, offset) = (Offset(1), Offset(2));
+    let sign = Sign::new("👍").ok();
+    let user = UserId::new("ada").expect("a user id");
+    targets::encode(&Amendment { target, offset, kind: EventKind::REACTION, user, sign }, &mut set);
     let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
     windows::encode(&Window::restore(Seq::FIRST, seq(7), entries), &mut kept);
     let samples = [
@@ -83,6 +91,7 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
         ("member", 4, member.into_bytes()),
         ("user", 5, of_user.into_bytes()),
         ("window", 3, kept.into_bytes()),
+        ("amendment", 6, set.into_bytes()),
     ];
     samples.map(|(name, kind, bytes)| (name.to_owned(), [vec![kind], bytes].concat())).into()
 }
@@ -185,6 +194,14 @@ fn of_user<T: PartialEq + Debug>(
     assert_eq!(read(&mut Reader::from_slice(written.as_bytes())).as_ref(), Ok(&value));
 }
 
+fn amendment(bytes: &[u8]) {
+    let (target, offset) = (Offset(1), Offset(2));
+    let Ok(amendment) = targets::decode(target, offset, bytes) else { return };
+    let mut written = Encoder::default();
+    targets::encode(&amendment, &mut written);
+    assert_eq!(targets::decode(target, offset, written.as_bytes()).as_ref(), Ok(&amendment));
+}
+
 fn info(info: &RoomInfo) {
     [info.members, info.owners, info.changed.0].into_iter().for_each(number);
     info.pins.iter().for_each(|pin| number(pin.0));
@@ -211,6 +228,9 @@ fn run(run: &Run) {
         if let Ok(Some(part)) = run.up_to(offset) {
             assert!(part.before() == before && part.last() == offset.min(run.last()));
             assert!(part.events().count() <= part.encoded().len());
+        }
+        if let Ok(redacted) = run.redacted(&[offset]) {
+            assert_eq!((redacted.before(), redacted.tip()), (before, tip));
         }
     }
 }

@@ -24,7 +24,8 @@
 //! `docs/format.md` describes both files. From the line of requests to the files:
 //!
 //! `queue` → `writer` (with `sessions`, `cache`) → `journal` → `visible` ← `reader` (with `snapshot`, `runs`, `readers`);
-//! `writer` → `pager` → `pages`, `windows`. `directory`, `disk` and `replay` open; `tables` names what is in the files.
+//! `writer` → `pager` → `pages`, `windows`, `targets`. `directory`, `disk` and `replay` open; `tables` names what is in the
+//! files; `compact` and `renew` give back what they no longer need.
 
 mod cache;
 mod check;

@@ -2,7 +2,8 @@
 //!
 //! Memory is looked at first, the pages afterwards, in a snapshot that is as new as what left memory until then. What left
 //! memory in between is in the pages, too; what is in both is recognised by its offsets, for runs and pages have the same
-//! boundaries. Pages that were read stay for others; so do runs that were joined.
+//! boundaries. Pages that were read stay for others; so do runs that were joined. A body that was redacted is taken out of
+//! a page when that is read, until the page step has done so; what is kept was made without it.
 //!
 //! A look that must not wait for the disk ends with [`Elsewhere`] where memory does not do; then a thread of
 //! [`crate::readers`] looks again.
