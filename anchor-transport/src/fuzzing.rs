@@ -3,6 +3,7 @@
 //! The same functions are the bodies of the `cargo fuzz` targets in `fuzz/` and of the property tests in `tests`. Not a
 //! part of the API: here only under the feature `fuzzing`, and in tests of this crate.
 
+mod deeds;
 mod frames;
 mod peer;
 mod reader;

@@ -15,7 +15,7 @@ use anchor_core::position::{Offset, Position};
 use anchor_core::publish::Ack;
 use anchor_core::session::frame::{ClientFrame, From, Hello, RequestId, RoomEntry, ServerFrame};
 use anchor_core::session::{Action, Desk, Fault, OpenIdentify, Reply, Session};
-use anchor_core::store::StoreExt as _;
+use anchor_core::store::{Store as _, StoreExt as _};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -360,7 +360,7 @@ impl Peer {
             }
             // In passing: nobody is owed one.
             ServerFrame::Profile { .. } | ServerFrame::Signal(_) => {}
-            ServerFrame::Ended { room, .. } => self.readers.end(&room),
+            ServerFrame::Ended { room, .. } => self.readers.ended(&room),
             ServerFrame::Present { id, room, .. } => {
                 let answer = self.answered(Some(id));
                 assert!(matches!(&answer, Answer::Present(asked) if *asked == room), "{answer:?}");
@@ -424,6 +424,11 @@ impl Peer {
         let offset = ack.mark.offset;
         let known = self.acked.insert((id, ack.seq), offset);
         assert!(known.is_none_or(|known| known == offset && ack.duplicate), "two places for one publish");
+        let state = at_once(self.store.room(&ack.room)).expect("a store in memory does not fail");
+        // Deleted meanwhile, or by this very publish.
+        if state.is_none_or(|state| state.epoch_at(offset) != ack.epoch) {
+            return;
+        }
         let events = at_once(self.store.read_all(&ack.room)).expect("a store in memory does not fail");
         if let Some(event) = events.iter().find(|event| event.offset == offset) {
             let user = UserId::new(event.user.as_str()).expect("it was one before");

@@ -6,11 +6,12 @@ use anchor_core::id::RoomId;
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::{Chain, Offset, Position};
 use anchor_core::resume::{Gap, GapReason};
+use anchor_core::room::Permit;
 use anchor_core::run::Run;
 use anchor_core::session::frame::From;
 use anchor_core::store::{RoomState, Store as _, StoreExt as _};
 
-use super::session::at_once;
+use super::session::{ada, at_once};
 
 /// The rooms that the server has said it reads to us.
 pub(super) struct Readers {
@@ -34,8 +35,8 @@ impl Readers {
     /// A room is read from here on; `told` is where its stream is said to start.
     pub(super) fn begin(&mut self, room: &RoomId, from: &From, told: Option<&Position>) {
         let owes_gap = match (from, told) {
-            (From::After(position), _) => !self.stands(room, position),
-            (From::Start, _) => !self.stands(room, &Position::START),
+            (From::After(position), _) => !self.stands(room, position) || self.hides(room, position),
+            (From::Start, _) => !self.stands(room, &Position::START) || self.hides(room, &Position::START),
             (from, Some(told)) => !from.is_met_by(told),
             (_, None) => false,
         };
@@ -59,7 +60,20 @@ impl Readers {
         assert!(self.readers.remove(room).is_some(), "{room:?} was not read to us");
     }
 
+    /// The server says that no more of a room may be read.
+    pub(super) fn ended(&mut self, room: &RoomId) {
+        self.end(room);
+        let permit = self.permit(room);
+        assert!(permit.is_none_or(|permit| permit.until.is_some()), "{room:?} ended, and may be read");
+    }
+
     pub(super) fn run(&mut self, run: &Run) {
+        let until = self.permit(run.room()).map_or(Some(Offset::ZERO), |permit| permit.until);
+        let known = self.state(run.room()).is_some_and(|state| state.epoch_at(run.last()) == run.epoch());
+        assert!(
+            !known || until.is_none_or(|until| run.last() <= until),
+            "events behind the one with which the reading ended"
+        );
         let reader = self.readers.get_mut(run.room()).expect("events of a room that is read to us");
         assert!(!reader.owes_gap, "events before the gap that is due");
         if let Some(chain) = reader.chain.filter(|_| run.before().offset == reader.cursor) {
@@ -76,11 +90,17 @@ impl Readers {
 
     pub(super) fn gap(&mut self, room: &RoomId, gap: &Gap) {
         let trimmed = self.state(room).map_or(Offset::ZERO, |state| state.before_horizon.offset);
+        let hidden = self.permit(room).map_or(Offset::ZERO, |permit| permit.after);
+        if gap.reason == GapReason::Deleted {
+            assert_eq!(gap.position, None, "{gap:?}");
+            return self.end(room);
+        }
         let reader = self.readers.get_mut(room).expect("a gap in a room that is read to us");
-        let position = gap.position.expect("no room is deleted");
+        let position = gap.position.expect("where to go on");
         assert!(gap.from <= gap.to, "{gap:?}");
-        assert_eq!(position.offset, trimmed, "a gap goes to where the log can be read from: {gap:?}");
-        if gap.reason == GapReason::Trimmed {
+        let from = if gap.reason == GapReason::Hidden { hidden } else { trimmed };
+        assert_eq!(position.offset, from, "a gap goes to where the log can be read from: {gap:?}");
+        if matches!(gap.reason, GapReason::Trimmed | GapReason::Hidden) {
             assert_eq!((gap.from, gap.to), (reader.cursor.next(), position.offset), "not what is missing");
         }
         *reader = Reader { cursor: position.offset, chain: Some(position.chain), owes_gap: false };
@@ -90,7 +110,11 @@ impl Readers {
     pub(super) fn beat(&self, at: u64, lag: &[(RoomId, Offset)]) {
         for (room, reader) in &self.readers {
             let events = at_once(self.store.read_all(room)).expect("a store in memory does not fail");
-            let missing = events.iter().find(|event| event.offset > reader.cursor && event.ts < at);
+            let permit = self.permit(room);
+            let may_read = |offset| permit.is_some_and(|permit| permit.allows(offset));
+            let missing = events
+                .iter()
+                .find(|event| event.offset > reader.cursor && event.ts < at && may_read(event.offset));
             let named = lag.iter().any(|(other, _)| other == room);
             assert!(missing.is_none() || named, "a beat as of {at} that does not name {room:?}");
         }
@@ -100,6 +124,8 @@ impl Readers {
     pub(super) fn check_current(&self) {
         for (room, reader) in &self.readers {
             let head = self.state(room).map_or(Offset::ZERO, |state| state.head.offset);
+            let permit = self.permit(room);
+            assert!(permit.is_some_and(|permit| permit.until.is_none()), "{room:?} may not be read on");
             assert!(!reader.owes_gap, "{room:?}: a position that is not in the log, and no gap");
             assert_eq!(reader.cursor, head, "{room:?} was not delivered whole");
         }
@@ -115,6 +141,17 @@ impl Readers {
         let known = events.iter().map(anchor_core::event::Event::mark).chain([state.before_horizon]);
         let mut known = known.map(|mark| Position::at(state.epoch_at(mark.offset), mark));
         known.any(|known| known == *position)
+    }
+
+    /// True if the user may not read what follows a position.
+    fn hides(&self, room: &RoomId, position: &Position) -> bool {
+        self.permit(room).is_some_and(|permit| position.offset < permit.after)
+    }
+
+    /// What the user may read of a room; none where that is nothing.
+    fn permit(&self, room: &RoomId) -> Option<Permit> {
+        let standing = at_once(self.store.standing(room, &ada())).expect("a store in memory does not fail");
+        standing.permit(room, false, None).ok()
     }
 
     fn state(&self, room: &RoomId) -> Option<RoomState> {

@@ -74,6 +74,34 @@ const LIVES: &[(&str, &str)] = &[
         "trimmed",
         "msgpack; write 0 9; hello 1 1 0 6; deaf; write 1 99; unsubscribe 0; deaf; trim 0 5; subscribe 0 0; subscribe 1 1 2",
     ),
+    (
+        "removed",
+        "msgpack; other 0 1 0; other 12 1 1; hello 1 0; do 11 1 0; subscribe 1 0; write 1 9; other 13 1 0; write 1 9; question 2 1 9; history 1 0 9",
+    ),
+    (
+        "newcomer",
+        "json; other 1 1 0; write 1 9; other 12 1 1; hello 1 0; subscribe 1 0; do 9 1 0; subscribe 1 0; write 1 8; unsubscribe 1; subscribe 1 1 0; other 14 1 4; wait 2",
+    ),
+    (
+        "deleted",
+        "msgpack; hello 1 1 0 0; do 2 2 0; subscribe 2 0; publish 1 4 2 3; do 8 2 0; publish 1 4 2 3; subscribe 2 1 1; history 2 3 1 9",
+    ),
+    (
+        "deleted-elsewhere",
+        "json; other 2 2 1; hello 1 1 2 0; write 2 9; deaf; other 8 2 4; write 2 8; deaf; wait 2; resume 1 2 1",
+    ),
+    (
+        "changed",
+        "json; hello 1 1 0 0; publish 1 4 0 3; do 18 0 1; do 20 0 1; do 21 0 1; do 22 0 1; history 0 0 9; do 19 0 1; question 2 0 0; history 0 0 9",
+    ),
+    (
+        "two-alone",
+        "msgpack; hello 1 0; question 9 0 0; other 3 5 1; subscribe 5 0; publish 1 4 5 3; other 23 5 1; question 10 0 0; other 23 5 1; signal 5 2",
+    ),
+    (
+        "asking",
+        "json; hello 1 0; do 2 1 0; do 5 1 3; question 0 1 0; question 1 1 9; question 4 0 0; question 5 0 0; question 6 0 9; question 7 0 9; question 8 0 1; question 11 0 0; do 18 1 255",
+    ),
     ("repeated", "json; hello 1 0; publish 1 4 0 3; publish 0 4 0 3; publish 2 1 0 3; publish 0 4 0 3"),
 ];
 

@@ -16,6 +16,7 @@ use anchor_core::store::{Store as _, StoreExt as _};
 use bytes::Bytes;
 use futures::FutureExt as _;
 
+use super::deeds;
 use super::peer::Peer;
 use crate::codec::Encoding;
 
@@ -54,7 +55,11 @@ pub fn session(script: &[u8]) {
                 ClientFrame::Subscribe { id: RequestId(number), room, from }
             }
             Op::Unsubscribe => ClientFrame::Unsubscribe { id: RequestId(number), room: room(&mut script) },
-            Op::Publish => publish(&mut script, &mut seq),
+            Op::Publish => {
+                let (step, kind, room) = (script.byte(), script.byte(), room(&mut script));
+                let body = Body::text("x".repeat(usize::from(script.byte())));
+                publish(&mut seq, (step, kind), room, Draft::message(body))
+            }
             Op::History => {
                 let room = room(&mut script);
                 let range = match script.byte() % 4 {
@@ -75,6 +80,27 @@ pub fn session(script: &[u8]) {
                 }
             }
             Op::Who => ClientFrame::Who { id: RequestId(number), room: room(&mut script) },
+            Op::Do => {
+                let (number, room, at) = (script.byte(), room(&mut script), script.byte());
+                let draft = deeds::deed(number, &room, &writer(), at);
+                let (room, draft) = if at == REPORTED { deeds::report(&room, number) } else { (room, draft) };
+                publish(&mut seq, (1, 4), room, draft)
+            }
+            Op::Other => {
+                let (number, room, at) = (script.byte(), room(&mut script), script.byte());
+                let draft = deeds::deed(number, &room, &ada(), at);
+                match at % 4 {
+                    0 => peer.behind(|| say(&house.elsewhere, &room, [draft])),
+                    _ => say(&house.anchor, &room, [draft]),
+                }
+                peer.settle();
+                continue;
+            }
+            Op::Question => {
+                let (kind, room) = (script.byte(), room(&mut script));
+                deeds::question(kind, RequestId(number), room, writer(), script.byte())
+            }
+            Op::Signal => deeds::signal(room(&mut script), writer(), script.byte()),
             Op::Beat => ClientFrame::Beat,
             Op::Wait => {
                 peer.wait(WAITS[usize::from(script.byte()) % WAITS.len()]);
@@ -91,8 +117,8 @@ pub fn session(script: &[u8]) {
             Op::Write => {
                 let (room, messages) = (room(&mut script), script.byte());
                 match messages % 4 {
-                    0 => peer.behind(|| write(&house.elsewhere, &room, messages % 100)),
-                    _ => write(&house.anchor, &room, messages % 100),
+                    0 => peer.behind(|| say(&house.elsewhere, &room, numbered(messages % 100))),
+                    _ => say(&house.anchor, &room, numbered(messages % 100)),
                 }
                 peer.settle();
                 continue;
@@ -147,9 +173,17 @@ pub(super) enum Op {
     Intrude,
     /// The room's horizon rises.
     Trim,
+    /// Does something else in a room: what, a room, an event.
+    Do,
+    /// Somebody else does, here or on another node: what, a room, an event.
+    Other,
+    /// What is asked, a room, an event or a limit.
+    Question,
+    /// A room, a length.
+    Signal,
 }
 
-const OPS: [Op; 16] = [
+const OPS: [Op; 20] = [
     Op::Message,
     Op::Hello,
     Op::Resume,
@@ -166,6 +200,10 @@ const OPS: [Op; 16] = [
     Op::Write,
     Op::Intrude,
     Op::Trim,
+    Op::Do,
+    Op::Other,
+    Op::Question,
+    Op::Signal,
 ];
 
 impl Op {
@@ -245,15 +283,28 @@ impl House {
     }
 }
 
-/// Publishes so many messages through a node.
-fn write(anchor: &Anchor, room: &RoomId, messages: u8) {
-    let user = UserId::new("writer").expect("a user id");
-    let opened = at_once(anchor.client(user, ClientId::from_bytes([9; 16])));
+/// Has the other user publish through a node.
+fn say(anchor: &Anchor, room: &RoomId, drafts: impl IntoIterator<Item = Draft>) {
+    let opened = at_once(anchor.client(writer(), ClientId::from_bytes([9; 16])));
     let mut writer = opened.expect("a store in memory does not fail");
-    for number in 0..messages {
-        // A room of the server's own refuses.
-        drop(at_once(writer.publish(room, number.to_string())));
+    for draft in drafts {
+        // Not everything may be said everywhere.
+        drop(at_once(writer.publish(room, draft)));
     }
+}
+
+fn numbered(messages: u8) -> impl Iterator<Item = Draft> {
+    (0..messages).map(|number| Draft::message(number.to_string()))
+}
+
+/// Who is at the other end of the connection.
+pub(super) fn ada() -> UserId {
+    UserId::new("ada").expect("a user id")
+}
+
+/// Somebody else.
+fn writer() -> UserId {
+    UserId::new("writer").expect("a user id")
 }
 
 /// What a future comes to that waits for nothing, as those of a store in memory.
@@ -262,7 +313,7 @@ pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn hello(house: &House, script: &mut Script<'_>) -> ClientFrame {
-    let user = (!script.byte().is_multiple_of(8)).then(|| UserId::new("ada").expect("a user id"));
+    let user = (!script.byte().is_multiple_of(8)).then(ada);
     ClientFrame::Hello(Hello {
         token: None,
         user,
@@ -284,22 +335,21 @@ fn rooms(house: &House, script: &mut Script<'_>) -> Vec<(RoomId, Position)> {
     rooms
 }
 
-fn publish(script: &mut Script<'_>, seq: &mut u64) -> ClientFrame {
-    *seq = (*seq + u64::from(script.byte() % 4)).max(1);
-    let (waits, client_id) = match script.byte() % 8 {
+/// A publish, so many seqs further on, of one of several kinds.
+fn publish(seq: &mut u64, (step, kind): (u8, u8), room: RoomId, draft: Draft) -> ClientFrame {
+    *seq = (*seq + u64::from(step % 4)).max(1);
+    let (waits, client_id) = match kind % 8 {
         0 => (*seq + 1, None),
         1 | 2 => (*seq, None),
         3 => (1, Some(ClientId::from_bytes([8; 16]))),
         _ => (1, None),
     };
-    let room = room(script);
-    let body = Body::text("x".repeat(usize::from(script.byte())));
     ClientFrame::Publish(PublishFrame {
         seq: Seq::new(*seq).expect("far below the largest"),
         nonce: Nonce(5),
         waits: Seq::new(waits).expect("far below the largest"),
         room,
-        draft: Draft::message(body),
+        draft,
         client_id,
     })
 }
@@ -309,8 +359,13 @@ fn room(script: &mut Script<'_>) -> RoomId {
     RoomId::new(name).expect("a room id")
 }
 
-/// One of them the vectors speak of, one is the server's own.
-const ROOMS: [&str; 5] = ["lobby", "side", "quiet", "a.b_c-9", "@system"];
+/// One of them the vectors speak of, three are nobody's choice: one that there never is, that of the two users, and that in
+/// which admins speak.
+const ROOMS: [&str; 7] =
+    ["lobby", "side", "quiet", "a.b_c-9", "@system", "@cb01dd47a43457f1149823a9deb09bea", "@announcements"];
+
+/// The event of which somebody says so to the moderators.
+const REPORTED: u8 = 255;
 
 /// Spans around those at which something happens: the time for a hello, a heartbeat, three of them.
 const WAITS: [Duration; 8] = [
