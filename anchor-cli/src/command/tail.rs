@@ -32,7 +32,7 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
     connection::first(&client, context.server()).await?;
     let from = match saved {
         Some(position) => From::After(position),
-        None => range(&arguments),
+        None => range(&client, &arguments).await?,
     };
     let follows = arguments.follow;
     let hide = if arguments.hide_own { Hide::ThisUser } else { Hide::Nothing };
@@ -61,17 +61,23 @@ pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Fail
 }
 
 /// Where to begin, as the protocol says it.
-fn range(arguments: &Tail) -> From {
+async fn range(client: &Client, arguments: &Tail) -> Result<From, Failure> {
     if let Some(offset) = arguments.after {
-        return From::Offset(offset);
+        return Ok(From::Offset(offset));
     }
     if arguments.from_start || (arguments.resume && arguments.last.is_none()) {
-        return From::Start;
+        return Ok(From::Start);
     }
-    match arguments.last.unwrap_or(LAST) {
-        0 => From::Now,
-        last => From::Last(last),
-    }
+    let last = match arguments.last.unwrap_or(LAST) {
+        0 => return Ok(From::Now),
+        last => last,
+    };
+    // The protocol would begin at the first message, where there are no more: behind the room's making and the first joins.
+    let page = client.history(&arguments.room, HistoryRange::Newest, 1).await?;
+    Ok(match page.events.last() {
+        Some(event) if event.ordinal.0 < last => From::Offset(page.horizon.previous()),
+        _ => From::Last(last),
+    })
 }
 
 async fn head(client: &Client, arguments: &Tail) -> Result<Offset, Failure> {

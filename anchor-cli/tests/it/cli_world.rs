@@ -10,7 +10,7 @@ use std::thread;
 
 use anchor::System;
 use anchor_core::engine::Anchor;
-use anchor_core::id::RoomId;
+use anchor_core::id::{RoomId, UserId};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Offset;
 use anchor_core::session::{Credentials, Denied, Identify, Identity};
@@ -40,6 +40,11 @@ impl World {
         let mut world = Self::nowhere();
         world.start(change);
         world
+    }
+
+    /// A server of which `root` is an admin.
+    pub(crate) fn with_admin() -> Self {
+        Self::with(|config| Config { admins: vec![UserId::new("root").unwrap()], ..config })
     }
 
     /// A server that lets nobody in.
@@ -139,6 +144,18 @@ impl World {
     /// argument.
     pub(crate) fn does(&self, user: &str, arguments: &str) -> String {
         self.words(user, arguments).run().succeed().out.trim_end().to_owned()
+    }
+
+    /// As [`World::does`], with `--json`.
+    pub(crate) fn does_json(&self, user: &str, arguments: &str) -> Vec<Value> {
+        self.words(user, arguments).arg("--json").run().succeed().json()
+    }
+
+    /// Checks that a command is refused under that name.
+    pub(crate) fn refuses(&self, user: &str, arguments: &str, code: &str) {
+        let ran = self.words(user, arguments).run();
+        assert_eq!(ran.out, "", "{ran:?}");
+        ran.fail(4, code);
     }
 
     fn words(&self, user: &str, arguments: &str) -> Cli {

@@ -7,6 +7,8 @@ mod cli_chat;
 mod cli_escape;
 mod cli_exit;
 mod cli_once;
+mod cli_people;
+mod cli_rooms;
 mod cli_send;
 mod cli_tail;
 mod cli_talk;

@@ -3,6 +3,7 @@
 use anchor_core::code::Code;
 use anchor_core::event::{Draft, EventKind};
 use anchor_core::room::{Member, Role};
+use anchor_transport::client::RequestError;
 
 use crate::args::room::Create;
 use crate::command::change::{Answer, Change, Writer};
@@ -22,9 +23,16 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<Exit, Fa
     if let Answer::Refused(refusal) = &answer
         && refusal.code == Code::RoomExists
     {
-        let listing = writer.client().room(&room).await?;
-        let is_owner = listing.member.as_ref().and_then(Member::joined) == Some(Role::Owner);
-        if is_owner && listing.info.is_some_and(|info| info.kind == kind.into()) {
+        let is_own = match writer.client().room(&room).await {
+            Ok(listing) => {
+                let is_owner = listing.member.as_ref().and_then(Member::joined) == Some(Role::Owner);
+                is_owner && listing.info.is_some_and(|info| info.kind == kind.into())
+            }
+            // Somebody else's, who does not show it.
+            Err(RequestError::Refused { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if is_own {
             answer = Answer::Unchanged("the room is there already, and yours".to_owned());
         }
     }
