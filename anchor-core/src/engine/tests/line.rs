@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::executor::block_on;
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
@@ -12,7 +13,9 @@ use super::censor::Censor;
 use crate::code::Code;
 use crate::conformance::environment::{SplitMix64, TestEnvironment};
 use crate::conformance::faults::FailingStore;
-use crate::engine::{Anchor, PublishError, Publisher};
+use crate::conformance::yield_now;
+use crate::engine::{Anchor, Hook, Proposal, PublishError, Publisher, Ruling};
+use crate::error::BoxError;
 use crate::event::{Draft, EventKind};
 use crate::id::{ClientId, RoomId, UserId};
 use crate::limits::WINDOW;
@@ -258,4 +261,55 @@ fn an_admin_of_the_host_speaks_to_everybody_and_the_hook_knows() {
         assert_eq!(code(eve.publish(&RoomId::announcements(), "no").await), Code::Denied);
         assert_eq!(house.censor.asked(), ["host 1", "eve 1"], "the rules come last");
     });
+}
+
+/// A hook that others go on beside.
+#[derive(Debug)]
+struct Yielding;
+
+#[async_trait]
+impl Hook for Yielding {
+    async fn rule(&self, _: Proposal<'_>) -> Result<Ruling, BoxError> {
+        yield_now().await;
+        Ok(Ruling::Allow)
+    }
+}
+
+/// One thread calls, three wait for what it called, each for some; the hook yields.
+#[test]
+fn threads_that_wait_for_publishes_of_one_line_keep_its_order() {
+    const PUBLISHES: usize = 600;
+    let env = TestEnvironment::new(5);
+    let store = MemoryStore::new(env.clone());
+    let anchor = Anchor::builder(store.clone(), env).hook(Yielding).build();
+    let mut ada = client(&anchor, "ada");
+    block_on(ada.publish(&RoomId::lobby(), "first")).unwrap();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let (sender, receiver) =
+                    std::sync::mpsc::sync_channel::<BoxFuture<'static, Result<Ack, PublishError>>>(8);
+                scope.spawn(move || {
+                    let mut last = Offset(1);
+                    for publish in receiver {
+                        let offset = block_on(publish).unwrap().mark.offset;
+                        assert!(offset > last, "{offset} is told behind {last}");
+                        last = offset;
+                    }
+                });
+                sender
+            })
+            .collect();
+        for n in 0..PUBLISHES {
+            let publish = ada.publish(&RoomId::lobby(), n.to_string());
+            if n % 7 != 0 {
+                waiting[n % 3].send(publish).unwrap();
+            }
+        }
+        drop(waiting);
+    });
+    block_on(ada.publish(&RoomId::lobby(), "last")).unwrap();
+    let expected = (0..PUBLISHES).map(|n| n.to_string());
+    let log = log(&store);
+    assert!(log[1..=PUBLISHES].iter().cloned().eq(expected), "{log:?}");
 }
