@@ -139,13 +139,7 @@ impl Feed {
         self.loaded = VecDeque::new();
         self.is_newest = false;
         self.generation = generation;
-        // What was asked because of a turn covers that turn: the store is at least as new as what was read of it.
-        self.bound = match (self.bound, bound) {
-            (Bound::Turn(asked), Bound::Turn(known)) if cursor == self.cursor => {
-                Bound::Turn(asked.max(known))
-            }
-            (_, bound) => bound,
-        };
+        self.bound = bound;
         self.cursor = cursor;
     }
 
@@ -186,10 +180,9 @@ impl Feed {
         let run = match self.last_allowed(&run) {
             None => run,
             Some(last) if last <= self.cursor.offset => {
-                if let Bound::Turn(_) = self.bound {
-                    self.bound = Bound::Turn(last.next());
-                }
-                return self.ask_again();
+                // What the store tells then covers this turn: it is at least as new as what was read of it.
+                self.misreads = self.misreads.saturating_add(1);
+                return if self.misreads > MISREADS_MAX { Step::Broken } else { self.ask_again() };
             }
             Some(last) => match run.up_to(last) {
                 Ok(Some(run)) => run,

@@ -159,12 +159,16 @@ impl Anchor {
             let grant = self.grant(tail.room(), reader).await;
             let heads = self.store().heads(std::slice::from_ref(tail.room())).await?;
             let epoch = heads.first().copied().flatten().map(|(epoch, _)| epoch);
-            if epoch != state.as_ref().map(RoomState::epoch) {
+            let is_plain = grant
+                .as_ref()
+                .is_ok_and(|grant| grant.standing.as_ref().is_some_and(|standing| standing.info.is_none()));
+            // What there was between two moments without a room is no room's.
+            let is_between = state.is_none() && grant.is_ok() && !is_plain;
+            if epoch != state.as_ref().map(RoomState::epoch) || is_between {
                 tail.doubt(generation);
                 continue;
             }
             let grant = grant?;
-            let is_plain = grant.standing.as_ref().is_some_and(|standing| standing.info.is_none());
             if is_plain {
                 tail.found_plain(asked);
             }

@@ -130,6 +130,15 @@ impl House {
         self.try_act(user, room, draft).unwrap()
     }
 
+    /// Publishes as an admin of the server.
+    pub(super) fn act_as_admin(&self, room: &str, draft: Draft) -> Ack {
+        let admin = ClientId::from_bytes([0xAD; 16]);
+        block_on(async {
+            let admin = self.anchor.client(user_id("admin"), admin).await.unwrap();
+            admin.as_admin().publish(&room_id(room), draft).await.unwrap()
+        })
+    }
+
     /// Publishes so many messages as `user`.
     pub(super) fn say(&self, user: &str, room: &str, messages: u64) {
         for n in 1..=messages {

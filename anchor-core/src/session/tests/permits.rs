@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
-use crate::room::{HistoryAccess, RoomKind};
+use crate::room::{HistoryAccess, RoomKind, Topic};
 use crate::session::frame::{ClientFrame, From, HistoryRange, Page, RequestId, ServerFrame};
 use crate::store::{RoomState, Store};
 
@@ -243,6 +243,40 @@ fn a_room_that_begins_anew_is_not_shown_to_the_readers_of_the_old_one_on_any_nod
         let only = if kind == RoomKind::Public { &["1..6"] } else { &["error not_a_member"] };
         assert_eq!(early[early.len() - 1..], only[..], "{early:?}");
     }
+}
+
+/// A reader that had nothing of a room yet was taken for one who knows of its turns, up to those of a log that was gone.
+#[test]
+fn who_waits_for_a_room_that_was_deleted_knows_nothing_of_the_next() {
+    let house = House::new();
+    room(&house, RoomKind::Public, HistoryAccess::All, 20);
+    house.act("olga", "plans", settings(topic()));
+    let mut rita = house.visit("rita");
+    rita.writable = false;
+    rita.subscribe(1, "plans", From::Start);
+    house.act("olga", "plans", super::peer::room_change(&RoomChange::Delete));
+    rita.writable = true;
+    assert_eq!(told(rita.settle(), "plans"), ["subscribed at 0 of 1..22"], "it waits for the next");
+    room(&house, RoomKind::Group, HistoryAccess::All, 3);
+    assert_eq!(told(rita.settle(), "plans")[1..], ["ended not_a_member"]);
+}
+
+fn topic() -> Settings {
+    Settings { topic: Some(Topic::new("what we do").ok()), ..Settings::default() }
+}
+
+/// A node that takes a room for plain asks nobody, and must not take what the store holds now for that room.
+#[test]
+fn a_group_in_the_place_of_a_plain_room_is_not_read_for_it_from_the_store() {
+    let house = House::new();
+    house.say("olga", "plans", 3);
+    let behind = house.node();
+    behind.visit("sue").subscribe(1, "plans", From::Now);
+    house.act_as_admin("plans", super::peer::room_change(&RoomChange::Delete));
+    room(&house, RoomKind::Group, HistoryAccess::All, 3);
+    let mut rita = behind.visit("rita");
+    rita.subscribe(1, "plans", From::Start);
+    assert_eq!(told(&rita, "plans"), ["subscribed at 0 of 1..3", "ended not_a_member"]);
 }
 
 #[test]
