@@ -26,10 +26,10 @@ impl Client {
         }
     }
 
-    /// What a room is, how far its log reaches, and the user's own place in it.
+    /// What a room is, how far its log reaches for the user, and the user's own place in it. Who is invited may ask, too.
     ///
     /// # Errors
-    /// As [`Client::history`]; `not_a_member` or `room_banned` where the user may not read it.
+    /// As [`Client::history`]; `room_unknown` where there is none, or none that this user may know of.
     pub async fn room(&self, room: &RoomId) -> Result<RoomListing, RequestError> {
         match self.request(Request::Room { room: room.clone() }).await? {
             Answer::Room(listing) => Ok(*listing),

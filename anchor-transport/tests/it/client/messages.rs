@@ -7,9 +7,10 @@ use anchor_core::position::Offset;
 use anchor_core::room::change::{Report, Settings};
 use anchor_core::room::{RoomKind, Sign};
 use anchor_core::session::frame::{From, HistoryRange};
-use anchor_transport::client::{Changed, Client, PublishError, Timeline};
+use anchor_core::store::Direction;
+use anchor_transport::client::{Changed, Client, PublishError, Root, Timeline};
 
-use super::world::{World, answered, next, room, soon, user};
+use super::world::{World, answered, next, room, soon, text, user};
 
 fn sign(sign: &str) -> Sign {
     Sign::new(sign).unwrap()
@@ -17,6 +18,35 @@ fn sign(sign: &str) -> Sign {
 
 async fn say(client: &Client, text: &str) -> Offset {
     answered(client.publish(&RoomId::lobby(), text)).await.unwrap().mark.offset
+}
+
+#[tokio::test]
+async fn a_thread_is_answered_from_wherever_one_reads_it() {
+    let world = World::new();
+    let (ada, bob) = (world.client("ada"), world.client("bob"));
+    let lobby = RoomId::lobby();
+    let root = say(&ada, "where do we meet?").await;
+    let first = answered(bob.reply(&lobby, root, "here")).await.unwrap().mark.offset;
+    let page = soon(ada.history(&lobby, HistoryRange::Newest, 1)).await.unwrap();
+    let second = answered(ada.reply(&lobby, &page.events[0], "when?")).await.unwrap().mark.offset;
+    assert_eq!(soon(bob.root_of(&lobby, second)).await.unwrap(), Root::from(root));
+    assert_eq!(soon(bob.root_of(&lobby, root)).await.unwrap(), Root::from(root));
+    assert!(soon(bob.root_of(&lobby, Offset(99))).await.is_err());
+    let direct = answered(bob.reply(&lobby, first, "to a reply")).await;
+    assert!(matches!(direct, Err(PublishError::Refused(refusal)) if refusal.code == Code::Invalid));
+
+    let thread = soon(bob.thread(&lobby, root, Direction::After(Offset::ZERO), 1)).await.unwrap();
+    assert_eq!(thread.root.as_ref().map(text).as_deref(), Some("where do we meet?"));
+    assert_eq!(
+        (thread.replies.iter().map(text).collect::<Vec<_>>(), thread.total),
+        (vec!["here".to_owned()], 2)
+    );
+    let from = Direction::After(thread.next.unwrap());
+    let thread = soon(bob.thread(&lobby, root, from, 10)).await.unwrap();
+    assert_eq!(
+        (thread.replies.iter().map(text).collect::<Vec<_>>(), thread.next),
+        (vec!["when?".to_owned()], None)
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use anchor_core::code::Code;
 use anchor_core::event::Body;
 use anchor_core::id::RoomId;
 use anchor_core::session::frame::{From, HistoryRange, Signal};
+use anchor_core::user::{Direct, Profile, ProfileText};
 use anchor_transport::client::{Client, ConnectionState, Delivery, PublishError};
 
 use super::world::{Fast, World, answered, next, soon, text, user};
@@ -81,4 +82,25 @@ async fn a_signal_reaches_those_who_are_there() {
     assert!(ring.client.is_some());
     assert!(soon(ada.signal(signal(&"x".repeat(5_000)))).await.is_err(), "too long for any server");
     assert!(world.log().await.len() == 1, "nothing of it is kept");
+}
+
+#[tokio::test]
+async fn a_new_profile_is_told_to_those_who_share_a_room() {
+    let world = World::new();
+    let (ada, bob) = (world.client("ada"), world.client("bob"));
+    let lobby = RoomId::lobby();
+    for client in [&ada, &bob] {
+        answered(client.join(&lobby)).await.unwrap();
+    }
+    let mut read = bob.subscribe(&lobby, From::Now).await;
+    next(&mut read).await;
+    let mut told = bob.profile_changes();
+    let profile = Profile { name: Some(ProfileText::new("Ada L.").unwrap()), ..Profile::default() };
+    soon(ada.set_profile(profile.clone())).await.unwrap();
+    assert_eq!(next(&mut told).await, (user("ada"), profile.clone()));
+    let known = soon(bob.profiles(&[user("bob"), user("ada")])).await.unwrap();
+    assert_eq!(known, [(user("bob"), Profile::default()), (user("ada"), profile)]);
+    soon(ada.allow_direct(Direct::Nobody)).await.unwrap();
+    assert_eq!(soon(ada.contact()).await.unwrap().direct, Direct::Nobody);
+    assert_eq!(soon(bob.contact()).await.unwrap().direct, Direct::Shared);
 }

@@ -8,9 +8,9 @@ use anchor_core::id::{ClientId, RoomId};
 use anchor_core::position::Offset;
 use anchor_core::resume::GapReason;
 use anchor_core::room::change::{MembershipChange, RoomChange, Settings};
-use anchor_core::room::{HistoryAccess, RoomKind, Title};
-use anchor_core::session::frame::{From, HistoryRange};
-use anchor_transport::client::{Changed, Delivery, Hide, PublishError, SubscribeOptions};
+use anchor_core::room::{HistoryAccess, Membership, Role, RoomKind, Title};
+use anchor_core::session::frame::{From, HistoryRange, Which};
+use anchor_transport::client::{Changed, Delivery, Hide, PublishError, RequestError, SubscribeOptions};
 
 use super::world::{World, answered, next, room, soon, take, text, user};
 
@@ -23,6 +23,51 @@ fn refused<T: std::fmt::Debug>(result: Result<T, PublishError>) -> Code {
         Err(PublishError::Refused(refusal)) => refusal.code,
         other => panic!("not refused: {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_group_is_made_changed_and_asked_for() {
+    let world = World::new();
+    let (ada, bob) = (world.client("ada"), world.client("bob"));
+    let plans = room("plans");
+    let made = answered(ada.create_room(&plans, RoomKind::Group, title("Plans"))).await.unwrap();
+    assert!(matches!(made, Changed::Now(ack) if ack.mark.offset == Offset(1)));
+    let again = answered(ada.create_room(&plans, RoomKind::Group, title("Others"))).await.unwrap();
+    assert_eq!(again, Changed::Already, "there is a room of this id");
+    assert_eq!(answered(ada.set_room(&plans, title("Plans"))).await.unwrap(), Changed::Already);
+    assert_eq!(refused(answered(bob.set_room(&plans, title("Mine"))).await), Code::NotAMember);
+    // To a stranger there is no such room.
+    assert!(matches!(
+        soon(bob.room(&plans)).await,
+        Err(RequestError::Refused { code: Code::RoomUnknown, .. })
+    ));
+
+    let invited = answered(ada.invite(&plans, &user("bob"), None)).await.unwrap();
+    assert!(matches!(invited, Changed::Now(_)));
+    assert_eq!(soon(bob.room(&plans)).await.unwrap().member.unwrap().membership, Membership::Invited);
+    assert_eq!(answered(ada.invite(&plans, &user("bob"), None)).await.unwrap(), Changed::Already);
+    answered(bob.accept(&plans)).await.unwrap();
+    assert_eq!(answered(bob.accept(&plans)).await.unwrap(), Changed::Already);
+    answered(ada.set_role(&plans, &user("bob"), Role::Moderator)).await.unwrap();
+
+    let listing = soon(bob.room(&plans)).await.unwrap();
+    let info = listing.info.unwrap();
+    assert_eq!((info.title.as_ref().unwrap().as_str(), info.members, info.owners), ("Plans", 2, 1));
+    let member = listing.member.unwrap();
+    assert_eq!((member.membership, member.role), (Membership::Joined, Role::Moderator));
+    let page = soon(bob.members(&plans, None, 1)).await.unwrap();
+    assert_eq!((page.members[0].0.as_str(), page.next.as_ref()), ("ada", Some(&user("ada"))));
+    let page = soon(bob.members(&plans, page.next.as_ref(), 10)).await.unwrap();
+    assert_eq!((page.members[0].0.as_str(), page.members.len(), page.next), ("bob", 1, None));
+    let mine = soon(bob.rooms(Which::Mine, None, 10)).await.unwrap();
+    assert_eq!(mine.rooms.iter().map(|room| room.entry.room.as_str()).collect::<Vec<_>>(), ["plans"]);
+    assert!(soon(bob.rooms(Which::Public(String::new()), None, 10)).await.unwrap().rooms.is_empty());
+
+    answered(ada.archive_room(&plans)).await.unwrap();
+    assert_eq!(refused(answered(bob.publish(&plans, "late")).await), Code::RoomArchived);
+    assert_eq!(answered(ada.archive_room(&plans)).await.unwrap(), Changed::Already);
+    answered(ada.unarchive_room(&plans)).await.unwrap();
+    answered(bob.publish(&plans, "in time")).await.unwrap();
 }
 
 #[tokio::test]
@@ -164,6 +209,31 @@ async fn a_deleted_room_ends_its_readers_and_may_begin_anew() {
     let new = take(&mut read, 1).await;
     assert_eq!(new[0].offset, Offset(1));
     assert_ne!(new[0].chain, old[0].chain);
+}
+
+#[tokio::test]
+async fn both_come_to_the_same_direct_room_at_once() {
+    let world = World::new();
+    let (ada, bob, eve) = (world.client("ada"), world.client("bob"), world.client("eve"));
+    let club = room("club");
+    for client in [&ada, &bob] {
+        answered(client.join(&club)).await.unwrap();
+    }
+    let (to_bob, to_ada) = (user("bob"), user("ada"));
+    let (one, other) = soon(async { tokio::join!(ada.direct(&to_bob), bob.direct(&to_ada)) }).await;
+    let direct = one.unwrap();
+    assert_eq!((&direct, direct.is_direct()), (&other.unwrap(), true));
+    answered(ada.publish(&direct, "just us")).await.unwrap();
+    assert_eq!(soon(ada.direct(&to_bob)).await.unwrap(), direct);
+    assert_eq!(refused(soon(eve.direct(&to_ada)).await), Code::Denied, "they share no room");
+    let mut read = eve.subscribe(&direct, From::Start).await;
+    assert!(matches!(next(&mut read).await, Delivery::Ended { code: Code::NotAMember, .. }));
+
+    soon(bob.block(&to_ada)).await.unwrap();
+    assert_eq!(soon(bob.contact()).await.unwrap().blocked.into_iter().collect::<Vec<_>>(), [user("ada")]);
+    assert_eq!(refused(answered(ada.publish(&direct, "are you there?")).await), Code::Denied);
+    soon(bob.unblock(&to_ada)).await.unwrap();
+    answered(ada.publish(&direct, "hello again")).await.unwrap();
 }
 
 /// Without a name of its own, a client learns from the server who it is; direct rooms wait for that.

@@ -68,6 +68,11 @@ impl World {
         inner.store = Some(store);
     }
 
+    /// Starts a server that somebody else has built, on whatever store.
+    pub(crate) fn up_with(&self, anchor: Anchor) {
+        self.0.lock().unwrap().anchor = Some(anchor);
+    }
+
     /// Ends every connection without a word.
     pub(crate) fn cut(&self) {
         self.0.lock().unwrap().connections.drain(..).for_each(|connection| connection.abort());
