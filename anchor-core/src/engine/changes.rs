@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::history::{between, damaged};
 use super::permit::Grant;
 use super::{Anchor, ReadError};
-use crate::event::Event;
+use crate::event::{Body, Event};
 use crate::id::{RoomId, UserId};
 use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, RUN_BYTES_MAX, SIGNS_MAX};
 use crate::msgpack::Malformed;
@@ -149,7 +149,7 @@ fn fitting(events: &[Run], changes: &[Changes], from: Direction) -> Result<(Offs
     for run in events {
         for event in run.events() {
             let event = event?;
-            let body = event.body.map_or(0, |body| body.bytes().len());
+            let body = event.body.as_ref().map_or(0, body_bytes);
             sizes.push((event.offset, body + of_event.get(&event.offset).copied().unwrap_or_default()));
         }
     }
@@ -168,11 +168,20 @@ fn fitting(events: &[Run], changes: &[Changes], from: Direction) -> Result<(Offs
 
 /// What changes take in a frame, about, without the escapes of JSON.
 pub(super) fn bytes(changes: &Changes) -> usize {
-    let edit = changes.edit.as_ref().and_then(|edit| edit.body.as_ref()).map_or(0, |body| body.bytes().len());
+    let edit = changes.edit.as_ref().and_then(|edit| edit.body.as_ref()).map_or(0, body_bytes);
     let signs: usize =
         changes.reactions.iter().map(|reaction| reaction.sign.as_str().len() + SIGN_BYTES).sum();
     EVENT_BYTES + edit + signs
 }
+
+/// What a body takes in a frame with those whom it mentions, about, without the escapes of JSON.
+pub(super) fn body_bytes(body: &Body) -> usize {
+    let users = body.mentions().map_or(&[][..], |mentions| &mentions.users);
+    body.bytes().len() + users.iter().map(|user| user.as_str().len() + USER_BYTES).sum::<usize>()
+}
+
+/// What a user who is mentioned takes beside the id, in bytes. Source: quotes and a comma.
+const USER_BYTES: usize = 3;
 
 /// What an event takes in a frame beside its body, or changes beside their texts, in bytes. Source: a dozen fields, about.
 pub(super) const EVENT_BYTES: usize = 160;

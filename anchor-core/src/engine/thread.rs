@@ -136,6 +136,6 @@ impl Anchor {
 
 /// What an event and its changes take in a frame, about.
 fn size(event: &Event, changes: &[Changes]) -> usize {
-    let body = event.body.as_ref().map_or(0, |body| body.bytes().len());
+    let body = event.body.as_ref().map_or(0, super::changes::body_bytes);
     super::changes::EVENT_BYTES + body + changes.iter().map(super::changes::bytes).sum::<usize>()
 }

@@ -4,6 +4,7 @@
 
 mod client;
 mod hostile;
+mod page_size;
 mod protocol_doc;
 mod regressions;
 mod roundtrip;
