@@ -9,8 +9,8 @@ use anchor_core::session::frame::{ClientFrame, RequestId, Signal, Which};
 use anchor_core::store::Direction;
 use anchor_core::user::{Direct, Profile, ProfileText, UserChange};
 
-/// The deed of that number, in `room`, by one of two users; `at` is an event that it may be about.
-pub(super) fn deed(number: u8, room: &RoomId, other: &UserId, at: u8) -> Draft {
+/// The deed of that number by one of two users; `at` is an event that it may be about.
+pub(super) fn deed(number: u8, other: &UserId, at: u8) -> Draft {
     let user = other.clone();
     let settings = Settings { history: Some(HistoryAccess::SinceJoin), ..Settings::default() };
     match number % 24 {
@@ -50,7 +50,7 @@ pub(super) fn deed(number: u8, room: &RoomId, other: &UserId, at: u8) -> Draft {
         21 => about(EventKind::PIN, at, ""),
         22 => about(EventKind::MESSAGE, at, "I see"),
         _ => {
-            let mentions = Mentions::new(at % 2 == 0, [user]).expect("one user is few");
+            let mentions = Mentions::new(at.is_multiple_of(2), [user]).expect("one user is few");
             Draft::message(Body::text("look here").mentioning(mentions))
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn question(number: u8, id: RequestId, room: RoomId, other: UserId, a
     let change = |change| ClientFrame::ChangeUser { id, change };
     match number % 12 {
         0 => ClientFrame::Room { id, room },
-        1 => ClientFrame::Members { id, room, after: Some(other).filter(|_| at % 2 == 0), limit },
+        1 => ClientFrame::Members { id, room, after: Some(other).filter(|_| at.is_multiple_of(2)), limit },
         2 => ClientFrame::Thread { id, room, root: Offset(1), from: Direction::After(offset), limit },
         3 => ClientFrame::Thread {
             id,
@@ -94,7 +94,12 @@ pub(super) fn question(number: u8, id: RequestId, room: RoomId, other: UserId, a
 /// Something said in passing, to all or to one.
 pub(super) fn signal(room: RoomId, other: UserId, at: u8) -> ClientFrame {
     let body = Body::text("x".repeat(usize::from(at) * 20));
-    ClientFrame::Signal(Signal { room, user: Some(other).filter(|_| at % 2 == 0), client: None, body })
+    ClientFrame::Signal(Signal {
+        room,
+        user: Some(other).filter(|_| at.is_multiple_of(2)),
+        client: None,
+        body,
+    })
 }
 
 fn of_room(change: &RoomChange) -> Draft {

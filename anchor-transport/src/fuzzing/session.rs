@@ -82,13 +82,13 @@ pub fn session(script: &[u8]) {
             Op::Who => ClientFrame::Who { id: RequestId(number), room: room(&mut script) },
             Op::Do => {
                 let (number, room, at) = (script.byte(), room(&mut script), script.byte());
-                let draft = deeds::deed(number, &room, &writer(), at);
+                let draft = deeds::deed(number, &writer(), at);
                 let (room, draft) = if at == REPORTED { deeds::report(&room, number) } else { (room, draft) };
                 publish(&mut seq, (1, 4), room, draft)
             }
             Op::Other => {
                 let (number, room, at) = (script.byte(), room(&mut script), script.byte());
-                let draft = deeds::deed(number, &room, &ada(), at);
+                let draft = deeds::deed(number, &ada(), at);
                 match at % 4 {
                     0 => peer.behind(|| say(&house.elsewhere, &room, [draft])),
                     _ => say(&house.anchor, &room, [draft]),

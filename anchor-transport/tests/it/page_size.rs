@@ -18,7 +18,9 @@ fn a_page_of_edits_that_mention_as_many_as_they_can() {
     let room = RoomId::lobby();
     let plain = || Draft::message("said");
     let messages: Vec<_> = (0..MANY).map(|_| publish(&mut ada, plain())).collect();
-    messages.iter().for_each(|message| drop(publish(&mut ada, calling(EventKind::EDIT, Some(*message)))));
+    for message in &messages {
+        publish(&mut ada, calling(EventKind::EDIT, Some(*message)));
+    }
     let range = HistoryRange::BeforeOffset(messages[messages.len() - 1].next());
     let page = at_once(anchor.history(RequestId(1), &room, range, HISTORY_EVENTS_MAX, None)).expect("a page");
     assert!(!page.changes.is_empty());
