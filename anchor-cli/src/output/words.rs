@@ -177,3 +177,6 @@ fn sign(sign: &str) -> String {
         false => escape::line(sign).to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
