@@ -16,9 +16,10 @@ pub struct RoomPage {
 /// The answer to [`super::Client::members`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberPage {
-    /// Users and their places in the room, in the order of user ids: also those who left, were removed or are banned.
+    /// Users and their places in the room, in the order of user ids: those who have joined or are invited; to moderators
+    /// also those who left, were removed or are banned.
     pub members: Vec<(UserId, Member)>,
-    /// After which one to ask for more; `None` at the end.
+    /// After which one to ask for more; `None` at the end. There may be more although this page has none.
     pub next: Option<UserId>,
 }
 

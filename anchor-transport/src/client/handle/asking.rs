@@ -40,7 +40,7 @@ impl Client {
     /// Users and their places in a room: those after `after` in the order of their ids, at most `limit`.
     ///
     /// # Errors
-    /// As [`Client::room`].
+    /// As [`Client::room`]; `not_a_member` or `room_banned` where the user may know of the room, and not of its members.
     pub async fn members(
         &self,
         room: &RoomId,
