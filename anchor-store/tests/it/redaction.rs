@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anchor::System;
 use anchor_core::conformance::environment::SplitMix64;
+use anchor_core::conformance::store::by_admin;
 use anchor_core::event::{Draft, Event, EventKind};
 use anchor_core::id::RoomId;
 use anchor_core::msgpack::Reader;
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::Publish;
+use anchor_core::room::change::RoomChange;
 use anchor_core::store::{Direction, Read, Store, StoreExt};
 use anchor_sim::disk::{At, Disk, Fault, Power};
 use anchor_store::{RedbStore, check, check_backends, compact};
@@ -17,7 +19,7 @@ use futures::executor::block_on;
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::support::{Notes, acked, append_stepped, client, lock, publish, room, waiting_from};
-use crate::targets::{about, check as check_index};
+use crate::targets::{about, check as check_index, rows};
 
 /// What nobody may read any more.
 const SECRET: &str = "the treasure lies under the third palm tree";
@@ -447,6 +449,33 @@ fn compacted_away_it_is_in_no_file() {
         compact(dir.path(), System).unwrap();
         assert_eq!(check(dir.path(), System).unwrap(), report);
     }
+}
+
+#[test]
+fn a_room_that_was_deleted_is_in_no_file() {
+    let (lobby, other) = (room("lobby"), room("other"));
+    let dir = tempfile::tempdir().unwrap();
+    let store = RedbStore::options().page_step(50, 1 << 20).open(dir.path(), System).unwrap();
+    let append = |publish: Publish| drop(acked(&block_on(store.append(vec![publish])).unwrap()[0]).clone());
+    append(says(1, &lobby, SECRET));
+    for seq in 2..=200 {
+        let kinds = [EventKind::MESSAGE, EventKind::REACTION, EventKind::EDIT];
+        append(about(&store, seq, &lobby, kinds[usize::try_from(seq % 3).unwrap()], 1, "👍"));
+    }
+    append(says(201, &other, "it stays"));
+    append(about(&store, 202, &other, EventKind::MESSAGE, 1, "a reply"));
+    let draft = Draft { kind: EventKind::ROOM, target: None, body: RoomChange::Delete.to_body() };
+    append(by_admin(Publish { draft, ..says(203, &lobby, "") }));
+    store.close();
+    drop(store);
+    assert_eq!(rows(dir.path()), [0, 1, 1, 0], "what is left of the index");
+    assert!(is_in_a_file(dir.path(), SECRET.as_bytes()), "whoever looks for it would find it");
+    compact(dir.path(), System).unwrap();
+    assert!(!is_in_a_file(dir.path(), SECRET.as_bytes()));
+    let store = RedbStore::open(dir.path(), System).unwrap();
+    assert_eq!(block_on(store.room(&lobby)).unwrap(), None);
+    assert_eq!(marks(&store, &other).len(), 2);
+    check_index(&store, &other);
 }
 
 #[test]
