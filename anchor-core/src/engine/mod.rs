@@ -101,7 +101,8 @@ impl Anchor {
 
     /// A client of this process that publishes without a connection: allocates and orders its seqs.
     ///
-    /// A program without a durable outbox of its own takes a new `id` at every start.
+    /// A program without a durable outbox of its own takes a new `id` at every start. [`Publisher::as_admin`] lets it act for
+    /// an admin of the server.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot open the client.

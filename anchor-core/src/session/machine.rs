@@ -236,7 +236,8 @@ impl Session {
             return Some(self.beat(heads_known_at));
         }
         // Behind what is live, before what is caught up with.
-        if !self.rooms.has_live()
+        if self.passing.has_heard()
+            && !self.rooms.has_live()
             && let Some(frame) = self.passing.next(|room| self.rooms.is_live(room))
         {
             self.sent_at = now;

@@ -46,6 +46,11 @@ impl InPassing {
         self.heard.append(passing);
     }
 
+    /// True if something waits to be sent: as a rule not, and this is asked often.
+    pub(super) const fn has_heard(&self) -> bool {
+        !self.heard.is_empty()
+    }
+
     /// The next frame to be sent: what is said in a room is for those who are subscribed to it when it is sent.
     pub(super) fn next(&mut self, is_live: impl Fn(&RoomId) -> bool) -> Option<ServerFrame> {
         while let Some(frame) = self.heard.pop() {
