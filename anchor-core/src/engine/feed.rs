@@ -15,7 +15,7 @@ use super::tails::Watch;
 use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use crate::position::{Offset, Position};
-use crate::run::Run;
+use crate::run::{Contents, Run};
 use crate::session::Identity;
 use crate::store::{Direction, Read};
 
@@ -113,7 +113,8 @@ impl Feed {
             self.watch.tail().doubt(self.generation);
         }
         // A room may have begun anew, for other readers, and nothing of it is this reader's yet.
-        let is_known = self.watch.tail().has_epochs(self.generation, &runs);
+        let is_known = runs.iter().all(|run| Some(run.epoch()) == self.cursor.epoch)
+            || self.watch.tail().has_epochs(self.generation, &runs);
         if !is_known {
             self.watch.tail().doubt(self.generation);
         }
@@ -199,6 +200,7 @@ impl Feed {
         match self.bound {
             Bound::None => None,
             Bound::Until(last) => (run.last() > last).then_some(last),
+            Bound::Turn(_) if !run.contents().has(Contents::OF_ROOM) => None,
             Bound::Turn(known) => {
                 let user = self.watch.watcher().user()?;
                 let known = known.max(self.cursor.offset);

@@ -58,7 +58,7 @@ impl Anchor {
         let reader = watch.watcher().reader();
         loop {
             let (state, generation, grant) = self.known(watch.tail(), reader).await?;
-            if let From::After(position) = &from {
+            if let (From::After(position), None) = (&from, &state) {
                 self.check_deleted(room, position, reader, state.as_ref()).await?;
             }
             grant.check_followed()?;

@@ -149,13 +149,20 @@ impl Anchor {
         reader: Option<&Identity>,
     ) -> Result<(Option<RoomState>, Generation, Grant), ReadError> {
         loop {
-            let (state, generation) = self.learn(tail).await?;
+            let (state, generation, is_plain) = match tail.state_and_plain() {
+                Some(known) => known,
+                None => {
+                    let (state, generation) = self.learn(tail).await?;
+                    (state, generation, false)
+                }
+            };
             if reader.is_none_or(|reader| reader.admin) {
                 return Ok((state, generation, Grant::ALL));
             }
-            let Some(asked) = tail.ask_plain(generation) else {
+            if is_plain {
                 return Ok((state, generation, Grant::PLAIN));
-            };
+            }
+            let asked = tail.ask_plain(generation);
             let grant = self.grant(tail.room(), reader).await;
             let heads = self.store().heads(std::slice::from_ref(tail.room())).await?;
             let epoch = heads.first().copied().flatten().map(|(epoch, _)| epoch);

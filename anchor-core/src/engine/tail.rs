@@ -208,19 +208,22 @@ impl Tail {
 
     /// The room's state and the generation it belongs to, once known; `Some((None, _))` for a room without events.
     pub(crate) fn state(&self) -> Option<(Option<RoomState>, Generation)> {
+        self.state_and_plain().map(|(state, generation, _)| (state, generation))
+    }
+
+    /// As [`Tail::state`], and true if nothing was decided about the room as far as the tail knows: everybody reads it.
+    pub(crate) fn state_and_plain(&self) -> Option<(Option<RoomState>, Generation, bool)> {
         let inner = self.lock();
         match &inner.known {
             Known::Nothing { .. } => None,
-            Known::Room(state) => Some((state.clone(), inner.generation)),
+            Known::Room(state) => Some((state.clone(), inner.generation, inner.is_plain)),
         }
     }
 
-    /// None if nothing was decided about the room, as of `generation`: everybody reads it. Else to be called before the
-    /// store is asked, for [`Tail::found_plain`].
-    pub(crate) fn ask_plain(&self, generation: Generation) -> Option<AskedPlain> {
-        let inner = self.lock();
-        let is_plain = inner.is_plain && inner.generation == generation;
-        (!is_plain).then_some(AskedPlain { generation, of_room: inner.of_room })
+    /// To be called before the store is asked what was decided about the room of that generation, for
+    /// [`Tail::found_plain`].
+    pub(crate) fn ask_plain(&self, generation: Generation) -> AskedPlain {
+        AskedPlain { generation, of_room: self.lock().of_room }
     }
 
     /// Learns that nothing was decided about the room, of the log of that generation, unless news of that came meanwhile.

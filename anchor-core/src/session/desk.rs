@@ -72,8 +72,8 @@ impl Desk {
             }
             Ask::Open(slot, room, from) => {
                 let (mailbox, reader) = (self.mailbox.clone(), session.identity());
-                let watcher = match session.public_client() {
-                    Some((_, client)) => Watcher::of_client(mailbox, slot, reader, client),
+                let watcher = match session.tag() {
+                    Some(client) => Watcher::of_client(mailbox, slot, reader, client),
                     None => Watcher::new(mailbox, slot, reader),
                 };
                 async move { Reply::Opened(slot, anchor.open(&room, from, watcher).await) }.boxed()

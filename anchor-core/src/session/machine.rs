@@ -13,7 +13,7 @@ use super::rooms::{Answer, Rooms};
 use crate::code::Code;
 use crate::engine::{Notice, Post, Slot};
 use crate::environment::Monotonic;
-use crate::id::{ClientKey, ClientTag, SessionId, SessionNumber, UserId};
+use crate::id::{ClientKey, ClientTag, SessionId, SessionNumber};
 use crate::limits;
 use crate::publish::{MissingRoom, Refusal};
 use crate::sabotage::{self, Sabotage};
@@ -284,10 +284,10 @@ impl Session {
         }
     }
 
-    /// What others may know of the client, once it is open.
+    /// The name under which others see the client, once it is open.
     #[must_use]
-    pub fn public_client(&self) -> Option<(UserId, ClientTag)> {
-        Some((self.client()?.user.clone(), self.tag?))
+    pub const fn tag(&self) -> Option<ClientTag> {
+        self.tag
     }
 
     /// Who it is, once that is known.
