@@ -142,7 +142,10 @@ impl Writer {
                 }
                 Notice::Refused { room, draft, refusal, .. } => {
                     let (code, message) = (refusal.code, escape::line(&refusal.message).to_string());
-                    say::note(&format!("-- left by an earlier run and refused ({code}): {message}"));
+                    say::note(&match code {
+                        Code::Unchanged => format!("-- left by an earlier run, and so already: {message}"),
+                        code => format!("-- left by an earlier run and refused ({code}): {message}"),
+                    });
                     settled.push((Change { room, draft }, Answer::of(refusal)));
                 }
                 Notice::Unconfirmed { .. } | Notice::LostAcks { .. } => {

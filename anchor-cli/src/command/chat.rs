@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 
+use anchor_core::code::Code;
 use anchor_core::event::{Draft, Event};
 use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
@@ -304,6 +305,9 @@ impl Talk<'_> {
             Notice::Settled { ack, .. } => {
                 let room = escape::line(ack.room.as_str()).to_string();
                 self.screen.note(&format!("-- left by an earlier run, now in {room}: #{}", ack.mark.offset))
+            }
+            Notice::Refused { refusal, .. } if matches!(refusal.code, Code::Unchanged | Code::RoomExists) => {
+                self.screen.note(&format!("-- left by an earlier run: {}", escape::line(&refusal.message)))
             }
             Notice::Refused { refusal, .. } => self.refused(&refusal),
             Notice::Unconfirmed { .. } => self.unconfirmed(),

@@ -49,6 +49,20 @@ fn a_refusal_that_was_missed_is_told_again() {
     world.cli("bob", "edit lobby 1 mine").run().fail(4, "refused (denied)");
 }
 
+#[test]
+fn what_is_so_already_is_no_refusal() {
+    let mut world = lobby();
+    world.does("bob", "room join lobby");
+    for command in ["send lobby hello", "chat lobby", "room join lobby"] {
+        world.stop_server();
+        world.cli("bob", "room join lobby --timeout 1").run().fail(5, "unacknowledged");
+        world.start_server();
+        let ran = world.cli("bob", command).run();
+        assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
+        assert!(ran.err.contains("left by an earlier run"), "{command}: {ran:?}");
+    }
+}
+
 /// Kills replies at every time of their lives; those that had printed nothing are run again.
 #[test]
 fn killed_at_any_time_each_is_said_once() {

@@ -1,5 +1,6 @@
 //! What became of each message: acks to standard output, everything else to standard error, and the exit code.
 
+use anchor_core::code::Code;
 use anchor_core::id::RoomId;
 use anchor_core::publish::{Ack, Refusal};
 use anchor_transport::client::{Notice, PublishError, Undecided, UndecidedReason};
@@ -81,6 +82,10 @@ impl Report {
     pub(super) fn notice(&mut self, notice: Notice) -> Result<(), Failure> {
         match notice {
             Notice::Settled { ack, .. } => self.acked(None, &ack)?,
+            Notice::Refused { room, refusal, .. } if is_so_already(&refusal) => {
+                let (room, message) = (escape::line(room.as_str()), escape::line(&refusal.message));
+                say::note(&format!("-- left by an earlier run, and so already in {room}: {message}"));
+            }
             Notice::Refused { room, refusal, .. } => self.refused(None, &room, &refusal)?,
             // Counted at the end, with what else is undecided.
             Notice::Unconfirmed { .. } => {}
@@ -167,4 +172,9 @@ impl Report {
             None => "a message of an earlier run".to_owned(),
         }
     }
+}
+
+/// True for the answer to a change that another command left, where nothing was to be changed.
+fn is_so_already(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Code::Unchanged | Code::RoomExists)
 }
