@@ -62,17 +62,22 @@ impl Look<'_> {
             }
             // Brings what is missing into memory, to be looked at there with the rest.
             let live = match self.shared.visible().find(room) {
-                Found::Live(live) => live.number,
-                Found::Gone(_) => continue,
+                Found::Live(live) if live.number.is_some() => live.number,
+                Found::Live(_) | Found::Gone(_) => continue,
                 Found::Paged => None,
             };
             let number = match live {
-                Some(number) => Some(number),
-                None => self.shared.row(room, Reach::Disk)?.map(|row| row.number),
+                Some(number) => number,
+                None => match self.shared.row(room, Reach::Disk)? {
+                    Some(row) => row.number,
+                    // It is not there, and was not when memory was looked at.
+                    None => {
+                        let deleted = self.shared.deleted(room)?;
+                        return Ok(Standing { deleted, ..Standing::default() });
+                    }
+                },
             };
-            if let Some(number) = number {
-                self.shared.paged_member(number, user, Reach::Disk)?;
-            }
+            self.shared.paged_member(number, user, Reach::Disk)?;
         }
         // Commits wait for this one read.
         self.shared.standing(&self.shared.visible(), room, user, Reach::Disk)

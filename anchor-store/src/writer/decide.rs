@@ -154,16 +154,16 @@ impl<'a> Deciding<'a> {
     pub(super) fn finish(mut self) -> Result<Commit, BoxError> {
         let commit = &mut self.commit;
         let mut first_runs = Vec::with_capacity(self.rooms.len());
-        for growing in self.rooms {
+        commit.runs.reserve(self.rooms.len());
+        for growing in &mut self.rooms {
             if growing.is_ended {
                 first_runs.push(Place::Ended(commit.ended.len()));
-                commit.ended.push(Ended { room: growing.room, epoch: growing.epoch });
+                commit.ended.push(Ended { room: growing.room.clone(), epoch: growing.epoch });
                 continue;
             }
             let run = commit.runs.len();
             first_runs.push(Place::Run(run));
-            let (mut runs, changes) = growing.finish()?;
-            commit.runs.append(&mut runs);
+            let changes = growing.finish(&mut commit.runs)?;
             if !changes.is_empty() {
                 commit.changes.push(Changed { run, changes });
             }

@@ -68,7 +68,8 @@ impl Growing {
         let mentions = body.mentions().map_or(0, |mentions| mentions.users.len() * MENTION_BYTES);
         let bytes = EVENT_BYTES + link.user.as_str().len() + content_type + mentions + body.bytes().len();
         if self.builder.is_full_for(bytes) {
-            self.close();
+            let full = self.closed();
+            self.full.extend(full);
         }
         self.sides.extend_from_slice(salt);
         let mark = self.builder.push(link, body, salt);
@@ -98,30 +99,27 @@ impl Growing {
         }
     }
 
-    /// Its runs, and what else changed of it. Of a room that was deleted there is nothing.
-    pub(super) fn finish(mut self) -> Result<(Vec<Stored>, Changes), Malformed> {
-        if self.is_ended {
-            return Ok((Vec::new(), Changes::default()));
-        }
-        self.close();
-        let Self { mut full, mut changes, .. } = self;
-        changes.redacts.sort_unstable();
-        changes.redacts.dedup();
+    /// Adds its runs to those of the commit; what else changed of it.
+    pub(super) fn finish(&mut self, runs: &mut Vec<Stored>) -> Result<Changes, Malformed> {
+        let own = runs.len();
+        runs.append(&mut self.full);
+        runs.extend(self.closed());
+        let mut changes = std::mem::take(&mut self.changes);
         if !changes.redacts.is_empty() {
-            for stored in &mut full {
+            changes.redacts.sort_unstable();
+            changes.redacts.dedup();
+            for stored in &mut runs[own..] {
                 *stored = stored.redacted(&changes.redacts)?;
             }
         }
-        Ok((full, changes))
+        Ok(changes)
     }
 
-    /// Closes the run that grows, if it has an event.
-    fn close(&mut self) {
+    /// The run that grows, if it has an event; then the next one grows.
+    fn closed(&mut self) -> Option<Stored> {
         let next = RunBuilder::new(self.room.clone(), self.epoch, self.builder.tip());
-        if let Some(run) = std::mem::replace(&mut self.builder, next).finish() {
-            let sides = std::mem::take(&mut self.sides).into();
-            self.full.push(Stored { run, ts: self.ts, sides });
-        }
+        let run = std::mem::replace(&mut self.builder, next).finish()?;
+        Some(Stored { run, ts: self.ts, sides: std::mem::take(&mut self.sides).into() })
     }
 }
 

@@ -5,8 +5,13 @@ use std::path::Path;
 
 use anchor::System;
 use anchor_core::conformance::environment::SplitMix64;
+use anchor_core::event::{Draft, EventKind};
 use anchor_core::id::Seq;
-use anchor_core::store::{Direction, Read, Store};
+use anchor_core::publish::{Outcome, Publish};
+use anchor_core::room::RoomKind;
+use anchor_core::room::change::{MembershipChange, RoomChange, Settings};
+use anchor_core::store::{Direction, Read, Store, StoreError};
+use anchor_core::user::UserChange;
 use anchor_store::{OpenError, RedbStore};
 use futures::executor::block_on;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -27,6 +32,30 @@ fn write(dir: &Path, from: u64) {
         block_on(store.append(batch)).unwrap();
     }
     store.close();
+}
+
+/// A directory with rooms that have members, and users; closed, with all of it in the pages.
+fn with_members() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(dir.path(), System).unwrap();
+    let create = RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None };
+    let join = MembershipChange::Join.to_body();
+    for number in 0..4 {
+        let room = room(&format!("r{number}"));
+        let of_room = |who, kind, body| Publish {
+            draft: Draft { kind, target: None, body },
+            ..publish(&client(who), 1 + u64::from(number), &room, "")
+        };
+        let mut batch = vec![of_room(9, EventKind::ROOM, create.to_body())];
+        batch.extend((1..6).map(|who| of_room(who, EventKind::MEMBERSHIP, join.clone())));
+        for outcome in block_on(store.append(batch)).unwrap() {
+            assert!(matches!(outcome, Outcome::Acked(_)), "{outcome:?}");
+        }
+        let blocked = UserChange::Block(client(number).user);
+        block_on(store.change_user(&client(number + 1).user, blocked)).unwrap().unwrap();
+    }
+    store.close();
+    dir
 }
 
 fn copy(from: &Path) -> tempfile::TempDir {
@@ -50,6 +79,11 @@ fn use_it(dir: &Path) -> Result<(), OpenError> {
             bytes_max: 9999,
         };
         let _ = block_on(store.read(read));
+        let user = client(number).user;
+        let _ = block_on(store.standing(&room, &user));
+        let _ = block_on(store.members(&room, None, 99));
+        let _ = block_on(store.rooms_of(&user, None, 99));
+        let _ = block_on(store.user(&user));
     }
     let _ = block_on(store.open_client(&client(1), Seq::FIRST));
     let _ = block_on(store.append(vec![publish(&client(1), 21, &room("r1"), "more")]));
@@ -138,20 +172,21 @@ fn a_file_that_was_cut_is_an_error_and_no_panic() {
 
 #[test]
 fn a_file_that_was_overwritten_never_makes_a_panic() {
-    let dir = written();
     let mut random = SplitMix64::new(7);
-    for file in ["journal.redb", "pages.redb"] {
-        for _ in 0..20 {
-            let broken = copy(dir.path());
-            let path = broken.path().join(file);
-            let mut bytes = fs::read(&path).unwrap();
-            for _ in 0..1 + random.below(20) {
-                let at = usize::try_from(random.below(bytes.len().min(60_000) as u64)).unwrap();
-                bytes[at] = u8::try_from(random.below(256)).unwrap();
+    for dir in [written(), with_members()] {
+        for file in ["journal.redb", "pages.redb"] {
+            for _ in 0..15 {
+                let broken = copy(dir.path());
+                let path = broken.path().join(file);
+                let mut bytes = fs::read(&path).unwrap();
+                for _ in 0..1 + random.below(20) {
+                    let at = usize::try_from(random.below(bytes.len().min(60_000) as u64)).unwrap();
+                    bytes[at] = u8::try_from(random.below(256)).unwrap();
+                }
+                fs::write(&path, bytes).unwrap();
+                let _ = use_it(broken.path());
+                let _ = anchor_store::check(broken.path(), System);
             }
-            fs::write(&path, bytes).unwrap();
-            let _ = use_it(broken.path());
-            let _ = anchor_store::check(broken.path(), System);
         }
     }
 }
@@ -176,6 +211,40 @@ fn a_check_finds_what_was_changed() {
     }
     let report = anchor_store::check(dir.path(), System).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+}
+
+#[test]
+fn a_damaged_row_is_an_error_with_a_name_and_a_check_tells_it() {
+    let dir = with_members();
+    assert_eq!(anchor_store::check(dir.path(), System).unwrap().problems, Vec::<String>::new());
+    for (table, replacement) in [("members", &b"\x95\xa6nobody"[..]), ("users", &b"\x91\xc0"[..])] {
+        let broken = copy(dir.path());
+        {
+            let pages = Database::open(broken.path().join("pages.redb")).unwrap();
+            let transaction = pages.begin_write().unwrap();
+            if table == "members" {
+                let members = TableDefinition::<(u64, &str), &[u8]>::new("members");
+                let mut members = transaction.open_table(members).unwrap();
+                members.insert((1, "user-1"), replacement).unwrap();
+            } else {
+                let users = TableDefinition::<&str, &[u8]>::new("users");
+                transaction.open_table(users).unwrap().insert("user-1", replacement).unwrap();
+            }
+            transaction.commit().unwrap();
+        }
+        let problems = anchor_store::check(broken.path(), System).unwrap().problems;
+        assert!(problems.iter().any(|problem| problem.contains("user-1")), "{table}: {problems:?}");
+        let store = RedbStore::open(broken.path(), System).unwrap();
+        let user = client(1).user;
+        let read = match table {
+            "members" => block_on(store.standing(&room("r0"), &user)).map(drop),
+            _ => block_on(store.user(&user)).map(drop),
+        };
+        assert!(matches!(read, Err(StoreError::Corrupt(_))), "{table}: {read:?}");
+        // Nobody else is concerned.
+        assert!(block_on(store.standing(&room("r0"), &client(2).user)).unwrap().member.is_some());
+        store.close();
+    }
 }
 
 const FILES: [&str; 3] = ["FORMAT", "journal.redb", "pages.redb"];
