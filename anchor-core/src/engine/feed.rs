@@ -86,7 +86,6 @@ impl Feed {
             return Step::Wait;
         }
         self.watch.watcher().rearm();
-        self.redactions = self.watch.tail().redactions();
         match self.watch.tail().find(self.generation, &self.cursor) {
             Found::Current => Step::Wait,
             Found::Run { run, is_newest } => {
@@ -95,12 +94,15 @@ impl Feed {
                 self.is_newest = is_newest && self.cursor.offset == last;
                 step
             }
-            Found::Store => Step::Read(Read {
-                room: self.room().clone(),
-                from: Direction::After(self.cursor.offset),
-                events_max: READ_RUNS * RUN_EVENTS_MAX,
-                bytes_max: RUN_BYTES_MAX,
-            }),
+            Found::Store => {
+                self.redactions = self.watch.tail().redactions();
+                Step::Read(Read {
+                    room: self.room().clone(),
+                    from: Direction::After(self.cursor.offset),
+                    events_max: READ_RUNS * RUN_EVENTS_MAX,
+                    bytes_max: RUN_BYTES_MAX,
+                })
+            }
             Found::Stale if self.misreads >= MISREADS_MAX => Step::Broken,
             Found::Stale => Step::Verify,
         }
