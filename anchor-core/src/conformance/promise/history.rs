@@ -239,6 +239,13 @@ pub enum Record {
         /// The newest offset of the backup.
         fork: Offset,
     },
+    /// A room was deleted: what stood in that epoch is gone, and that is right. What is in a room of that id now is another.
+    Deleted {
+        /// Which room.
+        room: RoomId,
+        /// The epoch that it had.
+        epoch: Epoch,
+    },
     /// From here on nothing goes wrong any more, and everybody has time to catch up.
     FaultsStopped,
     /// Somebody measured memory.

@@ -1,6 +1,6 @@
 //! What was lost by name: ranges that a restored backup or a deletion took away.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::history::{History, Record};
 use crate::id::RoomId;
@@ -22,6 +22,8 @@ pub(super) struct Lost<'h> {
     back: HashMap<&'h RoomId, Vec<(Offset, Offset)>>,
     /// By the server.
     told: HashMap<&'h RoomId, Ranges>,
+    /// Epochs of rooms that were deleted.
+    deleted: HashSet<(&'h RoomId, Epoch)>,
     /// The first and the last event of an epoch that stand in the log.
     standing: HashMap<(&'h RoomId, Epoch), (Offset, Offset)>,
 }
@@ -36,6 +38,7 @@ impl<'h> Lost<'h> {
             noted: HashMap::new(),
             back: HashMap::new(),
             told: HashMap::new(),
+            deleted: HashSet::new(),
             standing: HashMap::new(),
         };
         let mut lowest: HashMap<_, Offset> = HashMap::new();
@@ -46,6 +49,9 @@ impl<'h> Lost<'h> {
                     lost.back.entry(room).or_default().push((*lowest, *fork));
                 }
                 *lowest = *fork.min(lowest);
+            }
+            if let Record::Deleted { room, epoch } = record {
+                lost.deleted.insert((room, *epoch));
             }
             let (ranges, room, from, to) = match record {
                 Record::Restored { room, fork } => (&mut lost.noted, room, fork.next(), END),
@@ -71,7 +77,7 @@ impl<'h> Lost<'h> {
 
     /// True if an event of `epoch` at `offset` may be absent, by the word of whoever restored or deleted.
     pub(super) fn notes(&self, room: &RoomId, epoch: Epoch, offset: Offset) -> bool {
-        self.covers(&self.noted, room, epoch, offset)
+        self.deleted.contains(&(room, epoch)) || self.covers(&self.noted, room, epoch, offset)
     }
 
     /// True if an event of `epoch` at `offset` may be absent, by the word of the recorder or of the server.
@@ -87,7 +93,8 @@ impl<'h> Lost<'h> {
 
     /// True if the room was set back or deleted at all.
     pub(super) fn concerns(&self, room: &RoomId) -> bool {
-        self.noted.contains_key(room) || self.told.contains_key(room)
+        let is_deleted = || self.deleted.iter().any(|(deleted, _)| *deleted == room);
+        self.noted.contains_key(room) || self.told.contains_key(room) || is_deleted()
     }
 
     fn covers(

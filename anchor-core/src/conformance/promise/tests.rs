@@ -8,7 +8,7 @@ mod wrong;
 
 use super::*;
 use crate::code::Code;
-use crate::position::{Chain, Offset, Ordinal, Position};
+use crate::position::{Chain, Epoch, Offset, Ordinal, Position};
 use crate::publish::Durability;
 use crate::resume::{Gap, GapReason};
 
@@ -104,6 +104,32 @@ fn what_is_not_promised_is_no_violation() {
         history.push(Record::Told { reader: valid::FAST, room: valid::room(), gap });
         history.logs.clear();
     });
+}
+
+#[test]
+fn a_room_that_was_deleted_by_the_word_of_its_recorder_is_no_loss() {
+    let mut history = valid::history();
+    for epoch in [valid::OLD, valid::NEW] {
+        history.push(Record::Deleted { room: valid::room(), epoch });
+    }
+    let next = Entry { epoch: Epoch::from_bytes([3; 8]), ..valid::entry(valid::NEW, 1) };
+    let next = Entry { publish: valid::publish(1_001), ..next };
+    history.set_log(valid::room(), Log { epoch: next.epoch, before: Offset::ZERO, entries: vec![next] });
+    assert_eq!(broken(&history), [Promise::Convergence], "who was not told reads on in vain");
+    for reader in [valid::FAST, valid::LATE] {
+        history.push(Record::Closed { reader, room: valid::room() });
+    }
+    assert_eq!(check_all(&history), []);
+}
+
+#[test]
+fn what_is_hidden_from_a_newcomer_is_no_loss() {
+    let mut history = valid::history();
+    let newcomer = Reader(9);
+    history.push(valid::opened(newcomer, Position::START));
+    history.push(valid::gap(newcomer, GapReason::Hidden, 1, 15, valid::at(valid::NEW, 15)));
+    (16..=valid::EVENTS).for_each(|n| history.push(valid::seen(newcomer, n)));
+    assert_eq!(check_all(&history), []);
 }
 
 /// A checker that were quadratic would not come to an end here.

@@ -29,6 +29,7 @@ pub(crate) enum Line {
     Closed(InRoom),
     Crashed(CrashOf),
     Restored(Restored),
+    Deleted(Deleted),
     FaultsStopped(Nothing),
     Memory(Memory),
     /// The final read of a room; its events follow.
@@ -200,6 +201,14 @@ pub(crate) struct Restored {
     fork: u64,
 }
 
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deleted {
+    #[serde(with = "room")]
+    room: RoomId,
+    epoch: Hex<8>,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
@@ -288,6 +297,9 @@ impl Line {
             Record::Crashed(Crash::Process) => Self::Crashed(CrashOf::Process),
             Record::Crashed(Crash::Node) => Self::Crashed(CrashOf::Node),
             Record::Restored { room, fork } => Self::Restored(Restored { room: room.clone(), fork: fork.0 }),
+            Record::Deleted { room, epoch } => {
+                Self::Deleted(Deleted { room: room.clone(), epoch: Hex(*epoch.as_bytes()) })
+            }
             Record::FaultsStopped => Self::FaultsStopped(Nothing {}),
             Record::Memory(Sample { process, events, bytes, bound_bytes }) => Self::Memory(Memory {
                 process: *process,
@@ -363,6 +375,9 @@ impl Line {
             Self::Crashed(CrashOf::Process) => Record::Crashed(Crash::Process),
             Self::Crashed(CrashOf::Node) => Record::Crashed(Crash::Node),
             Self::Restored(Restored { room, fork }) => Record::Restored { room, fork: Offset(fork) },
+            Self::Deleted(Deleted { room, epoch }) => {
+                Record::Deleted { room, epoch: Epoch::from_bytes(epoch.0) }
+            }
             Self::FaultsStopped(Nothing {}) => Record::FaultsStopped,
             Self::Memory(Memory { process, events, bytes, bound_bytes }) => {
                 Record::Memory(Sample { process, events, bytes, bound_bytes })

@@ -58,6 +58,7 @@ fn records() -> Vec<Record> {
         Record::Crashed(Crash::Process),
         Record::Crashed(Crash::Node),
         Record::Restored { room: room(), fork: Offset(8) },
+        Record::Deleted { room: room(), epoch: Epoch::from_bytes([7; 8]) },
         Record::FaultsStopped,
         Record::Memory(Sample { process: 1, events: 2, bytes: 3, bound_bytes: 4 }),
     ]

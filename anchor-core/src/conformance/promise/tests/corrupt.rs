@@ -108,6 +108,12 @@ fn a_gap_in_silence() {
         let restored = |to| gap(FAST, GapReason::Restored, FORK + 1, to, at(OLD, FORK));
         replace(history, &restored(FORK + 2), restored(FORK + 1));
     });
+    check(NoSilentGap, "the range is 1 to 15", |history| {
+        let newcomer = Reader(9);
+        history.push(opened(newcomer, Position::START));
+        history.push(gap(newcomer, GapReason::Hidden, 1, 14, at(NEW, 15)));
+        (16..=EVENTS).for_each(|n| history.push(seen(newcomer, n)));
+    });
     check(NoSilentGap, "went on there", |history| {
         replace(history, &opened(LATE, at(NEW, 12)), opened(LATE, at(NEW, 13)));
         remove(history, &seen(LATE, 13));

@@ -73,6 +73,12 @@ fn an_ack_that_no_restore_took_away() {
         let quiet = quiet(history);
         history.push(acked_in(&quiet, &own(OLD, 4, 9)));
     });
+    check(AckedIsDurable, "room quiet, offset 4", |history| {
+        // Another room of that id was deleted, and the lobby was; this one was not.
+        let quiet = quiet(history);
+        history.push(Record::Deleted { room: quiet.clone(), epoch: Epoch::from_bytes([3; 8]) });
+        history.push(acked_in(&quiet, &own(OLD, 4, 9)));
+    });
     check(AckedIsDurable, "room quiet, offset 2", |history| {
         // That a server owns up to a loss does not undo it.
         let quiet = quiet(history);
