@@ -3,6 +3,8 @@
 
 mod browser;
 mod lineage;
+mod listener;
+mod member;
 mod publisher;
 mod reader;
 mod wire;
@@ -36,6 +38,10 @@ pub struct Habits {
     pub encoding: Encoding,
     /// Which rooms it reads and writes.
     pub rooms: Vec<RoomId>,
+    /// In which rooms with members it lives.
+    pub clubs: Vec<RoomId>,
+    /// Everybody who may be in them.
+    pub users: Vec<UserId>,
     /// Publishes in all.
     pub publishes: u64,
     /// Time between two bursts of publishes, at least and at most.
@@ -153,6 +159,12 @@ impl SimClient {
         left + pending
     }
 
+    /// The client that runs, its user, and its reader.
+    #[must_use]
+    pub fn running(&self) -> Option<(&Client, &UserId, Reader)> {
+        self.running.as_ref().map(|running| (&running.client, &self.habits.user, running.reader))
+    }
+
     /// How it stands, for people.
     #[must_use]
     pub fn state(&self) -> String {
@@ -214,6 +226,10 @@ impl SimClient {
         for _ in 0..self.habits.walks {
             self.world.spawn(process, browser::browse(application.clone()));
         }
+        for club in &self.habits.clubs {
+            self.world.spawn(process, listener::listen(application.clone(), reader, club.clone()));
+        }
+        self.world.spawn(process, member::mingle(application.clone()));
         self.world.spawn(process, take_notices(application));
         self.running = Some(Running { process, client, reader });
         Ok(())

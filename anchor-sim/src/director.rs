@@ -129,10 +129,12 @@ impl Director {
             }
             self.tick(TICK).await;
         }
+        self.world.society.end();
         self.stop_faults();
         self.world.recorder.push(Record::FaultsStopped);
         self.world.trace.note("director", "the faults stop");
         self.settle().await;
+        self.check_views().await;
         self.read_logs().await;
     }
 

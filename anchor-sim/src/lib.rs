@@ -13,6 +13,7 @@ mod run;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod scenario;
+pub mod society;
 pub mod store;
 pub mod trace;
 pub mod world;

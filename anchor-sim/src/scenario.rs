@@ -20,6 +20,8 @@ pub struct Scenario {
     pub clients: Vec<(Habits, bool)>,
     /// All rooms.
     pub rooms: Vec<RoomId>,
+    /// Rooms with members; none where logs are restored.
+    pub clubs: Vec<RoomId>,
     /// What goes wrong.
     pub mishaps: Vec<Mishap>,
     /// Time between two mishaps, at least and at most.
@@ -43,7 +45,8 @@ impl Scenario {
         let count = 2 + dice.below(5);
         // Now and then enough to fill windows, outboxes and pages.
         let publishes = if dice.below(8) == 0 { publishes * 4 } else { publishes };
-        let clients = (0..count).map(|number| client(dice, number, &rooms, publishes / count)).collect();
+        let mut clients: Vec<_> =
+            (0..count).map(|number| client(dice, number, &rooms, publishes / count)).collect();
         let is_calm = dice.below(16) == 0;
         let mut mishaps: Vec<_> = Mishap::all(nodes).filter(|_| !is_calm && dice.below(2) == 0).collect();
         if dice.below(2) == 0 {
@@ -59,7 +62,14 @@ impl Scenario {
             buffer: (512 << dice.below(5), (16 * 1024) << dice.below(4)),
         };
         let least = Duration::from_secs(1 << dice.below(7));
-        Self { nodes, clients, rooms, mishaps, every: (busy / 10, busy * 4), least, weather }
+        let clubs: Vec<_> = (0..1 + dice.below(3)).map(club).collect();
+        let clubs = if mishaps.iter().any(|mishap| mishap.restores_logs()) { Vec::new() } else { clubs };
+        let mut users: Vec<_> = clients.iter().map(|(habits, _)| habits.user.clone()).collect();
+        users.dedup();
+        for (habits, _) in &mut clients {
+            (habits.clubs, habits.users) = (clubs.clone(), users.clone());
+        }
+        Self { nodes, clients, rooms, clubs, mishaps, every: (busy / 10, busy * 4), least, weather }
     }
 }
 
@@ -73,6 +83,8 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
         user,
         encoding: if dice.below(4) == 0 { Encoding::Json } else { Encoding::MessagePack },
         rooms: mine.collect(),
+        clubs: Vec::new(),
+        users: Vec::new(),
         publishes,
         every: (Duration::from_millis(1), Duration::from_millis(40 << dice.below(8))),
         burst: 1 << dice.below(10),
@@ -86,6 +98,10 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
         kept_acks: 1 << dice.below(11),
     };
     (habits, dice.below(5) != 0)
+}
+
+fn club(number: u64) -> RoomId {
+    RoomId::new(format!("club-{number}")).expect("a plain id")
 }
 
 fn room(number: u64) -> RoomId {

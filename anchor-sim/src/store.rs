@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::society::{Society, Tap};
 
 /// `S` with pauses before and after each read; appends go to it at once, as the contract asks.
 pub struct Paced<S> {
@@ -28,12 +29,14 @@ pub struct Paced<S> {
     /// What it says of itself instead of what `S` says.
     durability: Durability,
     longest: Duration,
+    /// Hears of everything first.
+    society: Society,
 }
 
 impl<S: Store> Paced<S> {
     /// Wraps `inner`, whose reads take up to twice `longest`, and now and then seconds.
-    pub fn new(inner: S, clock: Clock, work: Arc<Notify>, durability: Durability, longest: Duration) -> Self {
-        Self { inner, clock, work, durability, longest }
+    pub fn new(inner: S, clock: Clock, work: Arc<Notify>, longest: Duration, society: Society) -> Self {
+        Self { inner, clock, work, durability: Durability::Disk, longest, society }
     }
 
     async fn pause(&self) {
@@ -54,7 +57,7 @@ impl<S: Store> Store for Paced<S> {
     }
 
     fn observe(&self, observer: Arc<dyn CommitObserver>) {
-        self.inner.observe(observer);
+        self.inner.observe(Arc::new(Tap::new(self.society.clone(), observer)));
     }
 
     async fn open_client(&self, client: &ClientKey, waits: Seq) -> Result<ClientState, StoreError> {
@@ -95,8 +98,12 @@ impl<S: Store> Store for Paced<S> {
     }
 
     async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
+        let asked_at = self.clock.kernel().now();
         self.pause().await;
         let runs = self.inner.read(read).await;
+        if let Ok(runs) = &runs {
+            self.society.gives(runs, asked_at);
+        }
         self.pause().await;
         runs
     }
@@ -175,11 +182,13 @@ impl<S: Store> Store for Paced<S> {
         change: UserChange,
     ) -> Result<Result<UserRow, TooManyBlocked>, StoreError> {
         self.pause().await;
+        self.work.notify_one();
         self.inner.change_user(user, change).await
     }
 
     async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError> {
         self.pause().await;
+        self.work.notify_one();
         self.inner.is_decided(client, seq).await
     }
 

@@ -5,6 +5,7 @@ use anchor_core::conformance::environment::SplitMix64;
 use crate::kernel::{Kernel, ProcessId};
 use crate::network::Network;
 use crate::recorder::Recorder;
+use crate::society::Society;
 use crate::trace::Trace;
 
 /// Time, network, and the two logs of a run. Clones are the same world.
@@ -18,6 +19,8 @@ pub struct World {
     pub trace: Trace,
     /// What happened, for the checkers.
     pub recorder: Recorder,
+    /// What happened in rooms with members.
+    pub society: Society,
 }
 
 impl World {
@@ -28,7 +31,8 @@ impl World {
         let trace = Trace::new(kernel.clone(), trace_lines);
         let network = Network::new(kernel.clone(), trace.clone(), SplitMix64::new(dice.draw()));
         let recorder = Recorder::new(kernel.clone(), trace.clone());
-        Self { kernel, network, trace, recorder }
+        let society = Society::new(kernel.clone());
+        Self { kernel, network, trace, recorder, society }
     }
 
     /// Runs `future` as a task of `process`.

@@ -1,11 +1,12 @@
 //! After the faults: everybody catches up, the power goes once more, and every log is read in full.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anchor_core::conformance::promise::{Entry, Log};
+use anchor_core::conformance::promise::{Entry, Log, Record};
 use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
-use anchor_core::store::{Direction, Read, Store, StoreError};
+use anchor_core::store::{Direction, Read, Store, StoreError, StoreExt};
 
 use super::Director;
 use crate::client::SimClient;
@@ -68,7 +69,26 @@ impl Director {
                 return Some(format!("{reader} stands at {offset} of {room}, whose head is {head}"));
             }
         }
-        None
+        self.who_lags_in_a_club()
+    }
+
+    /// A reader that has not come to where a club ends for its user: the head, or the event that removed it.
+    fn who_lags_in_a_club(&self) -> Option<String> {
+        let running = self.clients.iter().filter_map(SimClient::running);
+        let mut readers = running
+            .flat_map(|(_, user, reader)| self.scenario.clubs.iter().map(move |club| (user, reader, club)));
+        readers.find_map(|(user, reader, club)| self.world.society.who_lags(reader, user, club))
+    }
+
+    /// Asks for everything that members can ask for, now that nothing changes any more.
+    pub(super) async fn check_views(&self) {
+        for (client, user, _) in self.clients.iter().filter_map(SimClient::running) {
+            for club in &self.scenario.clubs {
+                for broken in self.world.society.check_view(client, user, club).await {
+                    self.world.recorder.defect(broken);
+                }
+            }
+        }
     }
 
     /// Reads every room in full, after a last loss of power.
@@ -81,7 +101,7 @@ impl Director {
                 return self.world.recorder.defect(format!("the store does not open any more: {error}"));
             }
         }
-        let Some(anchor) = node.anchor() else {
+        let Some(anchor) = node.anchor().cloned() else {
             return self.world.recorder.defect("there is no server in the end".to_owned());
         };
         for room in &self.scenario.rooms {
@@ -91,6 +111,28 @@ impl Director {
                 Err(error) => self.world.recorder.defect(format!("{room} cannot be read: {error}")),
             }
         }
+        if let Err(error) = self.read_clubs(&**anchor.store()).await {
+            self.world.recorder.defect(format!("a club cannot be read: {error}"));
+        }
+    }
+
+    /// Reads every club in full, and judges what was told of them.
+    async fn read_clubs(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let recorder = &self.world.recorder;
+        let (mut left, mut epochs) = (BTreeMap::new(), BTreeMap::new());
+        for club in &self.scenario.clubs {
+            let Some(state) = store.room(club).await? else { continue };
+            epochs.insert(club.clone(), state.epoch());
+            left.insert(club.clone(), store.read_all(club).await?);
+            if let Some(log) = read_log(store, club).await? {
+                recorder.set_log(club.clone(), log);
+            }
+        }
+        for (room, epoch) in self.world.society.gone(&left, &epochs) {
+            recorder.push(Record::Deleted { room, epoch });
+        }
+        self.world.society.verdict(&left, &epochs).into_iter().for_each(|broken| recorder.defect(broken));
+        Ok(())
     }
 }
 

@@ -8,7 +8,6 @@ use anchor_core::conformance::bus::{Hub, HubBus};
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::conformance::faults::{FailingStore, Fault as StoreFault, SlowStore};
 use anchor_core::memory::MemoryStore;
-use anchor_core::publish::Durability;
 use anchor_core::store::{Store, StoreError};
 use anchor_store::{Options, RedbStore, Step};
 use tokio::sync::Notify;
@@ -128,7 +127,7 @@ impl Backing {
                 let kernel = &world.kernel;
                 kernel.spawn(process, write(store.clone(), clock.clone(), work.clone()));
                 kernel.spawn(process, page(store.clone(), clock.clone()));
-                let paced = Paced::new(store.clone(), clock.clone(), work, Durability::Disk, DISK_READ);
+                let paced = Paced::new(store.clone(), clock.clone(), work, DISK_READ, world.society.clone());
                 Ok(Opened { store: Arc::new(paced), redb: Some(store) })
             }
             Self::Database(database) => {
@@ -137,7 +136,7 @@ impl Backing {
                 database.line = Some(line.clone());
                 database.bus = Some(database.hub.node());
                 world.kernel.spawn(process, pass(line.clone(), clock.clone(), work.clone()));
-                let paced = Paced::new(line, clock.clone(), work, Durability::Disk, DATABASE_READ);
+                let paced = Paced::new(line, clock.clone(), work, DATABASE_READ, world.society.clone());
                 Ok(Opened { store: Arc::new(paced), redb: None })
             }
         }

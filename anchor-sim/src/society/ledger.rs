@@ -1,0 +1,106 @@
+//! What is true: every event of every club, as stores gave it away.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anchor_core::event::Event;
+use anchor_core::id::RoomId;
+use anchor_core::position::{Epoch, Offset};
+use anchor_core::run::Run;
+
+/// Every club that ever was.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The rooms of one id, one after another.
+    lives: BTreeMap<RoomId, Vec<Life>>,
+}
+
+/// A room from its beginning to its deletion.
+#[derive(Clone, Debug)]
+pub struct Life {
+    pub(super) epoch: Epoch,
+    pub(super) events: BTreeMap<Offset, Known>,
+    pub(super) is_deleted: bool,
+}
+
+/// An event.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// With the body that it had when it was first seen.
+    pub(super) event: Event,
+    /// When its commit was told; none if its server ended before it told anybody.
+    pub(super) committed_at: Option<Duration>,
+}
+
+impl Ledger {
+    /// Takes what a store gave away: told as a commit, or read.
+    pub(super) fn take(&mut self, run: &Run, committed_at: Option<Duration>) {
+        let lives = self.lives.entry(run.room().clone()).or_default();
+        let at = lives.iter().position(|life| life.epoch == run.epoch()).unwrap_or_else(|| {
+            lives.push(Life { epoch: run.epoch(), events: BTreeMap::new(), is_deleted: false });
+            lives.len() - 1
+        });
+        for event in run.events() {
+            let event = event.expect("what a store gives is an event");
+            let known = lives[at].events.entry(event.offset);
+            let known = known.or_insert_with(|| Known { event: event.clone(), committed_at: None });
+            known.committed_at = known.committed_at.or(committed_at);
+            if known.event.body.is_none() {
+                known.event.body = event.body;
+            }
+        }
+    }
+
+    /// The newest room of that id is no more.
+    pub(super) fn delete(&mut self, room: &RoomId) {
+        if let Some(life) = self.lives.get_mut(room).and_then(|lives| lives.last_mut()) {
+            life.is_deleted = true;
+        }
+    }
+
+    pub(super) fn newest(&self, room: &RoomId) -> Option<&Life> {
+        self.lives.get(room)?.last()
+    }
+
+    pub(super) fn life(&self, room: &RoomId, epoch: Epoch) -> Option<&Life> {
+        self.lives.get(room)?.iter().find(|life| life.epoch == epoch)
+    }
+
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &[Life])> {
+        self.lives.iter().map(|(room, lives)| (room, &lives[..]))
+    }
+}
+
+impl Life {
+    /// In which history it was written.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The newest event that anybody has seen.
+    #[must_use]
+    pub fn head(&self) -> Offset {
+        self.events.keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// What is known of it, in order.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.events.values().map(|known| &known.event)
+    }
+
+    /// True once somebody deleted it.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        self.is_deleted
+    }
+
+    /// The events from the first on, as long as none is unknown.
+    pub(super) fn prefix(&self) -> impl Iterator<Item = &Known> {
+        self.events
+            .iter()
+            .zip(1..)
+            .take_while(|((offset, _), place)| offset.0 == *place)
+            .map(|((_, known), _)| known)
+    }
+}

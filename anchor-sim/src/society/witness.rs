@@ -1,0 +1,107 @@
+//! What somebody was told of clubs, and what was asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anchor_core::conformance::promise::Reader;
+use anchor_core::event::EventKind;
+use anchor_core::id::{RoomId, UserId};
+use anchor_core::position::{Epoch, Offset};
+use anchor_core::publish::Ack;
+use anchor_core::resume::GapReason;
+use anchor_core::session::frame::Events;
+
+use super::{Society, is_club};
+
+/// Everything that was told.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    /// Each event once for each user, as early as it was taken.
+    pub(super) delivered: BTreeMap<(RoomId, Epoch, UserId, Offset), Duration>,
+    pub(super) acks: Vec<(Ack, EventKind)>,
+    /// Where each reader stands.
+    pub(super) newest: BTreeMap<(Reader, RoomId), (Epoch, Offset)>,
+    /// Bodies that nobody may see, and since when.
+    redacted: BTreeMap<(RoomId, Epoch, Offset), Duration>,
+    /// Rooms that somebody asked to delete.
+    pub(super) deletions: BTreeSet<RoomId>,
+}
+
+impl Society {
+    /// A user takes events that were asked for at `asked_at`.
+    pub fn delivered(&self, user: &UserId, reader: Reader, asked_at: Duration, events: &Events) {
+        let now = self.0.kernel.now();
+        let mut inner = self.inner();
+        for event in &events.events {
+            let place = (events.room.clone(), events.epoch, event.offset);
+            if event.body.is_some() && inner.witness.redacted.get(&place).is_some_and(|at| *at < asked_at) {
+                let what = format!("{user} was told the body of {} of {} anew", event.offset, events.room);
+                inner.broken.push(format!("{what}, after its redaction was acked"));
+            }
+            let place = (events.room.clone(), events.epoch, user.clone(), event.offset);
+            inner.witness.delivered.entry(place).or_insert(now);
+        }
+        if let Some(last) = events.events.last() {
+            inner.witness.newest.insert((reader, events.room.clone()), (events.epoch, last.offset));
+        }
+    }
+
+    /// A reader is told that a room is gone.
+    pub fn told(&self, room: &RoomId, reason: GapReason) {
+        let mut inner = self.inner();
+        if reason == GapReason::Deleted && !inner.witness.deletions.contains(room) {
+            inner.broken.push(format!("{room} is said to be deleted, and nobody asked for that"));
+        }
+    }
+
+    /// Somebody asks that a room be deleted.
+    pub fn asks_to_delete(&self, room: &RoomId) {
+        self.inner().witness.deletions.insert(room.clone());
+    }
+
+    /// A publish to a club is acked.
+    pub fn acked(&self, ack: &Ack, kind: EventKind) {
+        let now = self.0.kernel.now();
+        let mut inner = self.inner();
+        if kind == EventKind::REDACTION {
+            let gone = inner.gone_with(&ack.room, ack.epoch, ack.mark.offset);
+            for offset in gone {
+                let place = (ack.room.clone(), ack.epoch, offset);
+                inner.witness.redacted.entry(place).or_insert(now);
+            }
+        }
+        inner.witness.acks.push((ack.clone(), kind));
+    }
+
+    /// A store was asked at `asked_at`, and gives `offset` with its body.
+    pub(super) fn read(&self, room: &RoomId, epoch: Epoch, offset: Offset, asked_at: Duration) {
+        let mut inner = self.inner();
+        let place = (room.clone(), epoch, offset);
+        if inner.witness.redacted.get(&place).is_some_and(|at| *at < asked_at) {
+            let what = format!("the body of {offset} of {room} could be read");
+            inner.broken.push(format!("{what} after its redaction was acked"));
+        }
+    }
+}
+
+impl super::Inner {
+    /// What loses its body with the redaction at `offset`: its target, and the edits of that.
+    fn gone_with(&self, room: &RoomId, epoch: Epoch, offset: Offset) -> Vec<Offset> {
+        debug_assert!(is_club(room));
+        let Some(life) = self.ledger.life(room, epoch) else { return Vec::new() };
+        let Some(target) = life.events.get(&offset).and_then(|known| known.event.target) else {
+            return Vec::new();
+        };
+        let is_edit = |event: &&anchor_core::event::Event| {
+            event.kind == EventKind::EDIT && event.target == Some(target) && event.offset < offset
+        };
+        std::iter::once(target).chain(life.events().filter(is_edit).map(|event| event.offset)).collect()
+    }
+
+    /// Every body of a room that must be gone by now.
+    pub(super) fn redacted(&self, room: &RoomId, epoch: Epoch) -> BTreeSet<Offset> {
+        let Some(life) = self.ledger.life(room, epoch) else { return BTreeSet::new() };
+        let redactions = life.events().filter(|event| event.kind == EventKind::REDACTION);
+        redactions.flat_map(|event| self.gone_with(room, epoch, event.offset)).collect()
+    }
+}
