@@ -78,6 +78,20 @@ faults! {
     OverlayVisible = "overlay_visible";
     /// The heads of other nodes' commits are known from the bus alone: a last message that it loses is never made up.
     LastWakeUpLost = "last_wake_up_lost";
+    /// A member that was removed reads on.
+    RemovedReadsOn = "removed_reads_on";
+    /// The event that removes a member is not among those that the member may read.
+    RemovalUntold = "removal_untold";
+    /// Who joins a room that keeps its past from newcomers reads it nevertheless.
+    NewcomerReadsAll = "newcomer_reads_all";
+    /// What a subscriber may read is asked once, and not again when the room's events may have changed it.
+    PermitKept = "permit_kept";
+    /// A redacted body stays where it is.
+    RedactedBodyKept = "redacted_body_kept";
+    /// A reaction that was taken back counts on.
+    ReactionKept = "reaction_kept";
+    /// A store that is opened anew has lost the places of users that no page step has written yet.
+    MembersLostOnReopen = "members_lost_on_reopen";
 }
 
 /// True while `fault` is in force in this thread; never without the feature `sabotage`.

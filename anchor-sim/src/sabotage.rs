@@ -29,6 +29,13 @@ pub const SIMULATED: &[Sabotage] = &[
     Sabotage::SeqOvertakes,
     Sabotage::OverlayVisible,
     Sabotage::LastWakeUpLost,
+    Sabotage::RemovedReadsOn,
+    Sabotage::RemovalUntold,
+    Sabotage::NewcomerReadsAll,
+    Sabotage::PermitKept,
+    Sabotage::RedactedBodyKept,
+    Sabotage::ReactionKept,
+    Sabotage::MembersLostOnReopen,
 ];
 
 /// Within so many seeds each of them is found. Source: the aim that was set; most take fewer than twenty.

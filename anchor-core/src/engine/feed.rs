@@ -16,6 +16,7 @@ use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use crate::position::{Offset, Position};
 use crate::run::{Contents, Run};
+use crate::sabotage::{self, Sabotage};
 use crate::session::Identity;
 use crate::store::{Direction, Read};
 
@@ -203,6 +204,7 @@ impl Feed {
             Bound::None => None,
             Bound::Until(last) => (run.last() > last).then_some(last),
             Bound::Turn(_) if !run.contents().has(Contents::OF_ROOM) => None,
+            Bound::Turn(_) if sabotage::is(Sabotage::PermitKept) => None,
             Bound::Turn(known) => {
                 let user = self.watch.watcher().user()?;
                 let known = known.max(self.cursor.offset);

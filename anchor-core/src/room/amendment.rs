@@ -6,6 +6,7 @@ use super::text::Sign;
 use crate::event::{Body, Event, EventKind};
 use crate::id::UserId;
 use crate::position::Offset;
+use crate::sabotage::{self, Sabotage};
 
 /// An entry of the index by target: an event that is about another one, other than a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +131,7 @@ pub fn fold(
                     of_target[at].1.insert(place, user);
                 }
             }
+            (EventKind::REACTION_REMOVED, Some(_)) if sabotage::is(Sabotage::ReactionKept) => {}
             (EventKind::REACTION_REMOVED, Some(sign)) => {
                 let of_target = signs.entry(target).or_default();
                 if let Some(at) = of_target.iter().position(|(known, _)| *known == sign)

@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::id::RoomId;
 use crate::position::{Epoch, Offset};
 use crate::publish::Refusal;
+use crate::sabotage::{self, Sabotage};
 
 /// What a store knows of a user in a room, both as of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,8 +82,20 @@ impl Standing {
                     HistoryAccess::SinceJoin => member.joined_at.previous(),
                 };
                 let until = (member.membership != Membership::Joined).then_some(member.ended_at);
-                Ok(Permit { after, until })
+                Ok(sabotaged(Permit { after, until }))
             }
         }
+    }
+}
+
+/// The permit, but for deliberate faults.
+fn sabotaged(permit: Permit) -> Permit {
+    Permit {
+        after: if sabotage::is(Sabotage::NewcomerReadsAll) { Offset::ZERO } else { permit.after },
+        until: match permit.until {
+            Some(_) if sabotage::is(Sabotage::RemovedReadsOn) => None,
+            Some(until) if sabotage::is(Sabotage::RemovalUntold) => Some(until.previous()),
+            until => until,
+        },
     }
 }

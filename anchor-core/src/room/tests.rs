@@ -6,6 +6,8 @@ mod direct;
 mod members;
 mod messages;
 mod random;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod settings;
 mod standing;
 mod table;

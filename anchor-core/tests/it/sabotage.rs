@@ -1,6 +1,6 @@
 //! Deliberate faults that the public suites catch in the reference store, and the tests of the engine in the engine.
 
-use anchor_core::conformance::store::{append, reopen, repeat, restore, sessions};
+use anchor_core::conformance::store::{append, redaction, reopen, repeat, restore, sessions};
 use anchor_core::sabotage::{Sabotage, assert_caught};
 use futures::executor::block_on;
 
@@ -29,6 +29,13 @@ fn a_repeat_with_a_new_offset_is_caught() {
 #[test]
 fn an_epoch_kept_after_a_restore_is_caught() {
     assert_caught(Sabotage::EpochKeptAfterRestore, || block_on(restore::test_all(&InMemory)));
+}
+
+#[test]
+fn a_redacted_body_that_is_kept_is_caught() {
+    assert_caught(Sabotage::RedactedBodyKept, || {
+        block_on(redaction::a_redacted_body_is_gone_and_the_chain_stays(&InMemory));
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod stepped;
 
-use anchor_core::conformance::store::{append, reopen, repeat, restore, sessions};
+use anchor_core::conformance::store::{append, members, redaction, reopen, repeat, restore, sessions};
 use anchor_core::sabotage::{Sabotage, assert_caught};
 use anchor_sim::sabotage::{SIMULATED, find};
 use anchor_sim::{Options, run};
@@ -56,6 +56,13 @@ the_simulator_finds! {
     the_simulator_finds_seq_7_before_6 SeqOvertakes;
     the_simulator_finds_an_overlay_that_readers_see OverlayVisible;
     the_simulator_finds_a_last_wake_up_lost LastWakeUpLost;
+    the_simulator_finds_a_removed_member_that_reads_on RemovedReadsOn;
+    the_simulator_finds_a_removal_that_is_not_told RemovalUntold;
+    the_simulator_finds_a_newcomer_that_reads_all NewcomerReadsAll;
+    the_simulator_finds_a_permit_that_is_kept PermitKept;
+    the_simulator_finds_a_redacted_body_that_is_kept RedactedBodyKept;
+    the_simulator_finds_a_reaction_that_is_kept ReactionKept;
+    the_simulator_finds_members_lost_on_reopen MembersLostOnReopen;
 }
 
 #[test]
@@ -95,6 +102,20 @@ fn the_suite_catches_a_repeat_with_a_new_offset() {
 #[test]
 fn the_suite_catches_an_epoch_kept_after_a_restore() {
     assert_caught(Sabotage::EpochKeptAfterRestore, || block_on(restore::test_all(&SteppedRedb::default())));
+}
+
+#[test]
+fn the_suite_catches_members_lost_on_reopen() {
+    assert_caught(Sabotage::MembersLostOnReopen, || {
+        block_on(members::rows_are_kept(&SteppedRedb::default()))
+    });
+}
+
+#[test]
+fn the_suite_catches_a_redacted_body_that_is_kept() {
+    assert_caught(Sabotage::RedactedBodyKept, || {
+        block_on(redaction::a_redacted_body_is_gone_and_the_chain_stays(&SteppedRedb::default()));
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Epoch, Offset};
 use anchor_core::room::{Member, RoomInfo};
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::user::UserRow;
 
 use super::read_room;
@@ -107,6 +108,7 @@ pub(super) fn read_changed(reader: &mut Reader<'_>) -> Result<Changed, Malformed
         let members = list(reader, |reader| {
             fields(reader, 2, |reader| Ok((read_user(reader)?, read_member(reader)?)))
         })?;
+        let members = if sabotage::is(Sabotage::MembersLostOnReopen) { Vec::new() } else { members };
         let redacts = list(reader, read_offset)?;
         match redacts.is_sorted() {
             true => Ok(Changed {

@@ -19,7 +19,7 @@ fn taken(offset: u64, name: &str, sign: &str) -> Amendment {
 }
 
 #[test]
-fn everybody_sets_a_sign_once() {
+pub(super) fn everybody_sets_a_sign_once() {
     let amendments = [
         set(2, "ada", "👍"),
         set(3, "bob", "🎉"),

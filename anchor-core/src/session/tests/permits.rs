@@ -83,7 +83,7 @@ fn a_stranger_reads_nothing_of_a_group() {
 }
 
 #[test]
-fn a_removed_member_gets_what_removed_it_and_nothing_behind_that() {
+pub(super) fn a_removed_member_gets_what_removed_it_and_nothing_behind_that() {
     let house = House::new();
     room(&house, RoomKind::Group, HistoryAccess::All, 3);
     invited(&house, "rita");
@@ -124,7 +124,7 @@ fn one_room_that_may_not_be_read_does_not_keep_others_from_being_resumed() {
 }
 
 #[test]
-fn a_newcomer_sees_what_follows_its_joining_and_is_told_what_is_hidden() {
+pub(super) fn a_newcomer_sees_what_follows_its_joining_and_is_told_what_is_hidden() {
     let house = House::new();
     room(&house, RoomKind::Group, HistoryAccess::SinceJoin, 3);
     invited(&house, "rita");

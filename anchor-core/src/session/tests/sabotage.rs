@@ -1,6 +1,6 @@
 //! Deliberate faults of a session that these tests catch.
 
-use super::{delivering, publishing, resuming};
+use super::{delivering, permits, publishing, resuming};
 use crate::sabotage::{Sabotage, assert_caught};
 
 #[test]
@@ -30,4 +30,36 @@ fn a_repeat_that_is_appended_again_is_caught() {
 #[test]
 fn a_beat_that_says_current_when_it_is_not_is_caught() {
     assert_caught(Sabotage::BeatLies, delivering::a_beat_names_every_room_of_which_something_is_missing);
+}
+
+#[test]
+fn a_removed_member_that_reads_on_is_caught() {
+    assert_caught(
+        Sabotage::RemovedReadsOn,
+        permits::a_removed_member_gets_what_removed_it_and_nothing_behind_that,
+    );
+}
+
+#[test]
+fn a_removal_that_is_not_told_is_caught() {
+    assert_caught(
+        Sabotage::RemovalUntold,
+        permits::a_removed_member_gets_what_removed_it_and_nothing_behind_that,
+    );
+}
+
+#[test]
+fn a_newcomer_that_reads_all_is_caught() {
+    assert_caught(
+        Sabotage::NewcomerReadsAll,
+        permits::a_newcomer_sees_what_follows_its_joining_and_is_told_what_is_hidden,
+    );
+}
+
+#[test]
+fn a_permit_that_is_kept_is_caught() {
+    assert_caught(
+        Sabotage::PermitKept,
+        permits::a_removed_member_gets_what_removed_it_and_nothing_behind_that,
+    );
 }
