@@ -111,6 +111,9 @@ pub const MEMBERS_MAX: u64 = 100_000;
 /// Pinned messages of a room. Beyond it: refused `full`. Source: chosen; they are read with the room's settings.
 pub const PINS_MAX: usize = 50;
 
+/// Edits of one message. Beyond it: refused `full`. Source: chosen; a redaction writes the pages of all of them again.
+pub const EDITS_MAX: usize = 256;
+
 /// Users that one user blocks. Beyond it: `error full`. Source: chosen; they are read with each direct message.
 pub const BLOCKED_MAX: usize = 1_000;
 

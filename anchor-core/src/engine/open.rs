@@ -135,6 +135,10 @@ impl Anchor {
                 };
                 let newest = newest.map_or(Ordinal(0), |mark| mark.ordinal);
                 let ordinal = Ordinal(newest.0.saturating_sub(messages));
+                // All messages that there are: then all events, those before the first message too.
+                if ordinal <= state.before_horizon.ordinal {
+                    return Ok((horizon(), Vec::new()));
+                }
                 match self.store().locate(room, Place::Ordinal(ordinal)).await? {
                     Some(mark) => (position_at(state, mark), Vec::new()),
                     None => (horizon(), Vec::new()),

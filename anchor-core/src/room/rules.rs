@@ -143,7 +143,10 @@ impl Acting<'_> {
             return Ok(());
         }
         match (room.is_system(), missing) {
-            (true, _) if admin && *room == RoomId::announcements() => Ok(()),
+            (true, _) if *room == RoomId::announcements() => match admin {
+                true => Ok(()),
+                false => Err(denied("only an admin of the server speaks in this room")),
+            },
             (true, _) | (false, MissingRoom::Refuse) => {
                 Err(Refusal::new(Code::RoomUnknown, "there is no such room"))
             }

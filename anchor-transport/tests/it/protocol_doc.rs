@@ -60,6 +60,7 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("SIGN_BYTES_MAX", number(SIGN_BYTES_MAX)),
         ("MEMBERS_MAX", MEMBERS_MAX.to_string()),
         ("PINS_MAX", number(PINS_MAX)),
+        ("EDITS_MAX", number(EDITS_MAX)),
         ("BLOCKED_MAX", number(BLOCKED_MAX)),
         ("PROFILE_TEXT_BYTES_MAX", number(PROFILE_TEXT_BYTES_MAX)),
         ("MEMBERS_PAGE_MAX", number(MEMBERS_PAGE_MAX)),

@@ -114,7 +114,7 @@ fn refusals_and_limits_are_errors_by_name() {
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(ada.publish(&RoomId::lobby(), "x").await), Code::RoomUnknown);
-        assert_eq!(refused(ada.publish(&RoomId::announcements(), "x").await), Code::RoomUnknown);
+        assert_eq!(refused(ada.publish(&RoomId::announcements(), "x").await), Code::Denied);
         let about_nothing = Draft { target: Some(crate::position::Offset::ZERO), ..Draft::message("x") };
         assert_eq!(refused(ada.publish(&RoomId::lobby(), about_nothing).await), Code::Invalid);
         let of_no_kind = Draft { kind: EventKind(99), ..Draft::message("x") };

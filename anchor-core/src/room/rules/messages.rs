@@ -5,9 +5,10 @@ use crate::code::Code;
 use crate::error::BoxError;
 use crate::event::{Body, EventKind};
 use crate::id::RoomId;
-use crate::limits::PINS_MAX;
+use crate::limits::{EDITS_MAX, PINS_MAX};
 use crate::position::Offset;
 use crate::publish::{Refusal, Target};
+use crate::room::amendment::Amendment;
 use crate::room::info::RoomKind;
 use crate::room::member::Role;
 use crate::room::text::Sign;
@@ -42,7 +43,7 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
     };
     let is_redacted = amendments.iter().any(|amendment| amendment.kind == EventKind::REDACTION);
     Ok(match asked.draft.kind {
-        EventKind::EDIT => match edit(acting, target, is_redacted) {
+        EventKind::EDIT => match edit(acting, target, &amendments) {
             Err(refusal) => Err(refusal),
             Ok(()) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
         },
@@ -97,13 +98,17 @@ fn message(acting: &Acting<'_>, target: Option<&Target>) -> Result<(), Refusal> 
     }
 }
 
-fn edit(acting: &Acting<'_>, target: &Target, is_redacted: bool) -> Result<(), Refusal> {
+fn edit(acting: &Acting<'_>, target: &Target, amendments: &[Amendment]) -> Result<(), Refusal> {
     let role = acting.writing()?;
+    let of_kind = |kind| amendments.iter().filter(move |amendment| amendment.kind == kind);
     if target.user != *acting.asked.user {
         return Err(denied("only its author edits a message"));
     }
-    if is_redacted {
+    if of_kind(EventKind::REDACTION).next().is_some() {
         return Err(Refusal::new(Code::TargetUnknown, "this message was redacted"));
+    }
+    if of_kind(EventKind::EDIT).count() >= EDITS_MAX {
+        return Err(Refusal::new(Code::Full, "a message is edited at most 256 times"));
     }
     may_mention(acting, role)
 }

@@ -3,7 +3,7 @@
 use super::acting::{Drafted, House, about, mentioning_all};
 use crate::code::Code;
 use crate::event::{Draft, EventKind, Mentions};
-use crate::limits::PINS_MAX;
+use crate::limits::{EDITS_MAX, PINS_MAX};
 use crate::position::Offset;
 use crate::room::change::{MembershipChange, RoomChange};
 use crate::room::{HistoryAccess, RoomKind};
@@ -21,6 +21,20 @@ fn a_redaction_takes_the_edits_with_it() {
     for (kind, code) in again {
         assert_eq!(house.publish("member", &room, about(kind, message, "x")), Err(code));
     }
+}
+
+#[test]
+fn a_message_is_edited_so_often_and_no_more() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    let message = house.newest(&room);
+    for _ in 0..EDITS_MAX {
+        house.must("member", &room, about(EventKind::EDIT, message, "better"));
+    }
+    assert_eq!(house.publish("member", &room, about(EventKind::EDIT, message, "best")), Err(Code::Full));
+    assert_eq!(
+        house.must("member", &room, about(EventKind::REDACTION, message, "")).redacts.len(),
+        EDITS_MAX + 1
+    );
 }
 
 #[test]

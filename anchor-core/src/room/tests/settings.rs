@@ -52,8 +52,10 @@ fn nobody_makes_rooms_of_the_server() {
         }
         assert!(house.publish("ada", &id, Draft::message("hi")).is_err(), "{id}");
     }
-    house.must("root", &RoomId::announcements(), Draft::message("hear, hear"));
-    assert_eq!(house.publish("ada", &RoomId::announcements(), Draft::message("hi")), Err(Code::Denied));
+    for _ in 0..2 {
+        assert_eq!(house.publish("ada", &RoomId::announcements(), Draft::message("hi")), Err(Code::Denied));
+        house.must("root", &RoomId::announcements(), Draft::message("hear, hear"));
+    }
 }
 
 #[test]

@@ -6,9 +6,12 @@ use super::peer::{House, Sent, numbers, position, room_id};
 use crate::conformance::faults::FailingStore;
 use crate::engine::{Mailbox, Slot, Watcher};
 use crate::environment::Environment;
+use crate::event::{Draft, EventKind};
+use crate::id::{ClientId, UserId};
 use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
+use crate::room::change::MembershipChange;
 use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame, Which};
 use crate::session::{Action, Ask, Reply};
 
@@ -33,6 +36,27 @@ fn a_subscription_starts_where_it_says() {
             _ => None,
         });
         assert_eq!(subscribed, Some((Offset(first - 1), Offset(100))), "{from:?}");
+    }
+}
+
+#[test]
+fn who_asks_for_as_many_messages_as_there_are_gets_what_stands_before_them_too() {
+    let house = House::new();
+    let join = Draft { kind: EventKind::MEMBERSHIP, target: None, body: MembershipChange::Join.to_body() };
+    block_on(async {
+        let id = ClientId::from_bytes([9; 16]);
+        let mut ada = house.anchor.client(UserId::new("ada").unwrap(), id).await.unwrap();
+        ada.publish(&room_id("lobby"), join).await.unwrap();
+    });
+    house.write("lobby", numbers(1..=2));
+    for (messages, position) in [(1, 2), (2, 0), (3, 0)] {
+        let mut peer = house.session("eve", &[]);
+        peer.subscribe(1, "lobby", From::Last(messages));
+        let starts = peer.settle().frames().into_iter().find_map(|frame| match frame {
+            ServerFrame::Subscribed { position, .. } => Some(position.offset),
+            _ => None,
+        });
+        assert_eq!(starts, Some(Offset(position)), "the last {messages}");
     }
 }
 
