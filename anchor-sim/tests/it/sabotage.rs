@@ -4,7 +4,7 @@
 
 mod stepped;
 
-use anchor_core::conformance::store::{append, members, redaction, reopen, repeat, restore, sessions};
+use anchor_core::conformance::store::{append, redaction, reopen, repeat, restore, sessions};
 use anchor_core::sabotage::{Sabotage, assert_caught};
 use anchor_sim::sabotage::{SIMULATED, find};
 use anchor_sim::{Options, run};
@@ -102,13 +102,6 @@ fn the_suite_catches_a_repeat_with_a_new_offset() {
 #[test]
 fn the_suite_catches_an_epoch_kept_after_a_restore() {
     assert_caught(Sabotage::EpochKeptAfterRestore, || block_on(restore::test_all(&SteppedRedb::default())));
-}
-
-#[test]
-fn the_suite_catches_members_lost_on_reopen() {
-    assert_caught(Sabotage::MembersLostOnReopen, || {
-        block_on(members::rows_are_kept(&SteppedRedb::default()))
-    });
 }
 
 #[test]
