@@ -114,6 +114,10 @@ pub const PINS_MAX: usize = 50;
 /// Edits of one message. Beyond it: refused `full`. Source: chosen; a redaction writes the pages of all of them again.
 pub const EDITS_MAX: usize = 256;
 
+/// Rooms of a user that are looked through for one that another user has joined, too, before the first may open a direct
+/// room. Beyond it the two are taken to share none. Source: chosen; a few milliseconds of the writer.
+pub const SHARED_ROOMS_MAX: usize = 256;
+
 /// Users that one user blocks. Beyond it: `error full`. Source: chosen; they are read with each direct message.
 pub const BLOCKED_MAX: usize = 1_000;
 

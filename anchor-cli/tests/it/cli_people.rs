@@ -65,7 +65,7 @@ fn an_announcement_reaches_everybody_who_listens() {
     world.send("ada", "lobby", &["earlier"]);
     let mut chat = world.cli("ada", "chat lobby").start();
     assert!(chat.line().unwrap().ends_with("ada: earlier"));
-    world.refuses("bob", "announce nonsense", "room_unknown");
+    world.refuses("bob", "announce nonsense", "denied");
     assert_eq!(world.does("root", "announce back_at_noon"), "@announcements 1");
     let line = chat.line().unwrap();
     assert!(line.ends_with("root [announcement]: back at noon"), "{line}");

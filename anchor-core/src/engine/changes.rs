@@ -33,7 +33,8 @@ impl Anchor {
             return Ok((events, Vec::new()));
         };
         let (first, last) = (oldest.first(), newest.last());
-        let changes = self.changes_of(room, (first, last), head, grant, reader).await?;
+        let mut left = AMENDMENTS_MAX;
+        let changes = self.changes_of(room, (first, last), head, grant, reader, &mut left).await?;
         if changes.is_empty() {
             return Ok((events, changes));
         }
@@ -43,7 +44,8 @@ impl Anchor {
         Ok((events, changes.collect()))
     }
 
-    /// What the events up to the one at `head` made of those between the two `targets`, in the order of targets.
+    /// What the events up to the one at `head` made of those between the two `targets`, in the order of targets. Reads as
+    /// many amendments as are `left`, and takes those away from it.
     pub(super) async fn changes_of(
         &self,
         room: &RoomId,
@@ -51,8 +53,10 @@ impl Anchor {
         head: Offset,
         grant: &Grant,
         reader: Option<&Identity>,
+        left: &mut usize,
     ) -> Result<Vec<Changes>, ReadError> {
-        let mut amendments = self.store().amendments(room, targets, AMENDMENTS_MAX).await?;
+        let mut amendments = self.store().amendments(room, targets, *left).await?;
+        *left -= amendments.len().min(*left);
         amendments.retain(|amendment| amendment.offset <= head);
         let mut threads = Vec::new();
         for thread in self.store().threads(room, targets).await? {

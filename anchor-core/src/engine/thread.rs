@@ -5,7 +5,7 @@ use super::{Anchor, ReadError};
 use crate::code::Code;
 use crate::event::Event;
 use crate::id::RoomId;
-use crate::limits::{HISTORY_EVENTS_MAX, PAGE_BYTES_MAX};
+use crate::limits::{AMENDMENTS_MAX, HISTORY_EVENTS_MAX, PAGE_BYTES_MAX};
 use crate::position::Offset;
 use crate::publish::Refusal;
 use crate::room::Changes;
@@ -78,13 +78,15 @@ impl Anchor {
         read.extend(&offsets);
         let mut events = self.events_at(room, &read).await?.into_iter();
         let root_event = if is_root_shown { events.next().flatten() } else { None };
+        let mut left = AMENDMENTS_MAX;
         let mut replies: Vec<(Event, Vec<Changes>)> = Vec::new();
         for event in events.flatten() {
-            let changes = self.changes_of(room, (event.offset, event.offset), head, grant, reader).await?;
+            let changes =
+                self.changes_of(room, (event.offset, event.offset), head, grant, reader, &mut left).await?;
             replies.push((event, changes));
         }
         let mut changes = match &root_event {
-            Some(_) => self.changes_of(room, (root, root), head, grant, reader).await?,
+            Some(_) => self.changes_of(room, (root, root), head, grant, reader, &mut left).await?,
             None => Vec::new(),
         };
         let mut bytes = root_event.as_ref().map_or(0, |event| size(event, &changes));

@@ -8,10 +8,11 @@ use crate::chain::Link;
 use crate::environment::Environment;
 use crate::error::BoxError;
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
+use crate::limits::SHARED_ROOMS_MAX;
 use crate::position::{Epoch, Offset};
 use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
 use crate::room::rules::{self, Asked, Facts};
-use crate::room::{Amendment, Member, RoomInfo, RoomKind};
+use crate::room::{Amendment, Member, Membership, RoomInfo, RoomKind};
 use crate::run::Run;
 use crate::store::ClientState;
 use crate::user::{Contact, UserRow};
@@ -189,7 +190,11 @@ impl Facts for InMemory<'_> {
         let has_joined =
             |log: &Log, user| log.members.get(user).is_some_and(|member| member.joined().is_some());
         let is_direct = |log: &Log| log.info.as_ref().is_some_and(|info| info.kind == RoomKind::Direct);
-        Ok(self.0.logs.values().any(|log| !is_direct(log) && has_joined(log, one) && has_joined(log, other)))
+        let is_own = |member: &Member| matches!(member.membership, Membership::Joined | Membership::Invited);
+        let of_one = self.0.logs.values().filter(|log| log.members.get(one).is_some_and(is_own));
+        Ok(of_one
+            .take(SHARED_ROOMS_MAX)
+            .any(|log| !is_direct(log) && has_joined(log, one) && has_joined(log, other)))
     }
 
     fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {

@@ -1,6 +1,6 @@
 //! What later events changed of a message: edits, a redaction, reactions, pins, replies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::Sign;
 use crate::event::{Body, Event, EventKind};
@@ -103,7 +103,7 @@ pub fn fold(
     threads: &[Thread],
     reader: Option<&UserId>,
 ) -> BTreeMap<Offset, Changes> {
-    let mut signs: BTreeMap<Offset, Vec<(&Sign, Vec<&UserId>)>> = BTreeMap::new();
+    let mut signs: BTreeMap<Offset, Signs<'_>> = BTreeMap::new();
     let mut folded: BTreeMap<Offset, Changes> = BTreeMap::new();
     for Thread { root, replies, last } in threads.iter().copied() {
         let changes = folded.entry(root).or_insert_with(|| Changes { target: root, ..Changes::default() });
@@ -120,43 +120,17 @@ pub fn fold(
             }
             (EventKind::PIN, _) => changes.pinned = true,
             (EventKind::UNPIN, _) => changes.pinned = false,
-            (EventKind::REACTION, Some(sign)) => {
-                let of_target = signs.entry(target).or_default();
-                let at = of_target.iter().position(|(known, _)| *known == sign);
-                let at = at.unwrap_or_else(|| {
-                    of_target.push((sign, Vec::new()));
-                    of_target.len() - 1
-                });
-                if let Err(place) = of_target[at].1.binary_search(&user) {
-                    of_target[at].1.insert(place, user);
-                }
-            }
+            (EventKind::REACTION, Some(sign)) => signs.entry(target).or_default().set(sign, user, offset),
             (EventKind::REACTION_REMOVED, Some(_)) if sabotage::is(Sabotage::ReactionKept) => {}
             (EventKind::REACTION_REMOVED, Some(sign)) => {
-                let of_target = signs.entry(target).or_default();
-                if let Some(at) = of_target.iter().position(|(known, _)| *known == sign)
-                    && let Ok(place) = of_target[at].1.binary_search(&user)
-                {
-                    of_target[at].1.remove(place);
-                    // Who begins with what is set now, and follows what comes, must come to the same order.
-                    if of_target[at].1.is_empty() {
-                        of_target.remove(at);
-                    }
-                }
+                signs.entry(target).or_default().take_back(sign, user)
             }
             _ => {}
         }
     }
     for (target, signs) in signs {
         if let Some(changes) = folded.get_mut(&target) {
-            changes.reactions = signs
-                .into_iter()
-                .map(|(sign, users)| Reaction {
-                    sign: sign.clone(),
-                    count: users.len() as u64,
-                    mine: reader.is_some_and(|reader| users.binary_search(&reader).is_ok()),
-                })
-                .collect();
+            changes.reactions = signs.reactions(reader);
         }
     }
     for changes in folded.values_mut() {
@@ -165,4 +139,36 @@ pub fn fold(
         }
     }
     folded
+}
+
+/// The signs on one message: who has set each, and with which event it came to stand there.
+#[derive(Default)]
+struct Signs<'a>(BTreeMap<&'a Sign, (Offset, BTreeSet<&'a UserId>)>);
+
+impl<'a> Signs<'a> {
+    fn set(&mut self, sign: &'a Sign, user: &'a UserId, offset: Offset) {
+        self.0.entry(sign).or_insert_with(|| (offset, BTreeSet::new())).1.insert(user);
+    }
+
+    /// A sign that nobody has set any more loses its place: who begins with what is set now, and follows what comes, must
+    /// come to the same order.
+    fn take_back(&mut self, sign: &Sign, user: &UserId) {
+        if let Some((_, users)) = self.0.get_mut(sign) {
+            users.remove(user);
+            if users.is_empty() {
+                self.0.remove(sign);
+            }
+        }
+    }
+
+    fn reactions(self, reader: Option<&UserId>) -> Vec<Reaction> {
+        let mut signs: Vec<_> = self.0.into_iter().collect();
+        signs.sort_by_key(|(_, (since, _))| *since);
+        let reaction = |(sign, (_, users)): (&Sign, (Offset, BTreeSet<&UserId>))| Reaction {
+            sign: sign.clone(),
+            count: users.len() as u64,
+            mine: reader.is_some_and(|reader| users.contains(reader)),
+        };
+        signs.into_iter().map(reaction).collect()
+    }
 }

@@ -42,7 +42,7 @@ pub trait Facts {
     /// Any error of the backend.
     fn contact(&mut self, user: &UserId) -> Result<Contact, BoxError>;
 
-    /// True if there is a room, no direct one, that both have joined.
+    /// True if there is a room, no direct one, that both have joined, among the first [`crate::limits::SHARED_ROOMS_MAX`] of `one`.
     ///
     /// # Errors
     /// Any error of the backend.

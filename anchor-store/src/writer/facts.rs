@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, UserId};
+use anchor_core::limits::SHARED_ROOMS_MAX;
 use anchor_core::position::{Epoch, Offset};
 use anchor_core::room::rules::Facts;
 use anchor_core::room::{Amendment, Member, RoomInfo, RoomKind};
@@ -96,19 +97,12 @@ impl Facts for AtPublish<'_, '_> {
                 return Ok(true);
             }
         }
-        let mut after: Option<RoomId> = None;
-        loop {
-            let rooms = deciding.shared.look().rooms_of(one, after.as_ref(), ROOMS_AT_ONCE)?;
-            for (room, _) in &rooms {
-                if self.is_shared(room, one, other)? {
-                    return Ok(true);
-                }
-            }
-            match rooms.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => return Ok(false),
+        for (room, _) in deciding.shared.look().rooms_of(one, None, SHARED_ROOMS_MAX)? {
+            if self.is_shared(&room, one, other)? {
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
     fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
@@ -139,6 +133,3 @@ impl Facts for AtPublish<'_, '_> {
         })
     }
 }
-
-/// Rooms of a user that are looked at at once. Source: chosen.
-const ROOMS_AT_ONCE: usize = 256;

@@ -116,7 +116,7 @@ fn a_room_that_was_deleted_by_the_word_of_its_recorder_is_no_loss() {
     let next = Entry { publish: valid::publish(1_001), ..next };
     history.set_log(valid::room(), Log { epoch: next.epoch, before: Offset::ZERO, entries: vec![next] });
     assert_eq!(broken(&history), [Promise::Convergence], "who was not told reads on in vain");
-    for reader in [valid::FAST, valid::LATE] {
+    for reader in [valid::FAST, valid::LATE, valid::FRESH] {
         history.push(Record::Closed { reader, room: valid::room() });
     }
     assert_eq!(check_all(&history), []);

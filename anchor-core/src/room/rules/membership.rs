@@ -8,7 +8,7 @@ use crate::limits::MEMBERS_MAX;
 use crate::position::Offset;
 use crate::publish::{MissingRoom, Refusal};
 use crate::room::change::MembershipChange;
-use crate::room::info::{RoomInfo, RoomKind};
+use crate::room::info::{HistoryAccess, RoomInfo, RoomKind};
 use crate::room::member::{Member, Membership, Role};
 
 pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
@@ -72,15 +72,16 @@ fn after(
         MembershipChange::Invite { role, .. } => {
             let own = acting.writing()?;
             let role = role.unwrap_or(info.default_role);
+            let is_default = role == info.default_role
+                && (membership != Some(Membership::Invited) || before.role == info.default_role);
+            let highest = if membership == Some(Membership::Invited) { role.max(before.role) } else { role };
             match membership {
                 Some(Membership::Joined) => Err(unchanged("this user is a member already")),
                 Some(Membership::Invited) if role == before.role => {
                     Err(unchanged("this user is invited already"))
                 }
                 Some(Membership::Banned) => Err(denied("this user is banned; lift the ban first")),
-                _ if role != info.default_role
-                    && (own < Role::Moderator || (role >= own && own < Role::Owner)) =>
-                {
+                _ if !is_default && (own < Role::Moderator || (highest >= own && own < Role::Owner)) => {
                     Err(denied("your role does not let you give this role"))
                 }
                 _ => Ok(Member { membership: Membership::Invited, role, ..before }),
@@ -125,8 +126,11 @@ fn after(
             over(acting, known, is_self)?;
             match membership {
                 Some(Membership::Banned) => Err(unchanged("this user is banned already")),
-                // Who was no member could read a public room: that ends here.
-                _ => Ok(Member { ended_at: offset, ..ended(Membership::Banned) }),
+                // Who was no member could read an open room, and that ends here. What ended before stays ended.
+                _ if info.kind == RoomKind::Public && info.history == HistoryAccess::All => {
+                    Ok(Member { ended_at: offset, ..ended(Membership::Banned) })
+                }
+                _ => Ok(ended(Membership::Banned)),
             }
         }
         MembershipChange::Unban { .. } => {

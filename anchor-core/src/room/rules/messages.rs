@@ -21,6 +21,15 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
     if asked.room.is_system() && !acting.is_kind(RoomKind::Direct) && !may_announce(acting) {
         return Ok(Err(denied("only an admin of the server speaks in this room")));
     }
+    // Of a pin that outlived its message only the pin is left.
+    if let (EventKind::UNPIN, Some(offset)) = (asked.draft.kind, asked.draft.target)
+        && acting.info.as_ref().is_some_and(|info| info.pins.contains(&offset))
+    {
+        return Ok(match pin(acting, offset) {
+            Err(refusal) => Err(refusal),
+            Ok(effect) => refused_by_other(acting, facts)?.map_or(Ok(effect), Err),
+        });
+    }
     let target = match asked.draft.target {
         None => None,
         Some(offset) => match known_target(acting, facts, offset)? {
@@ -66,7 +75,10 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
                 Err,
             ),
         },
-        _ => pin(acting, offset),
+        _ => match pin(acting, offset) {
+            Err(refusal) => Err(refusal),
+            Ok(effect) => refused_by_other(acting, facts)?.map_or(Ok(effect), Err),
+        },
     })
 }
 

@@ -23,6 +23,15 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
         RoomChange::Create { kind: RoomKind::Direct, user, settings } => {
             return create_direct(acting, facts, user.as_ref(), settings);
         }
+        // Whoever owns a room reads what was reported of it: that of an earlier room of this id is not theirs to read.
+        RoomChange::Create { .. }
+            if !asked.exists && facts.info(&RoomId::reports_of(asked.room))?.is_some() =>
+        {
+            Err(Refusal::new(
+                Code::RoomExists,
+                "what was reported of an earlier room of this id is kept: take another id",
+            ))
+        }
         RoomChange::Create { kind, user, settings } => create(acting, *kind, user.as_ref(), settings),
         _ if !asked.exists => Err(Refusal::new(Code::RoomUnknown, "there is no such room")),
         _ if asked.room.is_system() && !asked.admin => {

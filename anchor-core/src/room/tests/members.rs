@@ -126,6 +126,10 @@ fn nobody_invites_above_their_own_role() {
         assert_eq!(house.ask(name, &room, &invite(given)).is_ok(), may, "{name} invites as {given:?}");
     }
     house.must("owner", &room, invite(Role::Moderator));
+    let again = MembershipChange::Invite { user: user("new"), role: None }.draft();
+    for name in ["other", "moderator"] {
+        assert_eq!(house.publish(name, &room, again.clone()), Err(Code::Denied), "{name} takes a role away");
+    }
     house.must("new", &room, MembershipChange::Accept.draft());
     assert_eq!(house.member(&room, "new").expect("a place").role, Role::Moderator);
 }

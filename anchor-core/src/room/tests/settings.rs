@@ -118,6 +118,14 @@ fn a_report_lies_before_the_moderators() {
     assert_eq!(house.publish("other", &room, report(message)), Err(Code::Invalid));
     house.must("other", &reports, report(message));
     house.must("reader", &reports, report(message));
+    let mut later = house.clone();
+    later.must("owner", &room, RoomChange::Delete.draft());
+    let create = RoomChange::create(RoomKind::Group, None).draft();
+    assert_eq!(
+        later.publish("stranger", &room, create),
+        Err(Code::RoomExists),
+        "to read what was reported before"
+    );
     assert_eq!(house.publish("moderator", &reports, Draft::message("hi")), Err(Code::Denied));
     let standing = |house: &House, room: &RoomId, name| Standing {
         info: house.infos.get(room).cloned(),

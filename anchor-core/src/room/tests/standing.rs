@@ -40,6 +40,27 @@ fn who_left_reads_up_to_that() {
 }
 
 #[test]
+fn a_ban_opens_nothing_that_was_closed() {
+    for (kind, closes) in [(RoomKind::Group, "kick"), (RoomKind::Group, "leave"), (RoomKind::Public, "leave")]
+    {
+        let (mut house, room) = House::with_crew(kind, true);
+        if kind == RoomKind::Public {
+            house.must("owner", &room, since_join());
+        }
+        match closes {
+            "kick" => house.must("owner", &room, MembershipChange::Kick { user: user("other") }.draft()),
+            _ => house.must("other", &room, MembershipChange::Leave.draft()),
+        };
+        let before = permit(&house, &room, "other").expect("a permit");
+        house.must("owner", &room, Draft::message("about you"));
+        house.must("owner", &room, MembershipChange::Ban { user: user("other") }.draft());
+        assert_eq!(permit(&house, &room, "other"), Ok(before), "{kind:?}, {closes}");
+        house.must("owner", &room, MembershipChange::Unban { user: user("other") }.draft());
+        assert_eq!(permit(&house, &room, "other"), Ok(before), "{kind:?}, {closes}");
+    }
+}
+
+#[test]
 fn who_comes_back_reads_what_the_room_lets_newcomers_read() {
     let (mut house, room) = House::with_crew(RoomKind::Group, true);
     leave_and_come_back(&mut house, &room);
