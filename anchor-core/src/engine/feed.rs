@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use super::permit::Bound;
-use super::tail::{Found, Generation, follows};
+use super::tail::{Ahead, Found, Generation, follows};
 use super::tails::Watch;
 use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
@@ -53,6 +53,7 @@ pub enum Step {
 
 impl Feed {
     pub(super) fn new(watch: Watch, generation: Generation, cursor: Position, bound: Bound) -> Self {
+        watch.watcher().stay(bound.is_open());
         Self {
             watch,
             generation,
@@ -72,8 +73,8 @@ impl Feed {
         {
             return self.ask_again();
         }
-        if self.is_loaded() && self.redactions != self.watch.tail().redactions() {
-            // It may hold what was redacted since: read again.
+        if self.is_loaded() && !self.is_still_there() {
+            // It may hold what was redacted or deleted since: read again.
             self.loaded = VecDeque::new();
         }
         if let Some(run) = self.loaded.pop_front() {
@@ -144,6 +145,7 @@ impl Feed {
         self.is_newest = false;
         self.generation = generation;
         self.bound = bound;
+        self.watch.watcher().stay(bound.is_open());
         self.cursor = cursor;
     }
 
@@ -175,9 +177,35 @@ impl Feed {
     #[must_use]
     pub fn lag(&self) -> Option<Offset> {
         let head = self.watch.tail().head().map_or(Offset::ZERO, |head| head.offset);
-        let head = if let Bound::Until(last) = self.bound { head.min(last) } else { head };
+        let head = match (self.bound, self.ahead()) {
+            (Bound::Until(last), _) | (_, Ahead::Turn(last)) => head.min(last),
+            _ => head,
+        };
         let is_stale = || self.watch.tail().is_stale(self.generation, &self.cursor);
         (head > self.cursor.offset || is_stale()).then_some(head.max(self.cursor.offset))
+    }
+
+    /// True if its reader belongs to those who are there: it may read on as far as this node knows, and nothing that is still to
+    /// be delivered may say otherwise.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.bound.is_open() && self.ahead() == Ahead::Clear
+    }
+
+    /// What lies between the cursor and the head for its reader.
+    fn ahead(&self) -> Ahead {
+        match (self.bound, self.watch.watcher().user()) {
+            (Bound::Turn(known), Some(user)) => {
+                self.watch.tail().ahead(self.generation, &self.cursor, known, user)
+            }
+            _ => Ahead::Clear,
+        }
+    }
+
+    /// True if what was read of the store is there as it was, as far as this node knows.
+    fn is_still_there(&self) -> bool {
+        let tail = self.watch.tail();
+        self.redactions == tail.redactions() && tail.is_of(self.generation)
     }
 
     fn deliver(&mut self, run: Run) -> Step {

@@ -6,6 +6,7 @@ use super::{Anchor, ReadError, open};
 use crate::code::Code;
 use crate::id::{RoomId, UserId};
 use crate::limits::{MEMBERS_LOOKED_AT_MAX, ROOM_LIST_BYTES_MAX, ROOMS_LOOKED_AT_MAX};
+use crate::position::Epoch;
 use crate::publish::Refusal;
 use crate::room::{Member, Membership, Role, RoomInfo, RoomKind, Standing, line};
 use crate::session::Identity;
@@ -102,8 +103,20 @@ impl Anchor {
         limit: usize,
         reader: Option<&Identity>,
     ) -> Result<Part<(UserId, Member), UserId>, ReadError> {
+        loop {
+            let seen = self.sees_members(room, reader).await?;
+            let part = self.members_seen(room, after, limit, seen.is_all).await?;
+            // Behind the members: who may not see them any more is not shown them.
+            if self.sees_members(room, reader).await? == seen {
+                return Ok(part);
+            }
+        }
+    }
+
+    /// Which members of a room `reader` may see.
+    async fn sees_members(&self, room: &RoomId, reader: Option<&Identity>) -> Result<SeesMembers, ReadError> {
         let listing = self.room(room, reader).await?;
-        let member = listing.member;
+        let (epoch, member) = (listing.entry.epoch, listing.member);
         let is_admin = reader.is_none_or(|reader| reader.admin);
         if !is_admin {
             let is_banned = member.is_some_and(|member| member.membership == Membership::Banned);
@@ -117,6 +130,16 @@ impl Anchor {
             }
         }
         let is_all = is_admin || member.and_then(|member| member.joined()) >= Some(Role::Moderator);
+        Ok(SeesMembers { epoch, is_all })
+    }
+
+    async fn members_seen(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+        is_all: bool,
+    ) -> Result<Part<(UserId, Member), UserId>, ReadError> {
         let is_here = |member: &Member| matches!(member.membership, Membership::Joined | Membership::Invited);
         let (mut members, mut after, mut left) = (Vec::new(), after.cloned(), MEMBERS_LOOKED_AT_MAX);
         while left > 0 {
@@ -168,6 +191,14 @@ impl Anchor {
             Err(error) => return Err(error),
         })
     }
+}
+
+/// Which members of which room somebody may see.
+#[derive(PartialEq, Eq)]
+struct SeesMembers {
+    epoch: Option<Epoch>,
+    /// Those who have left or are banned, too.
+    is_all: bool,
 }
 
 /// A list that is being made.

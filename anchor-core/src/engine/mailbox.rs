@@ -114,6 +114,8 @@ pub struct Watcher {
     reader: Option<Identity>,
     client: Option<ClientTag>,
     told: AtomicBool,
+    /// It is read on, as far as is known: its reader is there.
+    stays: AtomicBool,
 }
 
 impl Watcher {
@@ -121,7 +123,7 @@ impl Watcher {
     /// everything and is shown to nobody.
     #[must_use]
     pub fn new(mailbox: Arc<Mailbox>, slot: Slot, reader: Option<Identity>) -> Arc<Self> {
-        Arc::new(Self { mailbox, slot, reader, client: None, told: AtomicBool::new(false) })
+        Self::arc(mailbox, slot, reader, None)
     }
 
     /// As [`Watcher::new`], of a client, which hears what is said to the room in passing.
@@ -132,7 +134,32 @@ impl Watcher {
         reader: Option<Identity>,
         client: ClientTag,
     ) -> Arc<Self> {
-        Arc::new(Self { mailbox, slot, reader, client: Some(client), told: AtomicBool::new(false) })
+        Self::arc(mailbox, slot, reader, Some(client))
+    }
+
+    fn arc(
+        mailbox: Arc<Mailbox>,
+        slot: Slot,
+        reader: Option<Identity>,
+        client: Option<ClientTag>,
+    ) -> Arc<Self> {
+        let (told, stays) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { mailbox, slot, reader, client, told, stays })
+    }
+
+    /// Learns whether its reader may read on. Who may not is not there, and hears nothing in passing.
+    pub(crate) fn stay(&self, stays: bool) {
+        self.stays.store(stays, Ordering::Release);
+    }
+
+    /// True if its reader is there. False as long as nobody has said so.
+    pub(crate) fn stays(&self) -> bool {
+        self.stays.load(Ordering::Acquire)
+    }
+
+    /// The client whose subscription it is.
+    pub(crate) fn client(&self) -> Option<ClientTag> {
+        self.client
     }
 
     /// Who reads; none for the host itself.
@@ -147,14 +174,15 @@ impl Watcher {
         self.reader.as_ref().map(|reader| &reader.user)
     }
 
-    /// Where the wake-ups of the session of a client arrive.
+    /// Where the wake-ups of the session of a client arrive that is there.
     pub(crate) fn client_mailbox(&self) -> Option<&Arc<Mailbox>> {
-        self.client.as_ref().map(|_| &self.mailbox)
+        self.client.filter(|_| self.stays()).map(|_| &self.mailbox)
     }
 
     /// Says something to the session in passing, if it is that of a client that `is_meant`.
     pub(crate) fn say(&self, frame: &Arc<ServerFrame>, is_meant: impl Fn(&UserId, ClientTag) -> bool) {
         if let (Some(user), Some(client)) = (self.user(), self.client)
+            && self.stays()
             && is_meant(user, client)
         {
             self.mailbox.say(frame.clone());

@@ -146,13 +146,21 @@ impl Anchor {
     /// # Errors
     /// [`ReadError`].
     pub async fn who(&self, room: &RoomId, reader: Option<&Identity>) -> Result<Vec<UserId>, ReadError> {
-        let tail = self.0.tails.get(room);
-        let grant = match &tail {
-            Some(tail) => self.known(tail, reader).await?.2,
-            None => self.grant(room, reader).await?,
+        let Some(tail) = self.0.tails.get(room) else {
+            return self.grant(room, reader).await?.check_goes_on().map(|()| Vec::new());
         };
-        grant.check_goes_on()?;
-        Ok(tail.map_or_else(Vec::new, |tail| tail.users()))
+        loop {
+            let (state, generation, _) = self.known(&tail, reader).await?;
+            let users = tail.users();
+            // Behind the users, and of the store: what the tail knows may be older than they are.
+            self.grant(room, reader).await?.check_goes_on()?;
+            let heads = self.store().heads(std::slice::from_ref(room)).await?;
+            let epoch = heads.first().copied().flatten().map(|(epoch, _)| epoch);
+            if epoch == state.as_ref().map(|state| state.epoch()) {
+                return Ok(users);
+            }
+            tail.doubt(generation);
+        }
     }
 
     /// Raises the horizon of a room: what lies below it can no longer be read. Durable on return.

@@ -123,6 +123,9 @@ impl Anchor {
         until: Option<Offset>,
     ) -> Result<(Position, Vec<Gap>), StoreError> {
         let horizon = || state.map_or(Position::START, |state| position_at(state, state.before_horizon));
+        // How far the room has come is nothing to a reader who may not read as far.
+        let newest =
+            |state: &RoomState| until.map_or(state.head.offset, |until| until.min(state.head.offset));
         Ok(match (from, state) {
             (From::Start, _) => (Position::START, Vec::new()),
             (From::After(position), _) => (position, Vec::new()),
@@ -148,7 +151,7 @@ impl Anchor {
                 horizon(),
                 vec![bare_gap(offset.next(), state.before_horizon, GapReason::Trimmed, horizon())],
             ),
-            (From::Offset(offset), Some(state)) if offset <= state.head.offset => {
+            (From::Offset(offset), Some(state)) if offset <= newest(state) => {
                 match self.store().locate(room, Place::Offset(offset)).await? {
                     Some(mark) => (position_at(state, mark), Vec::new()),
                     // Trimmed since the state was read: the gap begins where the reader stands, not where the horizon was.
@@ -193,6 +196,7 @@ impl Anchor {
         {
             return Ok(Some((position, gaps)));
         }
+        let head = known.map_or(Offset::ZERO, |state| state.head.offset);
         loop {
             let state = self.store().room(room).await?;
             let chain = match resume::chain_needed(&position, state.as_ref()) {
@@ -204,6 +208,11 @@ impl Anchor {
                 },
             };
             match resume::decide(&position, state.as_ref(), chain) {
+                // The grant may be older than that: what it says does not cover the turns in between.
+                Resume::From(from) if grant.is_followed() && from.offset > head => {
+                    tail.doubt(generation);
+                    return Ok(None);
+                }
                 Resume::From(from) if is_read_from(&from) => return Ok(Some((from, gaps))),
                 Resume::From(from) if from.offset >= grant.permit.after => {
                     return Err(ReadError::Refused(grant.ended()));

@@ -65,6 +65,13 @@ pub(super) enum Bound {
     Turn(Offset),
 }
 
+impl Bound {
+    /// True if no end is known yet.
+    pub(super) const fn is_open(self) -> bool {
+        !matches!(self, Self::Until(_))
+    }
+}
+
 impl Grant {
     /// Everything, whatever happens.
     const ALL: Self = Self { permit: Permit::ALL, bound: Bound::None, standing: None };
@@ -75,6 +82,11 @@ impl Grant {
         let changed = standing.info.as_ref().map_or(Offset::ZERO, |info| info.changed);
         let bound = permit.until.map_or(Bound::Turn(changed), Bound::Until);
         Self { permit, bound, standing: Some(standing) }
+    }
+
+    /// True if turns of the room may change it.
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(self.bound, Bound::Turn(_))
     }
 
     /// Refuses what is read page by page alone: what was reported of another room.

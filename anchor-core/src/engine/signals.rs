@@ -33,18 +33,23 @@ impl Anchor {
         if signal.body.bytes().len() > SIGNAL_BYTES_MAX {
             return Ok(Err(Refusal::new(Code::Invalid, "the body of a signal has at most 4,096 bytes")));
         }
-        if let Err(refusal) = self.may_signal(&from.user, admin, &signal).await? {
+        let tail = self.0.tails.get(&signal.room);
+        // Who means a client means its user, and is refused as if it had said so.
+        let whose = signal.client.and_then(|client| tail.as_ref()?.user_of(client));
+        let to = signal.user.clone().or_else(|| whose.clone());
+        if let Err(refusal) = self.may_signal(&from.user, admin, &signal, to.as_ref()).await? {
             return Ok(Err(refusal));
         }
-        let Some(tail) = self.0.tails.get(&signal.room) else { return Ok(Ok(())) };
-        let Signal { room, user, client, body } = signal;
+        let is_nobody = signal.client.is_some() && whose.is_none();
+        let Some(tail) = tail.filter(|_| !is_nobody) else { return Ok(Ok(())) };
+        let Signal { room, client, body, .. } = signal;
         let sender = from.tag();
         // It may wait in many mailboxes: not with all that came beside it.
         let body = body.copied();
         let said = Signal { room, user: Some(from.user.clone()), client: Some(sender), body };
         tail.say(&Arc::new(ServerFrame::Signal(said)), |to_user, to_client| {
             to_client != sender
-                && user.as_ref().is_none_or(|user| user == to_user)
+                && to.as_ref().is_none_or(|user| user == to_user)
                 && client.is_none_or(|client| client == to_client)
         });
         Ok(Ok(()))
@@ -56,11 +61,12 @@ impl Anchor {
         user: &UserId,
         admin: bool,
         signal: &Signal,
+        to: Option<&UserId>,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let standing = self.store().standing(&signal.room, user).await?;
         let pair = standing.info.as_ref().and_then(|info| info.pair.as_deref());
         let other = pair.map(|pair| if pair[0] == *user { &pair[1] } else { &pair[0] });
-        let contact = match signal.user.as_ref().or(other) {
+        let contact = match to.or(other) {
             Some(other) => self.store().user(other).await?.contact,
             None => Contact::default(),
         };

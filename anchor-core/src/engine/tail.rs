@@ -108,6 +108,17 @@ pub(crate) enum Found {
     Stale,
 }
 
+/// What a reader at some position has before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Nothing that could end what it may read.
+    Clear,
+    /// This turn is the first.
+    Turn(Offset),
+    /// The tail does not hold all that is ahead.
+    Unknown,
+}
+
 /// Where a reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -266,6 +277,33 @@ impl Tail {
         self.lock().place(generation, cursor) == Place::Stale
     }
 
+    /// True if the tail was not dropped since `generation`.
+    pub(crate) fn is_of(&self, generation: Generation) -> bool {
+        self.lock().generation == generation
+    }
+
+    /// What `user`, at a `cursor` that was verified in `generation`, has ahead, beside the turns up to `known`.
+    pub(crate) fn ahead(
+        &self,
+        generation: Generation,
+        cursor: &Position,
+        known: Offset,
+        user: &UserId,
+    ) -> Ahead {
+        let inner = self.lock();
+        match inner.place(generation, cursor) {
+            Place::Current => Ahead::Clear,
+            Place::Run(at) => {
+                let known = known.max(cursor.offset);
+                let runs = inner.runs.range(at..).filter(|run| run.contents().has(Contents::OF_ROOM));
+                let mut turns = runs.flat_map(Run::turns);
+                let turn = turns.find(|turn| turn.offset > known && turn.concerns(user));
+                turn.map_or(Ahead::Clear, |turn| Ahead::Turn(turn.offset))
+            }
+            Place::Store | Place::Stale => Ahead::Unknown,
+        }
+    }
+
     /// The point of the log after the event at `offset`, if the tail holds that, as of `generation`.
     pub(crate) fn mark_at(&self, generation: Generation, offset: Offset) -> Option<Mark> {
         let inner = self.lock();
@@ -357,10 +395,20 @@ impl Tail {
         self.lock().watchers.iter().filter_map(|watcher| watcher.client_mailbox()).for_each(each);
     }
 
-    /// The users that watch, in the order of their ids, each once.
+    /// Whose client `client` is, if that is there.
+    pub(crate) fn user_of(&self, client: ClientTag) -> Option<UserId> {
+        let inner = self.lock();
+        let watcher =
+            inner.watchers.iter().find(|watcher| watcher.stays() && watcher.client() == Some(client))?;
+        watcher.user().cloned()
+    }
+
+    /// The users that are there, in the order of their ids, each once.
     pub(crate) fn users(&self) -> Vec<UserId> {
-        let mut users: Vec<_> =
-            self.lock().watchers.iter().filter_map(|watcher| watcher.user().cloned()).collect();
+        let inner = self.lock();
+        let there = inner.watchers.iter().filter(|watcher| watcher.stays());
+        let mut users: Vec<_> = there.filter_map(|watcher| watcher.user().cloned()).collect();
+        drop(inner);
         users.sort_unstable();
         users.dedup();
         users

@@ -238,7 +238,7 @@ impl Session {
         // Behind what is live, before what is caught up with.
         if self.passing.has_heard()
             && !self.rooms.has_live()
-            && let Some(frame) = self.passing.next(|room| self.rooms.is_live(room))
+            && let Some(frame) = self.passing.next(|room| self.rooms.is_present(room))
         {
             self.sent_at = now;
             return Some(Action::Send(frame));

@@ -51,11 +51,11 @@ impl InPassing {
         !self.heard.is_empty()
     }
 
-    /// The next frame to be sent: what is said in a room is for those who are subscribed to it when it is sent.
-    pub(super) fn next(&mut self, is_live: impl Fn(&RoomId) -> bool) -> Option<ServerFrame> {
+    /// The next frame to be sent: what is said in a room is for those who are there when it is sent.
+    pub(super) fn next(&mut self, is_present: impl Fn(&RoomId) -> bool) -> Option<ServerFrame> {
         while let Some(frame) = self.heard.pop() {
             let is_wanted = match &*frame {
-                ServerFrame::Signal(signal) => is_live(&signal.room),
+                ServerFrame::Signal(signal) => is_present(&signal.room),
                 _ => true,
             };
             if is_wanted {

@@ -304,10 +304,11 @@ impl Rooms {
         !self.live.is_empty()
     }
 
-    /// True if the client was told that it is subscribed to `room`.
-    pub(super) fn is_live(&self, room: &RoomId) -> bool {
+    /// True if the client was told that it is subscribed to `room`, and nothing that it was not told yet may end that.
+    pub(super) fn is_present(&self, room: &RoomId) -> bool {
         let subscription = self.subscriptions.slot_of(room).and_then(|slot| self.subscriptions.get(slot));
-        subscription.is_some_and(|it| matches!(it.state, State::Open { held: None, .. }))
+        subscription
+            .is_some_and(|it| matches!(&it.state, State::Open { feed, held: None } if feed.is_present()))
     }
 
     /// True while what is to be delivered comes from the store.

@@ -2,16 +2,16 @@
 
 use futures::executor::block_on;
 
-use super::peer::{House, Peer, hello, publish, room_id};
+use super::peer::{House, Peer, hello, membership, publish, room_change, room_id, user_id};
 use crate::code::Code;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
 use crate::id::{ClientId, ClientTag, UserId};
 use crate::limits::{BLOCKED_MAX, SIGNAL_BYTES_MAX, SIGNALS_WAITING_MAX};
 use crate::position::Position;
-use crate::room::RoomKind;
-use crate::room::change::{RoomChange, Settings};
-use crate::session::frame::{ClientFrame, PublishFrame, RequestId, ServerFrame, Signal};
+use crate::room::change::{MembershipChange, RoomChange, Settings};
+use crate::room::{HistoryAccess, RoomKind};
+use crate::session::frame::{ClientFrame, From, PublishFrame, RequestId, ServerFrame, Signal};
 use crate::session::{Action, Ask, Reply};
 use crate::user::{Direct, Profile, ProfileText, UserChange};
 
@@ -214,4 +214,58 @@ fn a_change_that_cannot_be_is_refused_by_name() {
         ..signal("lobby", "psst")
     }));
     assert_eq!((heard(&mut ada), refusals(&mut blocked)), (vec![], vec![Code::Denied]));
+}
+
+/// Who has yet to read of its removal, or may read up to it alone, is not there.
+#[test]
+fn nothing_is_said_to_who_has_its_removal_ahead() {
+    let house = House::new();
+    let create = RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None };
+    house.act("olga", "club", room_change(&create));
+    house.act("rita", "club", membership(&MembershipChange::Join));
+    house.say("olga", "club", 200);
+    let house = house.restarted();
+    let mut slow = house.visit("rita");
+    slow.writable = false;
+    slow.subscribe(1, "club", From::Start).take_one();
+    house.act("olga", "club", membership(&MembershipChange::Kick { user: user_id("rita") }));
+    let settings = Settings { history: Some(HistoryAccess::SinceJoin), ..Settings::default() };
+    house.act("olga", "club", super::peer::settings(settings));
+    let mut late = house.visit("rita");
+    late.writable = false;
+    late.subscribe(1, "club", From::Start).frames();
+    slow.frames();
+    let mut olga = house.session("olga", &[("club", Position::START)]);
+    house.act("olga", "club", membership(&MembershipChange::Invite { user: user_id("bob"), role: None }));
+    let mut bob = house.session("bob", &[("club", Position::START)]);
+    olga.send(ClientFrame::Signal(signal("club", "without her")));
+    for peer in [&mut slow, &mut late] {
+        peer.writable = true;
+        assert_eq!(heard(peer), [""; 0]);
+    }
+    assert_eq!(heard(&mut bob), [""; 0], "who is invited only reads nothing of it");
+    let mut late = house.visit("rita");
+    late.writable = false;
+    late.subscribe(1, "club", From::Start).frames();
+    olga.frames();
+    olga.send(ClientFrame::Who { id: RequestId(1), room: room_id("club") });
+    let frames = olga.frames();
+    let [ServerFrame::Present { users, .. }] = &frames[..] else { panic!("{frames:?}") };
+    assert_eq!(*users, [user_id("olga")]);
+}
+
+/// Who is blocked by a user does not reach that user by the tag of a client either.
+#[test]
+fn the_tag_of_a_client_does_not_get_round_its_user() {
+    let house = House::new();
+    let mut eve = house.session("eve", &[("lobby", Position::START)]);
+    let (mut phone, tag) = other_client(&house, "bob", 9);
+    phone
+        .send(ClientFrame::ChangeUser { id: RequestId(1), change: UserChange::Block(user_id("eve")) })
+        .frames();
+    eve.send(ClientFrame::Signal(Signal { client: Some(tag), ..signal("lobby", "psst") }));
+    assert_eq!((heard(&mut phone), refusals(&mut eve)), (vec![], vec![Code::Denied]));
+    let nobody = ClientTag::from_bytes([7; 8]);
+    eve.send(ClientFrame::Signal(Signal { client: Some(nobody), ..signal("lobby", "psst") }));
+    assert_eq!(refusals(&mut eve), []);
 }

@@ -307,6 +307,54 @@ fn a_deleted_room_ends_every_subscription_with_a_gap_and_so_does_a_later_resume(
     assert_eq!(told(&anew, "plans"), ["history 1..2", "1..1"]);
 }
 
+/// A removed reader is told the same of every offset behind its end, whether the room has come as far or not.
+#[test]
+fn an_offset_behind_the_end_of_a_permit_does_not_tell_how_far_the_room_has_come() {
+    let house = House::new();
+    room(&house, RoomKind::Group, HistoryAccess::All, 3);
+    invited(&house, "rita");
+    kicked(&house, "rita");
+    house.say("olga", "plans", 5);
+    for offset in [8, 12, 13, 99] {
+        let mut rita = house.visit("rita");
+        rita.subscribe(1, "plans", From::Offset(Offset(offset)));
+        let told = told(&rita, "plans");
+        let gap = format!("history 1..{offset}");
+        assert_eq!(told, ["subscribed at 0 of 1..7", &gap, "1..7", "ended not_a_member"]);
+    }
+}
+
+/// A node that takes a room for plain asks nobody, and must not let a place go by which the node has not come to yet.
+#[test]
+fn a_place_beyond_what_a_node_knows_is_not_read_on_from_as_if_the_room_were_plain() {
+    let house = House::new();
+    house.say("olga", "plans", 3);
+    let behind = house.node();
+    behind.visit("sue").subscribe(1, "plans", From::Now);
+    house.act("olga", "plans", membership(&MembershipChange::Join));
+    house.act_as_admin("plans", membership(&MembershipChange::Ban { user: user_id("rita") }));
+    house.say("olga", "plans", 3);
+    let at = position(&house, "plans", 6);
+    let mut rita = behind.visit("rita");
+    rita.subscribe(1, "plans", From::After(at));
+    block_on(behind.anchor.poll_heads()).unwrap();
+    assert_eq!(told(rita.settle(), "plans"), ["error room_banned"]);
+}
+
+/// What was read ahead of a room is not delivered once the room is gone.
+#[test]
+fn what_was_read_ahead_of_a_room_goes_with_it() {
+    let house = House::new();
+    room(&house, RoomKind::Public, HistoryAccess::All, 320);
+    let house = house.restarted();
+    let mut slow = house.visit("rita");
+    slow.writable = false;
+    slow.subscribe(1, "plans", From::Start).take_one().take_one();
+    house.act("olga", "plans", super::peer::room_change(&RoomChange::Delete));
+    slow.writable = true;
+    assert_eq!(told(slow.settle(), "plans"), ["subscribed at 0 of 1..321", "1..64", "deleted 1..64"]);
+}
+
 /// What happens to a room and its reader.
 #[derive(Clone, Copy, Debug)]
 enum Step {
