@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::changes::hide;
+use super::tail::without;
 use super::{Anchor, ReadError, open};
 use crate::id::RoomId;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, RUN_EVENTS_MAX};
@@ -112,15 +114,21 @@ impl Anchor {
         let read = Read { room: room.clone(), from, events_max, bytes_max: HISTORY_BYTES_MAX };
         let runs = self.store().read(read).await?;
         let events = cut(&runs, from, limit, horizon..=head).map_err(damaged)?;
-        let (events, changes) = match events.is_empty() {
+        let (mut events, mut changes) = match events.is_empty() {
             true => return Ok(None),
             false => self.changed(room, events, from, &grant, head, reader).await?,
         };
         // What was read of a log that was set back meanwhile does not follow what the asker has.
-        let is_set_back = match (self.store().room(room).await?, state) {
+        let now = self.store().room(room).await?;
+        let is_set_back = match (&now, state) {
             (Some(now), Some(state)) => now.epochs != state.epochs,
             (now, state) => now.is_some() != state.is_some(),
         };
+        let redacted = self.redacted_since(room, state, now.as_ref()).await?;
+        if !redacted.is_empty() {
+            events = without(&events, &redacted).map_err(damaged)?;
+            hide(&mut changes, &redacted);
+        }
         let (Some(oldest), Some(newest), false) = (events.first(), events.last(), is_set_back) else {
             return Ok(None);
         };

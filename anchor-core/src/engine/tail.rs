@@ -17,6 +17,7 @@ use super::mailbox::{Mailbox, Watcher};
 use crate::environment::Monotonic;
 use crate::event::{Event, EventKind};
 use crate::id::{ClientTag, RoomId, UserId};
+use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::{Contents, Run};
 use crate::sabotage::{self, Sabotage};
@@ -465,19 +466,10 @@ impl Inner {
 
     /// Takes the bodies away that the redactions of `newest` are about: those of their targets, and of the edits of these.
     fn redact(&mut self, newest: &Run) {
-        let targets: Vec<_> = newest.events().filter_map(|event| redacted_by(&event.ok()?)).collect();
-        let mut offsets = targets.clone();
-        for run in self.runs.iter().filter(|run| run.contents().has(Contents::TARGETED)) {
-            let edited = |event: &Event| {
-                event.kind == EventKind::EDIT && event.target.is_some_and(|target| targets.contains(&target))
-            };
-            offsets.extend(run.events().filter_map(Result::ok).filter(edited).map(|event| event.offset));
-        }
-        offsets.sort_unstable();
+        let targets: Vec<_> = redactions(newest).collect();
         self.joins.evict(Offset(u64::MAX));
-        let redacted: Result<VecDeque<_>, _> = self.runs.iter().map(|run| run.redacted(&offsets)).collect();
-        match redacted {
-            Ok(runs) => self.runs = runs,
+        match without(&self.runs, &targets) {
+            Ok(runs) => self.runs = runs.into(),
             // It cannot be read: nothing of it is kept.
             Err(_) => self.drop_all(newest.last()),
         }
@@ -550,6 +542,27 @@ impl Inner {
         let at = self.runs.partition_point(|run| run.last() < offset);
         self.runs.get(at).filter(|run| run.before().offset <= offset)
     }
+}
+
+/// The events of which the redactions of `run` take the bodies.
+pub(super) fn redactions(run: &Run) -> impl Iterator<Item = Offset> + '_ {
+    run.events().filter_map(|event| redacted_by(&event.ok()?))
+}
+
+/// `runs` without the bodies of the events at `targets`, and of the edits of these.
+pub(super) fn without<'a>(
+    runs: impl IntoIterator<Item = &'a Run> + Clone,
+    targets: &[Offset],
+) -> Result<Vec<Run>, Malformed> {
+    let mut offsets = targets.to_vec();
+    for run in runs.clone().into_iter().filter(|run| run.contents().has(Contents::TARGETED)) {
+        let edited = |event: &Event| {
+            event.kind == EventKind::EDIT && event.target.is_some_and(|target| targets.contains(&target))
+        };
+        offsets.extend(run.events().filter_map(Result::ok).filter(edited).map(|event| event.offset));
+    }
+    offsets.sort_unstable();
+    runs.into_iter().map(|run| run.redacted(&offsets)).collect()
 }
 
 /// The event that `event` takes the body of, if it is a redaction.

@@ -1,9 +1,10 @@
 //! The replies to a message, read by themselves.
 
+use super::changes::hide;
 use super::permit::Grant;
 use super::{Anchor, ReadError};
 use crate::code::Code;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::id::RoomId;
 use crate::limits::{AMENDMENTS_MAX, HISTORY_EVENTS_MAX, PAGE_BYTES_MAX};
 use crate::position::Offset;
@@ -38,10 +39,19 @@ impl Anchor {
                 let refusal = Refusal::new(Code::TargetUnknown, "there is no such message in this room");
                 return Err(ReadError::Refused(refusal));
             }
-            let page = self.thread_page(id, room, root, from, limit, head, &grant, reader).await?;
+            let mut page = self.thread_page(id, room, root, from, limit, head, &grant, reader).await?;
             let epochs = |state: &RoomState| state.epochs.clone();
             // What was read of a log that was set back meanwhile is nothing to the permit.
-            if self.store().room(room).await?.as_ref().map(epochs) == state.as_ref().map(epochs) {
+            let now = self.store().room(room).await?;
+            if now.as_ref().map(epochs) == state.as_ref().map(epochs) {
+                let redacted = self.redacted_since(room, state.as_ref(), now.as_ref()).await?;
+                let events = page.root.iter_mut().chain(&mut page.replies);
+                let edited = |event: &Event| event.target.filter(|_| event.kind == EventKind::EDIT);
+                let is_gone = |event: &Event| {
+                    [Some(event.offset), edited(event)].into_iter().flatten().any(|at| redacted.contains(&at))
+                };
+                events.filter(|event| is_gone(event)).for_each(|event| event.body = None);
+                hide(&mut page.changes, &redacted);
                 return Ok(page);
             }
         }

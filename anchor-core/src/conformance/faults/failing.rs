@@ -97,12 +97,12 @@ impl<S: Store> FailingStore<S> {
         self.state().lost = true;
     }
 
-    /// Trims `room` right before the next event or place is looked for.
+    /// Trims `room` right before the next event, place or member is looked for.
     pub fn trim_before_next_read(&self, room: &RoomId, horizon: Offset) {
         self.state().trim_next = Some((room.clone(), horizon));
     }
 
-    /// Lets `change` happen right before an event or place is looked for, once that was done `reads` times more.
+    /// Lets `change` happen right before an event, a place or a member is looked for, once that was done `reads` times more.
     pub fn change_after_reads(&self, reads: u32, change: impl FnOnce() + Send + 'static) {
         self.state().change = Some((reads, Box::new(change)));
     }
@@ -273,7 +273,7 @@ impl<S: Store> Store for FailingStore<S> {
         after: Option<&UserId>,
         limit: usize,
     ) -> Result<Vec<(UserId, Member)>, StoreError> {
-        self.here()?.members(room, after, limit).await
+        self.before_read().await?.members(room, after, limit).await
     }
 
     async fn rooms_of(

@@ -1,13 +1,18 @@
 //! What a client may ask for: rooms, members, threads, what became of messages; and what a stranger is not told.
 
+use futures::executor::block_on;
+
 use super::peer::{House, Peer, membership, room_change, room_id, settings, user_id};
 use crate::code::Code;
+use crate::conformance::faults::FailingStore;
+use crate::engine::ReadError;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
 use crate::limits::{PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX};
 use crate::position::{Offset, Position};
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::{Changes, HistoryAccess, Role, RoomKind, Title};
+use crate::session::Identity;
 use crate::session::frame::{
     ClientFrame, HistoryRange, Page, RequestId, RoomListing, ServerFrame, ThreadPage, Which,
 };
@@ -386,4 +391,23 @@ fn more_requests_at_once_than_a_session_may_have_open_are_refused() {
     let late = RequestId(READS_OPEN_MAX as u64);
     assert_eq!(frames.iter().filter_map(refused).collect::<Vec<_>>(), [late]);
     assert!(about(&mut rita, "lobby").is_ok(), "there is room again");
+}
+
+/// Who is removed while its members are read sees none of them.
+#[test]
+fn who_may_see_the_members_is_asked_behind_them() {
+    let mut failing = None;
+    let house = House::behind(|store| failing.insert(FailingStore::new(store)).clone());
+    let failing = failing.expect("the house was built");
+    let create = RoomChange::Create { kind: RoomKind::Group, settings: Settings::default(), user: None };
+    house.act("olga", "den", room_change(&create));
+    house.act("olga", "den", membership(&MembershipChange::Invite { user: user_id("rita"), role: None }));
+    house.act("rita", "den", membership(&MembershipChange::Accept));
+    let rita = Identity { user: user_id("rita"), admin: false };
+    let members = || block_on(house.anchor.members(&room_id("den"), None, 9, Some(&rita)));
+    assert_eq!(members().unwrap().0.len(), 2);
+    let kick = membership(&MembershipChange::Kick { user: user_id("rita") });
+    failing.change_after_reads(0, house.later("olga", "den", kick));
+    let refused = members().unwrap_err();
+    assert!(matches!(&refused, ReadError::Refused(refusal) if refusal.code == Code::NotAMember), "{refused}");
 }

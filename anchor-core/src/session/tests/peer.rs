@@ -130,6 +130,22 @@ impl House {
         self.try_act(user, room, draft).unwrap()
     }
 
+    /// What publishes as `user` once it is called, also in the midst of something else.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread waits for one thing at a time, and who calls is waited for"
+    )]
+    pub(super) fn later(&self, user: &str, room: &str, draft: Draft) -> impl FnOnce() + Send + 'static {
+        let (anchor, user, room) = (self.anchor.clone(), user_id(user), room_id(room));
+        let act = || {
+            block_on(async move {
+                let mut publisher = anchor.client(user, ClientId::from_bytes([0xAC; 16])).await.unwrap();
+                publisher.publish(&room, draft).await.unwrap();
+            });
+        };
+        || std::thread::spawn(act).join().unwrap()
+    }
+
     /// Publishes as an admin of the server.
     pub(super) fn act_as_admin(&self, room: &str, draft: Draft) -> Ack {
         let admin = ClientId::from_bytes([0xAD; 16]);

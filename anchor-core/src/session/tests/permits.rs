@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
-use crate::room::{HistoryAccess, RoomKind, Topic};
+use crate::room::{HistoryAccess, Permit, RoomKind, Topic};
 use crate::session::frame::{ClientFrame, From, HistoryRange, Page, RequestId, ServerFrame};
 use crate::store::{RoomState, Store};
 
@@ -402,6 +402,8 @@ struct Reader<'a> {
     cursor: Position,
     subscribed: bool,
     taken: u64,
+    /// How far the room had come in this session, and what could be read then.
+    earlier: Vec<(Offset, Permit)>,
 }
 
 impl Reader<'_> {
@@ -413,12 +415,22 @@ impl Reader<'_> {
         self.state().head.offset
     }
 
-    fn permit(&self) -> Result<crate::room::Permit, Code> {
+    fn permit(&self) -> Result<Permit, Code> {
         let standing = block_on(self.house.store.standing(&room_id("plans"), &user_id("rita"))).unwrap();
         standing.permit(&room_id("plans"), false, None).map_err(|refusal| refusal.code)
     }
 
+    /// True if the event may be read, or could be in this session once it was there: what came before a turn is not kept
+    /// back for what came behind it.
+    fn allows(&self, permit: Permit, offset: Offset) -> bool {
+        let could = |(head, permit): &(Offset, Permit)| offset <= *head && permit.allows(offset);
+        permit.allows(offset) || self.earlier.iter().any(could)
+    }
+
     fn take(&mut self) {
+        if let Ok(permit) = self.permit() {
+            self.earlier.push((self.head(), permit));
+        }
         self.peer.settle();
         for sent in std::mem::take(&mut self.peer.sent) {
             match sent {
@@ -429,7 +441,11 @@ impl Reader<'_> {
                             continue;
                         }
                         assert_eq!(event.offset, self.cursor.offset.next(), "a hole that nobody named");
-                        assert!(permit.allows(event.offset), "{} is not allowed by {permit:?}", event.offset);
+                        assert!(
+                            self.allows(permit, event.offset),
+                            "{} is not allowed by {permit:?}",
+                            event.offset
+                        );
                         let epoch = Some(run.epoch());
                         self.cursor = Position { epoch, offset: event.offset, chain: event.chain };
                         self.taken += 1;
@@ -477,7 +493,7 @@ proptest! {
         room(&house, kind, history, 2);
         let rita = || user_id("rita");
         let peer = house.session("rita", &[("plans", Position::START)]);
-        let mut reader = Reader { house: &house, peer, cursor: Position::START, subscribed: true, taken: 0 };
+        let mut reader = Reader { house: &house, peer, cursor: Position::START, subscribed: true, taken: 0, earlier: Vec::new() };
         let mut is_here = true;
         reader.take();
         for step in steps.into_iter().chain([Step::Poll, Step::Resume(true)]) {
@@ -506,6 +522,7 @@ proptest! {
                     let at = if here { &house } else { &other };
                     reader.peer = at.session("rita", &[("plans", reader.cursor)]);
                     reader.subscribed = true;
+                    reader.earlier.clear();
                     None
                 }
                 Step::Stall => {
