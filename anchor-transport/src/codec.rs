@@ -178,7 +178,7 @@ impl Encoding {
     /// Nothing was appended.
     pub fn write_page_message(self, page: &StoredPage, output: &mut Vec<u8>) -> Result<(), Malformed> {
         if self == Self::Json {
-            self.write_server_message(&ServerFrame::Page(page.clone().decode()?), output);
+            self.write_server_message(&ServerFrame::Page(Box::new(page.clone().decode()?)), output);
             return Ok(());
         }
         let events = page.events.iter().map(|run| run.encoded().len()).sum::<usize>();

@@ -208,22 +208,37 @@ impl Feed {
         self.redactions == tail.redactions() && tail.is_of(self.generation)
     }
 
+    #[inline]
     fn deliver(&mut self, run: Run) -> Step {
-        let run = match self.last_allowed(&run) {
-            None => run,
-            Some(last) if last <= self.cursor.offset => {
-                // What the store tells then covers this turn: it is at least as new as what was read of it.
-                self.misreads = self.misreads.saturating_add(1);
-                return if self.misreads > MISREADS_MAX { Step::Broken } else { self.ask_again() };
-            }
-            Some(last) => match run.up_to(last) {
-                Ok(Some(run)) => run,
-                Ok(None) | Err(_) => return Step::Broken,
-            },
+        let is_whole = match self.bound {
+            Bound::None => true,
+            Bound::Until(last) => run.last() <= last,
+            Bound::Turn(_) => !run.contents().has(Contents::OF_ROOM),
         };
+        if is_whole { self.take(run) } else { self.deliver_allowed(run) }
+    }
+
+    fn take(&mut self, run: Run) -> Step {
         self.cursor = run.position();
         self.misreads = 0;
         Step::Deliver(run)
+    }
+
+    /// Delivers what may be delivered of a run without asking again.
+    #[cold]
+    fn deliver_allowed(&mut self, run: Run) -> Step {
+        match self.last_allowed(&run) {
+            None => self.take(run),
+            Some(last) if last <= self.cursor.offset => {
+                // What the store tells then covers this turn: it is at least as new as what was read of it.
+                self.misreads = self.misreads.saturating_add(1);
+                if self.misreads > MISREADS_MAX { Step::Broken } else { self.ask_again() }
+            }
+            Some(last) => match run.up_to(last) {
+                Ok(Some(run)) => self.take(run),
+                Ok(None) | Err(_) => Step::Broken,
+            },
+        }
     }
 
     /// The newest event of `run` that is delivered without asking again; none if all are.
@@ -231,7 +246,6 @@ impl Feed {
         match self.bound {
             Bound::None => None,
             Bound::Until(last) => (run.last() > last).then_some(last),
-            Bound::Turn(_) if !run.contents().has(Contents::OF_ROOM) => None,
             Bound::Turn(_) if sabotage::is(Sabotage::PermitKept) => None,
             Bound::Turn(known) => {
                 let user = self.watch.watcher().user()?;

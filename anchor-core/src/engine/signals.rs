@@ -47,7 +47,7 @@ impl Anchor {
         // It may wait in many mailboxes: not with all that came beside it.
         let body = body.copied();
         let said = Signal { room, user: Some(from.user.clone()), client: Some(sender), body };
-        tail.say(&Arc::new(ServerFrame::Signal(said)), |to_user, to_client| {
+        tail.say(&Arc::new(ServerFrame::Signal(Box::new(said))), |to_user, to_client| {
             to_client != sender
                 && to.as_ref().is_none_or(|user| user == to_user)
                 && client.is_none_or(|client| client == to_client)

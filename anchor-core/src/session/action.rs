@@ -23,7 +23,7 @@ pub enum Action {
     /// Encode and send.
     Send(ServerFrame),
     /// Encode and send, after what is more urgent: a page is large, and in nobody's way.
-    SendPage(StoredPage),
+    SendPage(Box<StoredPage>),
     /// Send the run's `events` frame.
     Deliver(Run),
     /// Have [`super::Desk`] answer, and hand the answer to [`super::Session::handle_reply`].

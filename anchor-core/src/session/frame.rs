@@ -238,7 +238,7 @@ pub enum HistoryRange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerFrame {
     /// Answers `hello`.
-    Welcome(Welcome),
+    Welcome(Box<Welcome>),
     /// Answers `resume`.
     Resumed {
         /// That of `resume`.
@@ -287,7 +287,7 @@ pub enum ServerFrame {
         gap: Gap,
     },
     /// Answers `history`.
-    Page(Page),
+    Page(Box<Page>),
     /// Answers `rooms`.
     RoomList {
         /// That of `rooms`.
@@ -346,7 +346,7 @@ pub enum ServerFrame {
         profile: Profile,
     },
     /// Somebody said something in passing.
-    Signal(Signal),
+    Signal(Box<Signal>),
     /// A subscription has ended: the user may not read the room any more. All that the user may read was sent before.
     Ended {
         /// Which room.

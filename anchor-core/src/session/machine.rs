@@ -424,7 +424,7 @@ impl Session {
             self.phase = phase;
             return;
         };
-        self.out.push_back(Action::Send(ServerFrame::Welcome(Welcome {
+        self.out.push_back(Action::Send(ServerFrame::Welcome(Box::new(Welcome {
             session: self.config.id,
             user: client.user.clone(),
             client: self.tag.unwrap_or_else(|| client.tag()),
@@ -433,7 +433,7 @@ impl Session {
             limits: SESSION_LIMITS,
             features: Vec::new(),
             rooms,
-        })));
+        }))));
         self.phase = Phase::Active(client, state.session);
         self.rooms.release(&mut self.out);
     }

@@ -60,7 +60,7 @@ impl Requests {
         page: Result<StoredPage, ReadError>,
         out: &mut VecDeque<Action>,
     ) {
-        self.answer(id, page.map(Action::SendPage), out);
+        self.answer(id, page.map(|page| Action::SendPage(Box::new(page))), out);
     }
 
     pub(super) fn answered(

@@ -262,7 +262,7 @@ impl Machine {
     pub(super) fn handle_frame(&mut self, now: Monotonic, frame: ServerFrame) {
         let taken = match (&mut self.link, frame) {
             (Link::Greeting { .. }, ServerFrame::Welcome(welcome)) => {
-                self.welcome(now, welcome);
+                self.welcome(now, *welcome);
                 Ok(())
             }
             (Link::Greeting { .. }, ServerFrame::Goodbye { code, message, reconnect_after_ms }) => {

@@ -282,7 +282,7 @@ impl Peer {
                 self.encoding.write_page_message(&page, &mut message).expect("the store is whole");
                 let bytes = websocket::payload(&message.into());
                 assert!(bytes.len() <= FRAME_OUT_BYTES_MAX, "a page of {} bytes", bytes.len());
-                let frame = ServerFrame::Page(page.decode().expect("the store is whole"));
+                let frame = ServerFrame::Page(Box::new(page.decode().expect("the store is whole")));
                 assert_eq!(self.encoding.decode_server(&bytes).as_ref(), Ok(&frame));
                 self.take(frame);
             }

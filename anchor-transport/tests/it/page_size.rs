@@ -24,7 +24,7 @@ fn a_page_of_edits_that_mention_as_many_as_they_can() {
     let range = HistoryRange::BeforeOffset(messages[messages.len() - 1].next());
     let page = at_once(anchor.history(RequestId(1), &room, range, HISTORY_EVENTS_MAX, None)).expect("a page");
     assert!(!page.changes.is_empty());
-    check(&ServerFrame::Page(page));
+    check(&ServerFrame::Page(Box::new(page)));
 }
 
 #[test]

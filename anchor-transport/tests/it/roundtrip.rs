@@ -77,7 +77,7 @@ proptest! {
             let mut message = vec![1, 2, 3];
             encoding.write_page_message(&page, &mut message).expect("events");
             let bytes = payload(&Bytes::from(message).slice(3..));
-            prop_assert_eq!(bytes, encoding.encode_server(&ServerFrame::Page(page.clone().decode().expect("events"))));
+            prop_assert_eq!(bytes, encoding.encode_server(&ServerFrame::Page(Box::new(page.clone().decode().expect("events")))));
         }
         let kept = drafts.len().saturating_sub(usize::try_from(first - 42).expect("small"));
         prop_assert_eq!(page.count(), kept);

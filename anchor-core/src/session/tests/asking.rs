@@ -82,7 +82,7 @@ fn members(peer: &mut Peer, room: &str) -> Result<Vec<String>, Code> {
 
 fn page(peer: &mut Peer, range: HistoryRange, limit: u64) -> Page {
     match ask(peer, ClientFrame::History { id: ID, room: room_id("plans"), range, limit }) {
-        Ok(ServerFrame::Page(page)) => page,
+        Ok(ServerFrame::Page(page)) => *page,
         other => panic!("{other:?}"),
     }
 }

@@ -29,7 +29,8 @@ fn of_room(seq: u64, room: &str, change: &RoomChange) -> ClientFrame {
 /// What was heard in passing since the last look: who said it, and what.
 fn heard(peer: &mut Peer) -> Vec<String> {
     let said = |frame| match frame {
-        ServerFrame::Signal(Signal { user, client, body, .. }) => {
+        ServerFrame::Signal(signal) => {
+            let Signal { user, client, body, .. } = *signal;
             assert!(client.is_some(), "a signal names its sender's client");
             Some(format!("{}: {}", user.expect("a signal names its sender"), body.as_text().unwrap()))
         }

@@ -325,7 +325,9 @@ impl Peer {
         match action {
             Action::Send(frame) => self.sent.push(Sent::Frame(frame)),
             Action::SendPage(page) => {
-                self.sent.push(Sent::Frame(ServerFrame::Page(page.decode().expect("the store is whole"))));
+                self.sent.push(Sent::Frame(ServerFrame::Page(Box::new(
+                    page.decode().expect("the store is whole"),
+                ))));
             }
             Action::Deliver(run) => self.sent.push(Sent::Run(run)),
             Action::Close(goodbye) => self.goodbye = Some(goodbye),

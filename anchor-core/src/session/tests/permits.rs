@@ -150,7 +150,7 @@ fn page(house: &House, user: &str, range: HistoryRange) -> Result<Page, Code> {
     peer.frames();
     peer.send(ClientFrame::History { id: RequestId(1), room: room_id("plans"), range, limit: 200 });
     match peer.frames().pop() {
-        Some(ServerFrame::Page(page)) => Ok(page),
+        Some(ServerFrame::Page(page)) => Ok(*page),
         Some(ServerFrame::Error { code, .. }) => Err(code),
         other => panic!("{other:?}"),
     }

@@ -96,11 +96,11 @@ impl Machine {
             }
             ServerFrame::Page(page) => match (self.requests.answered(page.id), &self.user) {
                 (Some(Origin::Application(waiter)), _) => {
-                    requests::answer(waiter, Answer::Page(page), &mut self.out);
+                    requests::answer(waiter, Answer::Page(*page), &mut self.out);
                 }
                 (Some(Origin::Search), Some(user)) => {
                     let limit = self.history_events();
-                    if let Some(request) = self.sending.searched(page, user, limit, &mut self.out)? {
+                    if let Some(request) = self.sending.searched(*page, user, limit, &mut self.out)? {
                         self.requests.search(request);
                     }
                 }
@@ -123,7 +123,7 @@ impl Machine {
             ServerFrame::Present { id, users, total, .. } => {
                 self.answer(id, Answer::Presence(Presence { users, total }));
             }
-            ServerFrame::Signal(signal) => self.out.act(Action::Signal(signal)),
+            ServerFrame::Signal(signal) => self.out.act(Action::Signal(*signal)),
             ServerFrame::Profile { user, profile } => self.out.act(Action::Profile(user, profile)),
             ServerFrame::Ended { room, code, message } => {
                 self.subscriptions.ended(&room, code, &message, &mut self.out);

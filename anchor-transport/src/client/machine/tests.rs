@@ -517,7 +517,7 @@ fn welcome(seq: u64) -> ServerFrame {
 }
 
 fn welcome_with(seq: u64, window: u64, in_flight_bytes: u64) -> ServerFrame {
-    ServerFrame::Welcome(Welcome {
+    ServerFrame::Welcome(Box::new(Welcome {
         session: SessionId::from_bytes([3; 16]),
         user: ada(),
         client: ClientTag::from_bytes([9; 8]),
@@ -534,5 +534,5 @@ fn welcome_with(seq: u64, window: u64, in_flight_bytes: u64) -> ServerFrame {
         },
         features: Vec::new(),
         rooms: Vec::new(),
-    })
+    }))
 }

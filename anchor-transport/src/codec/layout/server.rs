@@ -29,7 +29,7 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
     Ok(Some(match kind {
         FrameKind::Events => ServerFrame::Events(events(r)?),
         FrameKind::Ack => ServerFrame::Ack(ack(r)?),
-        FrameKind::Welcome => ServerFrame::Welcome(welcome(r)?),
+        FrameKind::Welcome => ServerFrame::Welcome(Box::new(welcome(r)?)),
         FrameKind::Resumed => {
             ServerFrame::Resumed { id: request(r, seen)?, rooms: r.list("rooms", ANY_NUMBER, entry)? }
         }
@@ -49,7 +49,7 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
             ServerFrame::Refused { seq, code, message }
         }
         FrameKind::Gap => ServerFrame::Gap { room: r.field("room", room)?, gap: gap(r)? },
-        FrameKind::Page => ServerFrame::Page(page(r, seen)?),
+        FrameKind::Page => ServerFrame::Page(Box::new(page(r, seen)?)),
         FrameKind::RoomList => ServerFrame::RoomList {
             id: request(r, seen)?,
             rooms: r.list("rooms", ANY_NUMBER, listing)?,
@@ -76,7 +76,7 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
         },
         FrameKind::Done => ServerFrame::Done { id: request(r, seen)? },
         FrameKind::Profile => ServerFrame::Profile { user: r.field("user", user)?, profile: profile(r)? },
-        FrameKind::Signal => ServerFrame::Signal(signal(r)?),
+        FrameKind::Signal => ServerFrame::Signal(Box::new(signal(r)?)),
         FrameKind::Ended => {
             let room = r.field("room", room)?;
             let (code, message) = reason(r)?;
@@ -275,15 +275,12 @@ fn write_events_header<W: Writer>(w: &mut W, room: &RoomId, epoch: Epoch, first:
 pub(in super::super) fn server_size_hint(frame: &ServerFrame) -> usize {
     match frame {
         ServerFrame::Events(Events { events, .. }) => 128 + events_size_hint(events),
-        ServerFrame::Page(Page { events, changes, .. }) => {
-            192 + events_size_hint(events) + changes_size_hint(changes)
-        }
+        ServerFrame::Page(page) => 192 + events_size_hint(&page.events) + changes_size_hint(&page.changes),
         ServerFrame::ThreadPage(page) => {
             192 + events_size_hint(&page.replies) + changes_size_hint(&page.changes)
         }
-        ServerFrame::Welcome(Welcome { rooms, .. }) | ServerFrame::Resumed { rooms, .. } => {
-            160 + 48 * rooms.len()
-        }
+        ServerFrame::Welcome(welcome) => 160 + 48 * welcome.rooms.len(),
+        ServerFrame::Resumed { rooms, .. } => 160 + 48 * rooms.len(),
         ServerFrame::RoomList { rooms, .. } => 160 + 160 * rooms.len(),
         ServerFrame::MemberList { members, .. } => 128 + 48 * members.len(),
         ServerFrame::ProfileList { profiles, .. } => 32 + 64 * profiles.len(),

@@ -70,7 +70,7 @@ fn request_of_rooms() -> impl Strategy<Value = ClientFrame> {
 pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
     let id = number().prop_map(RequestId);
     prop_oneof![
-        welcome().prop_map(ServerFrame::Welcome),
+        welcome().prop_map(|welcome| ServerFrame::Welcome(Box::new(welcome))),
         (id.clone(), vec(entry(), 0..4)).prop_map(|(id, rooms)| ServerFrame::Resumed { id, rooms }),
         (id.clone(), room(), position(), offset(), offset()).prop_map(
             |(id, room, position, head, horizon)| {
@@ -88,7 +88,7 @@ pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             ServerFrame::Events(Events { room, epoch, first, events })
         }),
         (room(), gap()).prop_map(|(room, gap)| ServerFrame::Gap { room, gap }),
-        page().prop_map(ServerFrame::Page),
+        page().prop_map(|page| ServerFrame::Page(Box::new(page))),
         answer_about_rooms(),
         (id.clone(), vec((user(), profile()), 0..4))
             .prop_map(|(id, profiles)| ServerFrame::ProfileList { id, profiles }),
@@ -99,7 +99,7 @@ pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         }),
         id.clone().prop_map(|id| ServerFrame::Done { id }),
         (user(), profile()).prop_map(|(user, profile)| ServerFrame::Profile { user, profile }),
-        signal().prop_map(ServerFrame::Signal),
+        signal().prop_map(|signal| ServerFrame::Signal(Box::new(signal))),
         (room(), code(), any::<String>()).prop_map(|(room, code, message)| ServerFrame::Ended {
             room,
             code,

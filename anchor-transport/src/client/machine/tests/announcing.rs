@@ -133,7 +133,7 @@ fn what_is_said_in_passing_is_passed_on() {
             script.live();
             script.machine.handle_signal(script.now, signal("call"));
             script.drain();
-            script.frame(ServerFrame::Signal(signal("answer")));
+            script.frame(ServerFrame::Signal(Box::new(signal("answer"))));
             script.frame(ServerFrame::Profile { user: ada(), profile: Profile::default() });
         },
         &["signal call", "heard answer", "profile of ada"],

@@ -22,7 +22,7 @@ fn four_are_open_at_once_and_the_rest_wait() {
             let last = script.request_id();
             script.ask(Request::Who { room: lobby() });
             script.lines.push("-- an answer".to_owned());
-            script.frame(ServerFrame::Page(page(last, Vec::new(), 0, None)));
+            script.frame(ServerFrame::Page(Box::new(page(last, Vec::new(), 0, None))));
         },
         &["history", "history", "history", "history", "-- an answer", "page for 4 of 0", "who"],
     );
@@ -39,7 +39,7 @@ fn what_was_not_answered_is_asked_again_until_its_time_is_over() {
             script.tick_after(1_000);
             let late = script.request_id();
             script.lines.retain(|line| line != "beat");
-            script.frame(ServerFrame::Page(page(late, Vec::new(), 0, None)));
+            script.frame(ServerFrame::Page(Box::new(page(late, Vec::new(), 0, None))));
         },
         &[
             "waiting",
@@ -75,7 +75,7 @@ fn answers_to_nobody_are_ignored() {
     check(
         |script| {
             script.live();
-            script.frame(ServerFrame::Page(page(77, Vec::new(), 0, None)));
+            script.frame(ServerFrame::Page(Box::new(page(77, Vec::new(), 0, None))));
             script.frame(error(78, Code::Invalid));
             script.frame(ack(5, 5));
             script.frame(refused(6, Code::SeqConflict));

@@ -386,7 +386,7 @@ impl World {
                 let head = self.server.log.len() as u64;
                 let last = events.last().map_or(head, |event| event.offset.0);
                 let next = (last < head).then(|| super::at(1, last));
-                connection.down.push_back(ServerFrame::Page(page(id.0, events, head, next)));
+                connection.down.push_back(ServerFrame::Page(Box::new(page(id.0, events, head, next))));
             }
             ClientFrame::Unsubscribe { id, room } => {
                 connection.down.push_back(match connection.cursor.take() {

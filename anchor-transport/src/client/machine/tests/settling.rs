@@ -239,11 +239,11 @@ fn forgotten_and_found_in_the_log_is_its_ack() {
         |script| {
             let id = forgotten(script);
             let events = vec![event(1, "other"), script.event_of(0, 2), event(3, "other")];
-            script.frame(ServerFrame::Page(page(id, events, 3, None)));
+            script.frame(ServerFrame::Page(Box::new(page(id, events, 3, None))));
             // The second was forgotten after the first search began: a head told before its answer proves nothing.
             let id = script.request_id();
             let events = vec![event(1, "other"), script.event_of(0, 2), script.event_of(1, 3)];
-            script.frame(ServerFrame::Page(page(id, events, 3, None)));
+            script.frame(ServerFrame::Page(Box::new(page(id, events, 3, None))));
         },
         &[
             "acked 1 at 2 again",
@@ -261,13 +261,13 @@ fn the_search_pages_to_the_head_that_was_told_first_and_then_it_was_never_append
         |script| {
             let id = forgotten(script);
             let events = vec![event(1, "x"), event(2, "x")];
-            script.frame(ServerFrame::Page(page(id, events, 3, Some(at(1, 2)))));
+            script.frame(ServerFrame::Page(Box::new(page(id, events, 3, Some(at(1, 2))))));
             let id = script.request_id();
             // The log has grown; what came after is no concern.
-            script.frame(ServerFrame::Page(page(id, vec![event(3, "x")], 9, Some(at(1, 3)))));
+            script.frame(ServerFrame::Page(Box::new(page(id, vec![event(3, "x")], 9, Some(at(1, 3))))));
             script.save();
             let id = script.request_id();
-            script.frame(ServerFrame::Page(page(id, vec![event(1, "x")], 1, None)));
+            script.frame(ServerFrame::Page(Box::new(page(id, vec![event(1, "x")], 1, None))));
             script.save();
         },
         &[
@@ -290,7 +290,7 @@ fn another_nonce_or_another_client_is_not_found() {
             other_nonce.nonce = Nonce(other_nonce.nonce.0 ^ 1);
             let mut other_client = script.event_of(0, 2);
             other_client.client = ClientTag::from_bytes([1; 8]);
-            script.frame(ServerFrame::Page(page(id, vec![other_nonce, other_client], 2, None)));
+            script.frame(ServerFrame::Page(Box::new(page(id, vec![other_nonce, other_client], 2, None))));
         },
         &["history after -:0", "save remove 0.1, put 0'.1"],
     );
@@ -304,7 +304,7 @@ fn trimmed(id: u64, events: Vec<Event>, head: u64) -> ServerFrame {
         position: Some(at(1, 5)),
         ordinal: Ordinal(5),
     };
-    ServerFrame::Page(Page { gap: Some(gap), ..page(id, events, head, None) })
+    ServerFrame::Page(Box::new(Page { gap: Some(gap), ..page(id, events, head, None) }))
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_gap_that_comes_alone_is_followed() {
         |script| {
             let id = forgotten(script);
             let ServerFrame::Page(gap) = trimmed(id, Vec::new(), 6) else { panic!("it is a page") };
-            script.frame(ServerFrame::Page(Page { next: Some(at(1, 5)), ..gap }));
+            script.frame(ServerFrame::Page(Box::new(Page { next: Some(at(1, 5)), ..*gap })));
         },
         &["history after e1:5"],
     );
@@ -372,7 +372,7 @@ fn a_gap_behind_which_more_was_known_proves_something_for_the_later_entry() {
             script.frame(refused(2, Code::SeqForgotten));
             script.frame(trimmed(first, Vec::new(), 5));
             let second = script.request_id();
-            script.frame(ServerFrame::Page(page(second, Vec::new(), 5, None)));
+            script.frame(ServerFrame::Page(Box::new(page(second, Vec::new(), 5, None))));
         },
         &[
             "history after -:0",
@@ -413,7 +413,7 @@ fn a_search_that_is_cut_off_begins_with_a_new_answer() {
             script.reconnect(0);
             script.lines.retain(|line| line.starts_with("publish") || line.starts_with("history"));
             // An answer of the session before is nobody's.
-            script.frame(ServerFrame::Page(page(id, Vec::new(), 0, None)));
+            script.frame(ServerFrame::Page(Box::new(page(id, Vec::new(), 0, None))));
             script.frame(ack(1, 1));
         },
         &["publish 1 of id0 a, waits 1", "publish 2 of id0 b, waits 1", "acked 1 at 1", "save acked 0.1"],
@@ -425,7 +425,7 @@ fn a_page_with_a_hole_is_a_fault() {
     check(
         |script| {
             let id = forgotten(script);
-            script.frame(ServerFrame::Page(page(id, vec![event(2, "x")], 2, None)));
+            script.frame(ServerFrame::Page(Box::new(page(id, vec![event(2, "x")], 2, None))));
         },
         &["hang up", "waiting"],
     );

@@ -59,7 +59,7 @@ fn events_are_read() {
 
 #[test]
 fn pages_are_read() {
-    let frame = ServerFrame::Page(Page {
+    let frame = ServerFrame::Page(Box::new(Page {
         id: RequestId(9),
         room: RoomId::lobby(),
         epoch: Some(Epoch::from_bytes([1; 8])),
@@ -70,7 +70,7 @@ fn pages_are_read() {
         gap: None,
         next: None,
         changes: Vec::new(),
-    });
+    }));
     let bytes = Encoding::MessagePack.encode_server(&frame);
     let Ok(Said::Page(page)) = Said::read(&bytes) else { panic!("another frame") };
     assert_eq!(page.id, 9);
