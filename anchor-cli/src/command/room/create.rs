@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 /// Makes the room.
 ///
 /// # Errors
-/// As [`Writer::change`] and [`Writer::print`].
+/// As [`Writer::change`], and where the answer cannot be printed.
 pub(super) async fn run(context: &Context, arguments: Create) -> Result<Exit, Failure> {
     let body = arguments.change().to_body();
     let Create { room, kind, json, .. } = arguments;
