@@ -177,10 +177,17 @@ impl Feed {
     #[must_use]
     pub fn lag(&self) -> Option<Offset> {
         let head = self.watch.tail().head().map_or(Offset::ZERO, |head| head.offset);
-        let head = match (self.bound, self.ahead()) {
-            (Bound::Until(last), _) | (_, Ahead::Turn(last)) => head.min(last),
-            _ => head,
+        // Most are current: then there is nothing ahead to be looked at.
+        let is_behind = head > self.cursor.offset;
+        let last = match self.bound {
+            Bound::Until(last) => Some(last),
+            Bound::Turn(_) if is_behind => match self.ahead() {
+                Ahead::Turn(last) => Some(last),
+                Ahead::Clear | Ahead::Unknown => None,
+            },
+            Bound::Turn(_) | Bound::None => None,
         };
+        let head = last.map_or(head, |last| head.min(last));
         let is_stale = || self.watch.tail().is_stale(self.generation, &self.cursor);
         (head > self.cursor.offset || is_stale()).then_some(head.max(self.cursor.offset))
     }

@@ -111,7 +111,9 @@ impl Session {
     /// Takes what the node has for the session.
     pub fn handle_post(&mut self, post: Post) {
         self.handle_wake(&post.ready);
-        self.passing.hear(post.passing);
+        if !post.passing.is_empty() {
+            self.passing.hear(post.passing);
+        }
         if let Some(notice) = post.notice {
             self.handle_notice(notice);
         }
