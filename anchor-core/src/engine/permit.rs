@@ -13,7 +13,7 @@ use crate::id::{RoomId, UserId};
 use crate::position::{Offset, Ordinal, Position};
 use crate::publish::Refusal;
 use crate::resume::{Gap, GapReason};
-use crate::room::{Membership, Permit, Standing};
+use crate::room::{Membership, Permit, RoomKind, Standing};
 use crate::session::Identity;
 use crate::session::frame::RoomEntry;
 use crate::store::{RoomState, StoreError};
@@ -143,8 +143,10 @@ impl Anchor {
         standing: Standing,
         reader: Option<&Identity>,
     ) -> Result<Grant, ReadError> {
-        let Some(Identity { user, admin: false }) = reader else {
-            return Ok(Grant { standing: Some(standing), ..Grant::ALL });
+        let is_direct = standing.info.as_ref().is_some_and(|info| info.kind == RoomKind::Direct);
+        let user = match reader {
+            Some(Identity { user, admin }) if !admin || is_direct => user,
+            _ => return Ok(Grant { standing: Some(standing), ..Grant::ALL }),
         };
         let parent = match standing.info.as_ref().and_then(|info| info.parent.as_ref()) {
             Some(parent) => Some(self.store().standing(parent, user).await?),
@@ -168,7 +170,7 @@ impl Anchor {
                     (state, generation, false)
                 }
             };
-            if reader.is_none_or(|reader| reader.admin) {
+            if reader.is_none_or(|reader| reader.admin && !tail.room().is_direct()) {
                 return Ok((state, generation, Grant::ALL));
             }
             if is_plain {

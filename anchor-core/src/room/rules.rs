@@ -186,6 +186,9 @@ impl Acting<'_> {
     /// The role of somebody who may say something here now.
     fn writing(&self) -> Result<Role, Refusal> {
         let role = self.role().ok_or_else(|| self.stranger())?;
+        if self.is_kind(RoomKind::Direct) && self.member.is_none() {
+            return Err(self.stranger());
+        }
         if self.info.as_ref().is_some_and(|info| info.archived) {
             return Err(Refusal::new(Code::RoomArchived, "the room is archived"));
         }

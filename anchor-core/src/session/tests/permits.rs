@@ -4,8 +4,10 @@
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-use super::peer::{House, Peer, Sent, membership, position, room_id, settings, user_id};
+use super::peer::{House, Peer, Sent, membership, position, room_change, room_id, settings, user_id};
 use crate::code::Code;
+use crate::event::Draft;
+use crate::id::RoomId;
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
@@ -277,6 +279,24 @@ fn a_group_in_the_place_of_a_plain_room_is_not_read_for_it_from_the_store() {
     let mut rita = behind.visit("rita");
     rita.subscribe(1, "plans", From::Start);
     assert_eq!(told(&rita, "plans"), ["subscribed at 0 of 1..3", "ended not_a_member"]);
+}
+
+#[test]
+fn what_two_say_to_each_other_is_not_an_admins_to_read() {
+    let house = House::new();
+    let room = RoomId::direct(&user_id("ada"), &user_id("ada"));
+    let create = RoomChange::Create {
+        kind: RoomKind::Direct,
+        settings: Settings::default(),
+        user: Some(user_id("ada")),
+    };
+    house.act("ada", room.as_str(), room_change(&create));
+    house.act("ada", room.as_str(), Draft::message("dear diary"));
+    let mut root = house.admin("root");
+    root.settle().subscribe(1, room.as_str(), From::Start);
+    let answer = root.settle().frames().pop();
+    assert!(matches!(answer, Some(ServerFrame::Error { code: Code::NotAMember, .. })), "{answer:?}");
+    assert_eq!(root.events(room.as_str(), 0), []);
 }
 
 #[test]
