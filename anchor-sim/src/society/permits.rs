@@ -69,7 +69,10 @@ impl Club {
                 MembershipChange::Kick { .. } => self.leave(user, Membership::Removed, event.offset),
                 MembershipChange::Ban { .. } => {
                     self.leave(user, Membership::Banned, event.offset);
-                    self.place(user).ended_at = event.offset;
+                    // What everybody reads ends there for who is banned; what had ended before stays so.
+                    if self.is_open() {
+                        self.place(user).ended_at = event.offset;
+                    }
                 }
                 MembershipChange::Unban { .. } => self.place(user).membership = Membership::Left,
                 MembershipChange::Mute { .. }
@@ -79,10 +82,15 @@ impl Club {
         }
     }
 
+    /// True if everybody reads it who is not banned.
+    fn is_open(&self) -> bool {
+        self.kind == RoomKind::Public && self.history == HistoryAccess::All
+    }
+
     /// What `user` may read.
     pub(super) fn range(&self, user: &UserId) -> Option<Range> {
         let place = self.places.get(user);
-        if self.kind == RoomKind::Public && self.history == HistoryAccess::All {
+        if self.is_open() {
             let banned = place.filter(|place| place.membership == Membership::Banned);
             return Some((Offset::ZERO, banned.map(|place| place.ended_at)));
         }
