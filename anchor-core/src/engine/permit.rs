@@ -13,7 +13,7 @@ use crate::id::{RoomId, UserId};
 use crate::position::{Offset, Ordinal, Position};
 use crate::publish::Refusal;
 use crate::resume::{Gap, GapReason};
-use crate::room::{Membership, Permit, RoomKind, Standing};
+use crate::room::{Membership, Permit, Standing};
 use crate::session::Identity;
 use crate::session::frame::RoomEntry;
 use crate::store::{RoomState, StoreError};
@@ -143,9 +143,8 @@ impl Anchor {
         standing: Standing,
         reader: Option<&Identity>,
     ) -> Result<Grant, ReadError> {
-        let is_direct = standing.info.as_ref().is_some_and(|info| info.kind == RoomKind::Direct);
         let user = match reader {
-            Some(Identity { user, admin }) if !admin || is_direct => user,
+            Some(Identity { user, .. }) if !reads_all(room, reader) => user,
             _ => return Ok(Grant { standing: Some(standing), ..Grant::ALL }),
         };
         let parent = match standing.info.as_ref().and_then(|info| info.parent.as_ref()) {
@@ -170,7 +169,7 @@ impl Anchor {
                     (state, generation, false)
                 }
             };
-            if reader.is_none_or(|reader| reader.admin && !tail.room().is_direct()) {
+            if reads_all(tail.room(), reader) {
                 return Ok((state, generation, Grant::ALL));
             }
             if is_plain {
@@ -221,6 +220,12 @@ impl Anchor {
             _ => Ok(()),
         }
     }
+}
+
+/// True if `reader` reads everything of a room, whatever happens in it: the host itself; and admins, but for what two users
+/// say to each other.
+fn reads_all(room: &RoomId, reader: Option<&Identity>) -> bool {
+    reader.is_none_or(|reader| reader.admin && !room.is_direct())
 }
 
 /// Somebody to ask about a room where it does not matter who asks.

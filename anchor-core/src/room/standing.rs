@@ -47,9 +47,8 @@ impl Standing {
     /// # Errors
     /// The code and the sentence of the refusal.
     pub fn permit(&self, room: &RoomId, admin: bool, parent: Option<&Self>) -> Result<Permit, Refusal> {
-        let is_direct = self.info.as_ref().is_some_and(|info| info.kind == RoomKind::Direct);
-        // What two say to each other is nobody else's to read.
-        if admin && !is_direct {
+        // What two say to each other is nobody else's to read, nor what they will say once the room is there.
+        if admin && !room.is_direct() {
             return Ok(Permit::ALL);
         }
         let Some(info) = &self.info else {

@@ -299,6 +299,24 @@ fn what_two_say_to_each_other_is_not_an_admins_to_read() {
     assert_eq!(root.events(room.as_str(), 0), []);
 }
 
+/// An admin who waited for the room of two others was taken for a reader of everything once it began.
+#[test]
+fn an_admin_does_not_wait_for_what_two_will_say_to_each_other() {
+    let house = House::new();
+    let room = RoomId::direct(&user_id("ada"), &user_id("ada"));
+    let mut root = house.admin("root");
+    root.settle().subscribe(1, room.as_str(), From::Start);
+    let create = RoomChange::Create {
+        kind: RoomKind::Direct,
+        settings: Settings::default(),
+        user: Some(user_id("ada")),
+    };
+    house.act("ada", room.as_str(), room_change(&create));
+    house.act("ada", room.as_str(), Draft::message("dear diary"));
+    root.settle();
+    assert_eq!(told(&root, room.as_str()), ["error not_a_member"]);
+}
+
 #[test]
 fn a_deleted_room_ends_every_subscription_with_a_gap_and_so_does_a_later_resume() {
     let house = House::new();
