@@ -52,6 +52,13 @@ impl EventKind {
         self.0 == Self::MEMBERSHIP.0 || self.0 == Self::ROOM.0
     }
 
+    /// True for what somebody says: a message, or another body for one. Of these alone are mentions, and these alone a host
+    /// may change; of everything else the rules read the body as it was sent.
+    #[must_use]
+    pub const fn is_said(self) -> bool {
+        self.0 == Self::MESSAGE.0 || self.0 == Self::EDIT.0
+    }
+
     /// The kind's name in the design's words, if this version knows it.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {

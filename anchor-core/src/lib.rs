@@ -61,6 +61,7 @@ pub mod window;
 pub mod resume;
 
 pub mod room;
+mod text;
 pub mod user;
 
 pub mod code;

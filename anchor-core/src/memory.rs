@@ -21,7 +21,7 @@ use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
-use crate::room::{Amendment, Member, Membership, Standing, Thread};
+use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
 use crate::sabotage::{self, Sabotage};
 use crate::store::{
@@ -208,9 +208,7 @@ impl Store for MemoryStore {
         let data = self.data();
         let rooms = data.logs.range((from, Bound::Unbounded));
         let places = rooms.filter_map(|(room, log)| Some((room.clone(), *log.members.get(user)?)));
-        let own = places
-            .filter(|(_, member)| matches!(member.membership, Membership::Joined | Membership::Invited));
-        Ok(own.take(limit).collect())
+        Ok(places.filter(|(_, member)| member.membership.is_listed()).take(limit).collect())
     }
 
     async fn amendments(

@@ -38,7 +38,8 @@ pub struct Grounds {
     pub admin: bool,
     /// The event that it is about, where it names one that there is.
     pub target: Option<Target>,
-    /// What the host would have appended instead of the body that was sent. The fingerprint is of what was sent.
+    /// What the host would have appended instead of the body that was sent; of messages and edits alone. The fingerprint is of
+    /// what was sent.
     pub body: Option<Body>,
 }
 

@@ -15,14 +15,12 @@ mod info;
 mod member;
 pub mod rules;
 mod standing;
-mod text;
 
 pub use self::amendment::{Amendment, Changes, Edit, Reaction, Thread, fold};
 pub use self::info::{HistoryAccess, Retention, RoomInfo, RoomKind};
 pub use self::member::{Member, Membership, Role};
 pub use self::standing::{Permit, Standing};
-pub(crate) use self::text::line;
-pub use self::text::{InvalidText, Sign, Title, Topic};
+pub use crate::text::{InvalidText, Sign, Title, Topic};
 
 #[cfg(test)]
 mod tests;

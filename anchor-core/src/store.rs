@@ -51,15 +51,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// number comes; raise the floor to `waits`; look the seq up in the window ([`crate::window::Window`]); where that
     /// says fresh: a `Verdict::Refuse` is recorded; of a `Verdict::Append` [`crate::room::rules::decide`] says, at the offset
     /// that the event will have, whether it is appended, and which rows change with it; the outcome is recorded. Rows change
-    /// in the same commit, and a body that the rules or the publish's grounds give is appended instead of the one sent (the
-    /// rules' before the grounds').
+    /// in the same commit; which body is appended, [`crate::room::rules::appended`] says.
     ///
     /// **Redaction.** The bodies that an effect redacts are gone from every read before the append returns, and from disk
     /// after the next compaction; chains stay.
     ///
     /// **Deletion.** A publish that deletes its room is acked with the mark that its event would have had. The room then has
     /// no events, no members and no state; an append behind it makes a new room, with a new epoch.
-    ///
     ///
     /// `ts` is the Unix time of the decision, or the room's newest `ts` where the clock lies behind that.
     ///

@@ -1,12 +1,12 @@
 //! What is kept of a user beside the logs: a profile for others to see, and who may begin to talk to them.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use thiserror::Error;
 
-use crate::id::{UserId, is_unprintable};
-use crate::limits::{BLOCKED_MAX, PROFILE_TEXT_BYTES_MAX};
+use crate::id::UserId;
+use crate::limits::BLOCKED_MAX;
+pub use crate::text::ProfileText;
 
 /// What others see of a user. Changing it writes nothing to any log: events name the user's id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,34 +17,6 @@ pub struct Profile {
     pub avatar: Option<ProfileText>,
     /// What the user says of being there.
     pub status: Option<ProfileText>,
-}
-
-/// A line of a profile: 1 to [`PROFILE_TEXT_BYTES_MAX`] bytes in NFC, without control characters and bidirectional
-/// overrides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileText(Box<str>);
-
-impl ProfileText {
-    /// Normalises and checks `text`.
-    ///
-    /// # Errors
-    /// [`InvalidProfile`] names the rule that it breaks.
-    pub fn new(text: &str) -> Result<Self, InvalidProfile> {
-        let text = crate::room::line(text);
-        if text.is_empty() || text.chars().any(is_unprintable) {
-            return Err(InvalidProfile::Character);
-        }
-        match text.len() > PROFILE_TEXT_BYTES_MAX {
-            true => Err(InvalidProfile::TooLong { bytes: text.len(), max: PROFILE_TEXT_BYTES_MAX }),
-            false => Ok(Self(text.into())),
-        }
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// Who may open a direct room with a user.
@@ -131,30 +103,7 @@ impl UserRow {
     }
 }
 
-impl fmt::Display for ProfileText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// More users blocked than are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a user blocks at most 1,000 others")]
 pub struct TooManyBlocked;
-
-/// Why a text is no part of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InvalidProfile {
-    /// Nothing, or a control character or a bidirectional override.
-    #[error("it must not be empty, and has no control or bidirectional-override characters")]
-    Character,
-    /// More bytes than allowed.
-    #[error("it has at most {max} bytes, this one has {bytes}")]
-    TooLong {
-        /// Its length, normalised, in bytes.
-        bytes: usize,
-        /// The longest allowed, in bytes.
-        max: usize,
-    },
-}

@@ -10,7 +10,7 @@ mod rows;
 
 use anchor_core::chain::digest;
 use anchor_core::event::encoding;
-use anchor_core::id::{ClientId, ClientKey, RoomId, Seq, UserId};
+use anchor_core::id::{ClientId, ClientKey, RoomId, Seq};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::{Fingerprint, Refusal};
@@ -22,6 +22,7 @@ use crate::codec::{
     Encoder, fields, growing_fields, list, read_contents, read_epoch, read_index, read_mark, read_number,
     read_offset, read_refusal, read_seq,
 };
+use crate::rows::read_user;
 
 pub(crate) use self::rows::{Changed, ChangedUser, Changes, Ended};
 use self::rows::{
@@ -259,7 +260,7 @@ fn contents_of(events: &Bytes) -> Result<Contents, Malformed> {
 
 fn read_client(reader: &mut Reader<'_>) -> Result<(ClientKey, Seq), Malformed> {
     fields(reader, 3, |reader| {
-        let user = UserId::new(reader.str()?).map_err(|_| Malformed("not a user id"))?;
+        let user = read_user(reader)?;
         let id = ClientId::from_bytes(reader.fixed()?);
         Ok((ClientKey { user, id }, read_seq(reader)?))
     })

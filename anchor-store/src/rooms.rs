@@ -10,7 +10,7 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::Reader;
 use anchor_core::position::Epoch;
-use anchor_core::room::{Member, Membership, Standing};
+use anchor_core::room::{Member, Standing};
 use anchor_core::store::StoredRoom;
 
 use crate::reader::{Elsewhere, Look, Reach};
@@ -142,9 +142,7 @@ impl Look<'_> {
         };
         let own = |room: &RoomId| {
             let member = self.standing(room, user)?.member;
-            let is_own =
-                |member: &Member| matches!(member.membership, Membership::Joined | Membership::Invited);
-            Ok(member.filter(is_own).map(|member| (room.clone(), member)))
+            Ok(member.filter(|member| member.membership.is_listed()).map(|member| (room.clone(), member)))
         };
         listed(after, limit, names, own)
     }

@@ -17,7 +17,7 @@ use futures::future::{Either, FutureExt, select};
 use crate::code::Code;
 use crate::environment::Environment;
 use crate::error::BoxError;
-use crate::event::{Body, Draft, EventKind, MENTIONS_MAX};
+use crate::event::{Body, Draft, MENTIONS_MAX};
 use crate::id::{ClientTag, RoomId, Seq, UserId};
 use crate::limits::BODY_BYTES_MAX;
 use crate::publish::{Refusal, Target};
@@ -136,7 +136,7 @@ impl Hooked {
 }
 
 fn check_change(draft: &Draft, body: &Body) -> Result<(), &'static str> {
-    if draft.kind != EventKind::MESSAGE && draft.kind != EventKind::EDIT {
+    if !draft.kind.is_said() {
         return Err("it gave a body for what is neither a message nor an edit");
     }
     if body.bytes().len() > BODY_BYTES_MAX {

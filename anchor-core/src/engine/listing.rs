@@ -8,10 +8,11 @@ use crate::id::{RoomId, UserId};
 use crate::limits::{MEMBERS_LOOKED_AT_MAX, ROOM_LIST_BYTES_MAX, ROOMS_LOOKED_AT_MAX};
 use crate::position::Epoch;
 use crate::publish::Refusal;
-use crate::room::{Member, Membership, Role, RoomInfo, RoomKind, Standing, line};
+use crate::room::{Member, Membership, Role, RoomInfo, RoomKind, Standing};
 use crate::session::Identity;
 use crate::session::frame::{RoomEntry, RoomListing, Which};
 use crate::store::StoredRoom;
+use crate::text::line;
 
 /// A part of a list, and after which of them more follow.
 pub type Part<T, K> = (Vec<T>, Option<K>);
@@ -140,7 +141,6 @@ impl Anchor {
         limit: usize,
         is_all: bool,
     ) -> Result<Part<(UserId, Member), UserId>, ReadError> {
-        let is_here = |member: &Member| matches!(member.membership, Membership::Joined | Membership::Invited);
         let (mut members, mut after, mut left) = (Vec::new(), after.cloned(), MEMBERS_LOOKED_AT_MAX);
         while left > 0 {
             let asked = left.min(limit + 1);
@@ -152,7 +152,7 @@ impl Anchor {
                     return Ok((members, after));
                 }
                 after = Some(user.clone());
-                if is_all || is_here(&member) {
+                if is_all || member.membership.is_listed() {
                     members.push((user, member));
                 }
             }
@@ -250,9 +250,7 @@ impl Sought {
 
     /// Whether a room that the reader may know of belongs into the list.
     fn takes(&self, listing: &RoomListing) -> bool {
-        let is_own = listing
-            .member
-            .is_some_and(|member| matches!(member.membership, Membership::Joined | Membership::Invited));
+        let is_own = listing.member.is_some_and(|member| member.membership.is_listed());
         // Without its settings goes what the reader is no member of any more.
         let is_readable = listing.entry.epoch.is_some() && listing.info.is_some();
         matches!(self, Self::Public(_)) || is_own || is_readable

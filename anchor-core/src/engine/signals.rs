@@ -64,8 +64,7 @@ impl Anchor {
         to: Option<&UserId>,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let standing = self.store().standing(&signal.room, user).await?;
-        let pair = standing.info.as_ref().and_then(|info| info.pair.as_deref());
-        let other = pair.map(|pair| if pair[0] == *user { &pair[1] } else { &pair[0] });
+        let other = standing.info.as_ref().and_then(|info| info.other_than(user));
         let contact = match to.or(other) {
             Some(other) => self.store().user(other).await?.contact,
             None => Contact::default(),
@@ -113,7 +112,7 @@ impl Facts for Known {
         Err("a message does not depend on it".into())
     }
 
-    fn amendments(&mut self, _: &RoomId, _: Offset) -> Result<Vec<Amendment>, BoxError> {
+    fn edits(&mut self, _: &RoomId, _: Offset) -> Result<Vec<Amendment>, BoxError> {
         Err("a message does not depend on it".into())
     }
 

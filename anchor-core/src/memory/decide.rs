@@ -12,7 +12,7 @@ use crate::limits::SHARED_ROOMS_MAX;
 use crate::position::{Epoch, Offset};
 use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
 use crate::room::rules::{self, Asked, Facts};
-use crate::room::{Amendment, Member, Membership, RoomInfo, RoomKind};
+use crate::room::{Amendment, Member, RoomInfo, RoomKind};
 use crate::run::Run;
 use crate::store::ClientState;
 use crate::user::{Contact, UserRow};
@@ -132,9 +132,7 @@ impl Data {
             ts,
             target: publish.draft.target,
         };
-        let changed = publish.grounds.as_ref().and_then(|grounds| grounds.body.as_ref());
-        let normalised = effect.as_ref().and_then(|effect| effect.body.as_ref());
-        let body = normalised.or(changed).unwrap_or(&publish.draft.body);
+        let body = rules::appended(&publish.draft, publish.grounds.as_deref(), effect.as_deref());
         let mut salt = [0; 16];
         env.fill_random(&mut salt);
         let run = log.append(&link, body, &salt);
@@ -190,14 +188,14 @@ impl Facts for InMemory<'_> {
         let has_joined =
             |log: &Log, user| log.members.get(user).is_some_and(|member| member.joined().is_some());
         let is_direct = |log: &Log| log.info.as_ref().is_some_and(|info| info.kind == RoomKind::Direct);
-        let is_own = |member: &Member| matches!(member.membership, Membership::Joined | Membership::Invited);
-        let of_one = self.0.logs.values().filter(|log| log.members.get(one).is_some_and(is_own));
+        let is_listed = |member: &Member| member.membership.is_listed();
+        let of_one = self.0.logs.values().filter(|log| log.members.get(one).is_some_and(is_listed));
         Ok(of_one
             .take(SHARED_ROOMS_MAX)
             .any(|log| !is_direct(log) && has_joined(log, one) && has_joined(log, other)))
     }
 
-    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+    fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
         let Some(log) = self.0.logs.get(room) else { return Ok(Vec::new()) };
         Ok(log.amendments((target, target))?)
     }

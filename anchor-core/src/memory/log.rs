@@ -74,10 +74,7 @@ impl Log {
     pub(super) fn amendments(&self, (first, last): (Offset, Offset)) -> Result<Vec<Amendment>, Malformed> {
         let mut amendments = Vec::new();
         for event in self.about(first, last) {
-            let event = event?;
-            if event.kind != EventKind::MESSAGE {
-                amendments.extend(Amendment::of(&event));
-            }
+            amendments.extend(Amendment::of(&event?));
         }
         amendments.sort_by_key(|amendment| (amendment.target, amendment.offset));
         Ok(amendments)

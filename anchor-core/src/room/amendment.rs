@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::Sign;
 use crate::event::{Body, Event, EventKind};
 use crate::id::UserId;
 use crate::position::Offset;
 use crate::sabotage::{self, Sabotage};
+use crate::text::Sign;
 
 /// An entry of the index by target: an event that is about another one, other than a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The bodies of membership and room events: what is asked for, as JSON text that every client can read and write.
+//! The bodies of membership events, room events and reports: what is asked for, as JSON text that every client can read and
+//! write.
 //!
 //! ```text
 //! {"action":"invite","user":"bob","role":"member"}
@@ -12,10 +13,10 @@ use thiserror::Error;
 
 use super::info::{HistoryAccess, Retention, RoomKind};
 use super::member::Role;
-use super::text::{InvalidText, Title, Topic};
 use crate::event::Body;
 use crate::id::{InvalidId, RoomId, UserId};
 use crate::position::Offset;
+use crate::text::{InvalidText, Title, Topic};
 
 /// The body of a membership event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -328,9 +329,6 @@ impl RoomWire {
     }
 
     fn settings(&self) -> Result<Settings, InvalidChange> {
-        let is_given = |text: &&String| !text.is_empty();
-        let title = |text: &String| Some(text).filter(is_given).map(|text| Title::new(text)).transpose();
-        let topic = |text: &String| Some(text).filter(is_given).map(|text| Topic::new(text)).transpose();
         let history = |name: &String| HistoryAccess::from_name(name).ok_or(InvalidChange::Value("history"));
         let default_role = |name: &String| match Role::from_name(name) {
             Some(role @ (Role::ReadOnly | Role::Member)) => Ok(role),
@@ -343,23 +341,23 @@ impl RoomWire {
             RetentionWire::AgeMs(_) | RetentionWire::Count(_) => Err(InvalidChange::Value("retention")),
         };
         Ok(Settings {
-            title: self
-                .title
-                .as_ref()
-                .map(title)
-                .transpose()
-                .map_err(|error| InvalidChange::Text("title", error))?,
-            topic: self
-                .topic
-                .as_ref()
-                .map(topic)
-                .transpose()
-                .map_err(|error| InvalidChange::Text("topic", error))?,
+            title: text("title", self.title.as_deref(), Title::new)?,
+            topic: text("topic", self.topic.as_deref(), Topic::new)?,
             history: self.history.as_ref().map(history).transpose()?,
             retention: self.retention.as_ref().map(retention).transpose()?,
             default_role: self.default_role.as_ref().map(default_role).transpose()?,
         })
     }
+}
+
+/// A text of the settings, if it is given: an empty one takes it away.
+fn text<T>(
+    field: &'static str,
+    given: Option<&str>,
+    new: fn(&str) -> Result<T, InvalidText>,
+) -> Result<Option<Option<T>>, InvalidChange> {
+    let read = |text: &str| (!text.is_empty()).then(|| new(text)).transpose();
+    given.map(read).transpose().map_err(|error| InvalidChange::Text(field, error))
 }
 
 fn from_text<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, InvalidChange> {

@@ -1,9 +1,9 @@
 //! The settings of a room.
 
 use super::member::Role;
-use super::text::{Title, Topic};
 use crate::id::{RoomId, UserId};
 use crate::position::Offset;
+use crate::text::{Title, Topic};
 
 /// Who is let in. It never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,5 +126,12 @@ impl RoomInfo {
             pair: None,
             parent: None,
         }
+    }
+
+    /// Of a direct room: whom `user`, one of the two, talks to, which may be the same user.
+    #[must_use]
+    pub fn other_than(&self, user: &UserId) -> Option<&UserId> {
+        let [one, other] = self.pair.as_deref()?;
+        Some(if one == user { other } else { one })
     }
 }

@@ -65,6 +65,12 @@ impl Membership {
         }
     }
 
+    /// True while the room is among the user's own: joined, or invited to.
+    #[must_use]
+    pub const fn is_listed(self) -> bool {
+        matches!(self, Self::Invited | Self::Joined)
+    }
+
     /// The membership of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -19,7 +19,7 @@ use crate::event::{Body, Draft, EventKind};
 use crate::id::{RoomId, UserId};
 use crate::limits::BODY_BYTES_MAX;
 use crate::position::{Epoch, Offset};
-use crate::publish::{MissingRoom, Refusal, Target};
+use crate::publish::{Grounds, MissingRoom, Refusal, Target};
 use crate::user::Contact;
 
 /// What the rules must know, as of the decision: a store answers from what it is about to commit.
@@ -42,17 +42,19 @@ pub trait Facts {
     /// Any error of the backend.
     fn contact(&mut self, user: &UserId) -> Result<Contact, BoxError>;
 
-    /// True if there is a room, no direct one, that both have joined, among the first [`crate::limits::SHARED_ROOMS_MAX`] of `one`.
+    /// True if there is a room, no direct one, that both have joined, among the first
+    /// [`crate::limits::SHARED_ROOMS_MAX`] of `one`.
     ///
     /// # Errors
     /// Any error of the backend.
     fn share_a_room(&mut self, one: &UserId, other: &UserId) -> Result<bool, BoxError>;
 
-    /// What later events changed of the one at `target`, in the order of their offsets; not the replies to it.
+    /// The edits of the message at `target` and its redaction, in the order of their offsets. Other amendments may be among
+    /// them.
     ///
     /// # Errors
     /// Any error of the backend.
-    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError>;
+    fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError>;
 
     /// The epoch in which the event at `offset` was written; none if there is no such event.
     ///
@@ -121,6 +123,15 @@ pub fn decide(asked: &Asked<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxE
         EventKind::REPORT => settings::report(&acting, facts),
         _ => messages::decide(&acting, facts),
     }
+}
+
+/// The body that is appended: what the rules made of the one that was sent; else, of what is said, what the host had; else
+/// the one that was sent.
+#[must_use]
+pub fn appended<'a>(draft: &'a Draft, grounds: Option<&'a Grounds>, effect: Option<&'a Effect>) -> &'a Body {
+    let normalised = effect.and_then(|effect| effect.body.as_ref());
+    let changed = grounds.and_then(|grounds| grounds.body.as_ref()).filter(|_| draft.kind.is_said());
+    normalised.or(changed).unwrap_or(&draft.body)
 }
 
 /// Who asks, and what is known of the room.
@@ -253,7 +264,7 @@ fn is_sound(asked: &Asked<'_>) -> Result<(), Refusal> {
         return Err(invalid("an event of this kind is about no message"));
     }
     // Elsewhere nobody would look whether they may.
-    if body.mentions().is_some() && !matches!(*kind, EventKind::MESSAGE | EventKind::EDIT) {
+    if body.mentions().is_some() && !kind.is_said() {
         return Err(invalid("only messages and edits mention somebody"));
     }
     if body.bytes().len() > BODY_BYTES_MAX {

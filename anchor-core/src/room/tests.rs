@@ -11,4 +11,3 @@ mod sabotage;
 mod settings;
 mod standing;
 mod table;
-mod text;

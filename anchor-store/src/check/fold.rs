@@ -77,7 +77,7 @@ impl Facts for Fold {
         Ok(true)
     }
 
-    fn amendments(&mut self, _room: &RoomId, _target: Offset) -> Result<Vec<Amendment>, BoxError> {
+    fn edits(&mut self, _room: &RoomId, _target: Offset) -> Result<Vec<Amendment>, BoxError> {
         Ok(Vec::new())
     }
 

@@ -6,7 +6,7 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::Reader;
 use anchor_core::position::Offset;
-use anchor_core::room::{Member, Membership, Role};
+use anchor_core::room::{Member, Role};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::Report;
@@ -69,8 +69,7 @@ impl MemberTables {
             return Err(format!("the place of {user} follows from an event that is not there").into());
         }
         let number = self.rooms_of.get((user.as_str(), room.as_str()))?.map(|number| number.value());
-        let is_in = matches!(member.membership, Membership::Joined | Membership::Invited);
-        match number == is_in.then_some(row.number) {
+        match number == member.membership.is_listed().then_some(row.number) {
             true => Ok(()),
             false => Err(format!("the list of the rooms of {user} does not fit").into()),
         }

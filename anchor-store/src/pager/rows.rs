@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, UserId};
-use anchor_core::room::Membership;
 use anchor_core::user::UserRow;
 use redb::{ReadableTableMetadata, WriteTransaction};
 
@@ -65,13 +64,9 @@ pub(super) fn write_members(transaction: &WriteTransaction, changed: &[Changed<'
             write_member(out.clear(), member);
             members.insert((row.number, user.as_str()), out.as_bytes())?;
             let of_user = (user.as_str(), room.as_str());
-            match member.membership {
-                Membership::Joined | Membership::Invited => {
-                    rooms_of.insert(of_user, row.number)?;
-                }
-                Membership::Left | Membership::Removed | Membership::Banned => {
-                    rooms_of.remove(of_user)?;
-                }
+            match member.membership.is_listed() {
+                true => drop(rooms_of.insert(of_user, row.number)?),
+                false => drop(rooms_of.remove(of_user)?),
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use anchor_core::error::BoxError;
 use anchor_core::event::EventKind;
-use anchor_core::id::UserId;
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::Offset;
 use anchor_core::room::{Amendment, Sign};
@@ -12,6 +11,7 @@ use redb::{
 
 use super::{About, is_edit};
 use crate::codec::{Encoder, fields};
+use crate::rows::read_user;
 use crate::tables::{AMENDMENTS, EDITS, REPLIES, THREADS};
 
 /// Room number, target, offset.
@@ -171,7 +171,7 @@ pub(crate) fn encode(amendment: &Amendment, out: &mut Encoder) {
 pub(crate) fn decode(target: Offset, offset: Offset, value: &[u8]) -> Result<Amendment, Malformed> {
     fields(&mut Reader::from_slice(value), 3, |reader| {
         let kind = u16::try_from(reader.uint()?).map_err(|_| Malformed("a kind above 16 bits"))?;
-        let user = UserId::new(reader.str()?).map_err(|_| Malformed("not a user id"))?;
+        let user = read_user(reader)?;
         let sign = match reader.nil()? {
             true => None,
             false => Some(Sign::new(reader.str()?).map_err(|_| Malformed("not a sign"))?),

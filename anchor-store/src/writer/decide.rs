@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anchor_core::chain::Link;
 use anchor_core::error::BoxError;
-use anchor_core::event::EventKind;
 use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark};
 use anchor_core::publish::{Ack, Durability, Outcome, Publish, Verdict};
@@ -100,11 +99,7 @@ impl Writer {
                                 ts: growing.ts,
                                 target: draft.target,
                             };
-                            let normalised = effect.as_ref().and_then(|effect| effect.body.as_ref());
-                            let changed = grounds
-                                .and_then(|grounds| grounds.body.as_ref())
-                                .filter(|_| is_said(draft.kind));
-                            let body = normalised.or(changed).unwrap_or(&draft.body);
+                            let body = rules::appended(&draft, grounds, effect.as_deref());
                             let mark = growing.push(&link, body, &salt);
                             if let Some(effect) = effect {
                                 growing.apply(*effect);
@@ -243,11 +238,6 @@ impl<'a> Deciding<'a> {
         }
         Ok(Ok(row))
     }
-}
-
-/// True for what a host may change: of everything else the rules have read the body as it was sent.
-const fn is_said(kind: EventKind) -> bool {
-    matches!(kind, EventKind::MESSAGE | EventKind::EDIT)
 }
 
 /// Where the outcomes of a room find its id and epoch.

@@ -105,18 +105,18 @@ impl Facts for AtPublish<'_, '_> {
         Ok(false)
     }
 
-    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+    fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
         let (is_new, here) = match self.known(room) {
             Known::Nowhere => return Ok(Vec::new()),
-            Known::Here(growing) => (growing.is_new, &growing.amendments[..]),
+            Known::Here(growing) => (growing.is_new, &growing.edits[..]),
             Known::Before => (false, &[][..]),
         };
-        let mut amendments = match is_new {
+        let mut edits = match is_new {
             true => Vec::new(),
             false => self.deciding.shared.look().edits(room, target)?,
         };
-        amendments.extend(here.iter().filter(|amendment| amendment.target == target).cloned());
-        Ok(amendments)
+        edits.extend(here.iter().filter(|edit| edit.target == target).cloned());
+        Ok(edits)
     }
 
     fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {

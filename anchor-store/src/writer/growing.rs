@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use anchor_core::chain::Link;
-use anchor_core::event::{Body, EventKind};
+use anchor_core::event::Body;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::room::rules::Effect;
-use anchor_core::room::{Amendment, Member, RoomInfo, Sign};
+use anchor_core::room::{Amendment, Member, RoomInfo};
 use anchor_core::run::RunBuilder;
 
 use crate::journal::{Changes, SIDE_BYTES, Stored};
+use crate::targets::is_edit;
 use crate::visible::Tip;
 
 /// A room to which the commit adds events. Once it was deleted another may begin under its id.
@@ -27,8 +28,8 @@ pub(super) struct Growing {
     pub(super) info: Option<Arc<RoomInfo>>,
     /// What the commit has changed beside the log.
     pub(super) changes: Changes,
-    /// What events of the commit say about others.
-    pub(super) amendments: Vec<Amendment>,
+    /// The edits and redactions of the commit: what [`crate::targets`] has of them once it is made.
+    pub(super) edits: Vec<Amendment>,
     builder: RunBuilder,
     sides: Vec<u8>,
     full: Vec<Stored>,
@@ -44,7 +45,7 @@ impl Growing {
             is_ended: false,
             info: tip.info,
             changes: Changes::default(),
-            amendments: Vec::new(),
+            edits: Vec::new(),
             builder: RunBuilder::new(room.clone(), tip.epoch, tip.head),
             sides: Vec::new(),
             full: Vec::new(),
@@ -73,12 +74,9 @@ impl Growing {
         }
         self.sides.extend_from_slice(salt);
         let mark = self.builder.push(link, body, salt);
-        if let Some(target) = link.target.filter(|_| link.kind != EventKind::MESSAGE) {
-            let sign = body.as_text().and_then(|text| Sign::new(text).ok());
-            let sign =
-                sign.filter(|_| matches!(link.kind, EventKind::REACTION | EventKind::REACTION_REMOVED));
+        if let Some(target) = link.target.filter(|_| is_edit(link.kind)) {
             let (offset, kind, user) = (mark.offset, link.kind, link.user.clone());
-            self.amendments.push(Amendment { target, offset, kind, user, sign });
+            self.edits.push(Amendment { target, offset, kind, user, sign: None });
         }
         mark
     }

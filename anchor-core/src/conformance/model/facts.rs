@@ -51,7 +51,7 @@ impl Facts for Known<'_> {
         }))
     }
 
-    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+    fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
         Ok(self.0.log(room).map(|log| log.amendments(target)).unwrap_or_default())
     }
 

@@ -11,10 +11,21 @@ use crate::publish::{Refusal, Target};
 use crate::room::amendment::Amendment;
 use crate::room::info::RoomKind;
 use crate::room::member::Role;
-use crate::room::text::Sign;
+use crate::text::Sign;
 
 pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
+    let decided = judge(acting, facts)?;
+    // What somebody takes back is no word to anybody.
+    if decided.is_err() || acting.asked.draft.kind == EventKind::REDACTION {
+        return Ok(decided);
+    }
+    Ok(refused_by_other(acting, facts)?.map_or(decided, Err))
+}
+
+/// What it comes to as far as only the one who asks and the room have a say.
+fn judge(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
     let asked = acting.asked;
+    let kind = asked.draft.kind;
     if let Err(refusal) = acting.may_begin() {
         return Ok(Err(refusal));
     }
@@ -22,13 +33,10 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
         return Ok(Err(denied("only an admin of the server speaks in this room")));
     }
     // Of a pin that outlived its message only the pin is left.
-    if let (EventKind::UNPIN, Some(offset)) = (asked.draft.kind, asked.draft.target)
+    if let (EventKind::UNPIN, Some(offset)) = (kind, asked.draft.target)
         && acting.info.as_ref().is_some_and(|info| info.pins.contains(&offset))
     {
-        return Ok(match pin(acting, offset) {
-            Err(refusal) => Err(refusal),
-            Ok(effect) => refused_by_other(acting, facts)?.map_or(Ok(effect), Err),
-        });
+        return Ok(pin(acting, offset));
     }
     let target = match asked.draft.target {
         None => None,
@@ -37,48 +45,20 @@ pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decis
             Err(refusal) => return Ok(Err(refusal)),
         },
     };
-    if asked.draft.kind == EventKind::MESSAGE {
-        return Ok(match message(acting, target.map(|(_, target)| target)) {
-            Ok(()) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
-            Err(refusal) => Err(refusal),
-        });
+    if kind == EventKind::MESSAGE {
+        return Ok(message(acting, target.map(|(_, target)| target)).map(|()| None));
     }
     let Some((offset, target)) = target else {
         return Ok(Err(invalid("it must name the message that it is about")));
     };
-    let amendments = match asked.draft.kind {
-        EventKind::EDIT | EventKind::REDACTION => facts.amendments(asked.room, offset)?,
-        _ => Vec::new(),
-    };
-    let is_redacted = amendments.iter().any(|amendment| amendment.kind == EventKind::REDACTION);
-    Ok(match asked.draft.kind {
-        EventKind::EDIT => match edit(acting, target, &amendments) {
-            Err(refusal) => Err(refusal),
-            Ok(()) => refused_by_other(acting, facts)?.map_or(Ok(None), Err),
-        },
-        EventKind::REDACTION => may_redact(acting, target).and_then(|()| match is_redacted {
-            true => Err(unchanged("this message is redacted already")),
-            false => {
-                let edits = amendments.iter().filter(|amendment| amendment.kind == EventKind::EDIT);
-                let redacts = std::iter::once(offset).chain(edits.map(|edit| edit.offset)).collect();
-                let mut info = acting.changed();
-                let is_pinned = info.pins.contains(&offset);
-                info.pins.retain(|pin| *pin != offset);
-                let info = is_pinned.then_some(info);
-                Ok(Some(Box::new(Effect { redacts, info, ..Effect::default() })))
-            }
-        }),
-        EventKind::REACTION | EventKind::REACTION_REMOVED => match reaction(acting) {
-            Err(refusal) => Err(refusal),
-            Ok(body) => refused_by_other(acting, facts)?.map_or_else(
-                || Ok(body.map(|body| Box::new(Effect { body: Some(body), ..Effect::default() }))),
-                Err,
-            ),
-        },
-        _ => match pin(acting, offset) {
-            Err(refusal) => Err(refusal),
-            Ok(effect) => refused_by_other(acting, facts)?.map_or(Ok(effect), Err),
-        },
+    Ok(match kind {
+        EventKind::EDIT => edit(acting, target, &facts.edits(asked.room, offset)?).map(|()| None),
+        EventKind::REDACTION => redaction(acting, (offset, target), &facts.edits(asked.room, offset)?),
+        EventKind::REACTION | EventKind::REACTION_REMOVED => {
+            let normalised = |body| Box::new(Effect { body: Some(body), ..Effect::default() });
+            reaction(acting).map(|body| body.map(normalised))
+        }
+        _ => pin(acting, offset),
     })
 }
 
@@ -110,19 +90,22 @@ fn message(acting: &Acting<'_>, target: Option<&Target>) -> Result<(), Refusal> 
     }
 }
 
-fn edit(acting: &Acting<'_>, target: &Target, amendments: &[Amendment]) -> Result<(), Refusal> {
+fn edit(acting: &Acting<'_>, target: &Target, edits: &[Amendment]) -> Result<(), Refusal> {
     let role = acting.writing()?;
-    let of_kind = |kind| amendments.iter().filter(move |amendment| amendment.kind == kind);
     if target.user != *acting.asked.user {
         return Err(denied("only its author edits a message"));
     }
-    if of_kind(EventKind::REDACTION).next().is_some() {
+    if of_kind(edits, EventKind::REDACTION).next().is_some() {
         return Err(Refusal::new(Code::TargetUnknown, "this message was redacted"));
     }
-    if of_kind(EventKind::EDIT).count() >= EDITS_MAX {
-        return Err(Refusal::new(Code::Full, "a message is edited at most 256 times"));
+    if of_kind(edits, EventKind::EDIT).count() >= EDITS_MAX {
+        return Err(Refusal::new(Code::Full, format!("a message is edited at most {EDITS_MAX} times")));
     }
     may_mention(acting, role)
+}
+
+fn of_kind(edits: &[Amendment], kind: EventKind) -> impl Iterator<Item = &Amendment> {
+    edits.iter().filter(move |edit| edit.kind == kind)
 }
 
 /// Whether somebody of `role` may call the whole room, if that is asked.
@@ -135,15 +118,22 @@ fn may_mention(acting: &Acting<'_>, role: Role) -> Result<(), Refusal> {
     }
 }
 
-fn may_redact(acting: &Acting<'_>, target: &Target) -> Result<(), Refusal> {
+/// Takes the bodies of a message and of its edits away, and its pin.
+fn redaction(acting: &Acting<'_>, (offset, target): (Offset, &Target), edits: &[Amendment]) -> Decision {
     let role = acting.role().ok_or_else(|| acting.stranger())?;
-    if target.user == *acting.asked.user {
-        return Ok(());
+    if target.user != *acting.asked.user && role < Role::Moderator {
+        return Err(denied("only its author and moderators redact a message"));
     }
-    match role >= Role::Moderator {
-        true => Ok(()),
-        false => Err(denied("only its author and moderators redact a message")),
+    if of_kind(edits, EventKind::REDACTION).next().is_some() {
+        return Err(unchanged("this message is redacted already"));
     }
+    let edits = of_kind(edits, EventKind::EDIT).map(|edit| edit.offset);
+    let redacts = std::iter::once(offset).chain(edits).collect();
+    let mut info = acting.changed();
+    let is_pinned = info.pins.contains(&offset);
+    info.pins.retain(|pin| *pin != offset);
+    let info = is_pinned.then_some(info);
+    Ok(Some(Box::new(Effect { redacts, info, ..Effect::default() })))
 }
 
 /// The sign, normalised, if that is not what was sent.
@@ -166,7 +156,10 @@ fn pin(acting: &Acting<'_>, offset: Offset) -> Decision {
     match (acting.asked.draft.kind, is_pinned) {
         (EventKind::PIN, true) => return Err(unchanged("this message is pinned already")),
         (EventKind::PIN, false) if info.pins.len() >= PINS_MAX => {
-            return Err(Refusal::new(Code::Full, "a room has at most 50 pinned messages; unpin one first"));
+            return Err(Refusal::new(
+                Code::Full,
+                format!("a room has at most {PINS_MAX} pinned messages; unpin one first"),
+            ));
         }
         (EventKind::PIN, false) => info.pins.push(offset),
         (_, true) => info.pins.retain(|pin| *pin != offset),
@@ -178,11 +171,8 @@ fn pin(acting: &Acting<'_>, offset: Offset) -> Decision {
 /// In a direct room: the other user may have blocked who speaks.
 fn refused_by_other(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Option<Refusal>, BoxError> {
     let asked = acting.asked;
-    let Some(pair) = acting.info.as_ref().and_then(|info| info.pair.as_ref()) else { return Ok(None) };
-    if asked.admin {
-        return Ok(None);
-    }
-    let other = if pair[0] == *asked.user { &pair[1] } else { &pair[0] };
+    let other = acting.info.as_ref().and_then(|info| info.other_than(asked.user));
+    let Some(other) = other.filter(|_| !asked.admin) else { return Ok(None) };
     let is_blocked = other != asked.user && facts.contact(other)?.blocked.contains(asked.user);
     Ok(is_blocked.then(|| denied("this user does not take messages from you")))
 }

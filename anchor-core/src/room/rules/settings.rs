@@ -134,10 +134,10 @@ fn set(acting: &Acting<'_>, settings: &Settings) -> Result<Effect, Refusal> {
     } else if !acting.is_ownerless() {
         acting.at_least(Role::Moderator)?;
     }
-    let mut info = acting.changed();
+    let before = acting.changed();
+    let mut info = before.clone();
     apply(&mut info, settings);
-    let before = acting.info.as_deref().cloned().unwrap_or_else(|| RoomInfo::new(RoomKind::Public));
-    match (RoomInfo { changed: before.changed, ..info.clone() }) == before {
+    match info == before {
         true => Err(unchanged("it is so already")),
         false => Ok(Effect { info: Some(info), ..Effect::default() }),
     }

@@ -166,7 +166,7 @@ impl Facts for House {
         Ok(self.infos.iter().any(shared))
     }
 
-    fn amendments(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+    fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
         let log = self.logs.get(room).into_iter().flatten().zip(1..);
         let about =
             log.filter(|((_, draft), _)| draft.target == Some(target) && draft.kind != EventKind::MESSAGE);

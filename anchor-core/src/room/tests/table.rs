@@ -3,8 +3,8 @@
 use super::acting::{Drafted, House, about, mentioning_all, role, since_join, user};
 use crate::event::{Draft, EventKind};
 use crate::id::RoomId;
+use crate::room::Title;
 use crate::room::change::{MembershipChange, Report, RoomChange, Settings};
-use crate::room::text::Title;
 use crate::room::{Role, RoomKind, Standing};
 
 const PAGE: &str = include_str!("../../../../docs/guide/rooms.md");

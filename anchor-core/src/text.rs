@@ -1,6 +1,6 @@
-//! What people call things: titles, topics, and the signs of reactions.
+//! What people call things and say of themselves: titles, topics, the signs of reactions, the lines of profiles.
 //!
-//! Titles and topics are brought into Unicode's NFC, so that what looks the same is the same, and white space is made
+//! All of them are brought into Unicode's NFC, so that what looks the same is the same, and white space is made
 //! single spaces. What could forge what a person sees (control characters, bidirectional overrides and marks) is refused.
 //! Look-alike letters of different scripts are *not* told apart here: a title is no name of anything and need not be
 //! unique, so whoever shows one shows the room's id beside it where that matters. Ids of rooms are ASCII, so that they have
@@ -12,10 +12,10 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::id::is_unprintable;
-use crate::limits::{SIGN_BYTES_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX};
+use crate::limits::{PROFILE_TEXT_BYTES_MAX, SIGN_BYTES_MAX, TITLE_BYTES_MAX, TOPIC_BYTES_MAX};
 
 macro_rules! texts {
-    ($($(#[$meta:meta])* $name:ident, $max:ident, $clean:ident;)+) => {$(
+    ($($(#[$meta:meta])* $name:ident, $max:ident;)+) => {$(
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
@@ -26,7 +26,7 @@ macro_rules! texts {
             /// # Errors
             /// [`InvalidText`] names the rule that it breaks.
             pub fn new(text: &str) -> Result<Self, InvalidText> {
-                let text = $clean(text);
+                let text = line(text);
                 if text.is_empty() {
                     return Err(InvalidText::Empty);
                 }
@@ -56,11 +56,13 @@ macro_rules! texts {
 
 texts! {
     /// What a room is called: one line of 1 to [`TITLE_BYTES_MAX`] bytes, in NFC.
-    Title, TITLE_BYTES_MAX, line;
+    Title, TITLE_BYTES_MAX;
     /// What a room is about: one line of 1 to [`TOPIC_BYTES_MAX`] bytes, in NFC.
-    Topic, TOPIC_BYTES_MAX, line;
+    Topic, TOPIC_BYTES_MAX;
     /// The sign of a reaction, an emoji as a rule: 1 to [`SIGN_BYTES_MAX`] bytes, in NFC.
-    Sign, SIGN_BYTES_MAX, line;
+    Sign, SIGN_BYTES_MAX;
+    /// A line of a profile: 1 to [`PROFILE_TEXT_BYTES_MAX`] bytes, in NFC.
+    ProfileText, PROFILE_TEXT_BYTES_MAX;
 }
 
 /// NFC, with single spaces between words and none at the ends.
@@ -94,3 +96,6 @@ pub enum InvalidText {
         max: usize,
     },
 }
+
+#[cfg(test)]
+mod tests;
