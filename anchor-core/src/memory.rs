@@ -18,7 +18,6 @@ use futures::future::BoxFuture;
 
 use crate::environment::Environment;
 use crate::id::{ClientKey, RoomId, Seq, UserId};
-use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
 use crate::room::{Amendment, Member, Standing, Thread};
@@ -150,7 +149,7 @@ impl Store for MemoryStore {
     }
 
     async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
-        self.data().logs.get(room).map_or(Ok(None), |log| log.locate(place)).map_err(corrupt)
+        Ok(self.data().logs.get(room).map_or(Ok(None), |log| log.locate(place))?)
     }
 
     async fn read(&self, read: Read) -> Result<Vec<Run>, StoreError> {
@@ -218,14 +217,13 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Amendment>, StoreError> {
         let data = self.data();
-        let amendments = data.logs.get(room).map_or(Ok(Vec::new()), |log| log.amendments(targets));
-        let mut amendments = amendments.map_err(corrupt)?;
+        let mut amendments = data.logs.get(room).map_or(Ok(Vec::new()), |log| log.amendments(targets))?;
         amendments.truncate(limit);
         Ok(amendments)
     }
 
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
-        self.data().logs.get(room).map_or(Ok(Vec::new()), |log| log.threads(roots)).map_err(corrupt)
+        Ok(self.data().logs.get(room).map_or(Ok(Vec::new()), |log| log.threads(roots))?)
     }
 
     async fn replies(
@@ -236,7 +234,7 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Offset>, StoreError> {
         let data = self.data();
-        data.logs.get(room).map_or(Ok(Vec::new()), |log| log.replies(root, from, limit)).map_err(corrupt)
+        Ok(data.logs.get(room).map_or(Ok(Vec::new()), |log| log.replies(root, from, limit))?)
     }
 
     async fn user(&self, user: &UserId) -> Result<UserRow, StoreError> {
@@ -263,7 +261,7 @@ impl Store for MemoryStore {
     }
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
-        self.data().logs.get_mut(room).map_or(Ok(()), |log| log.trim(horizon)).map_err(corrupt)
+        Ok(self.data().logs.get_mut(room).map_or(Ok(()), |log| log.trim(horizon))?)
     }
 
     fn readiness(&self) -> Readiness {
@@ -283,8 +281,4 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot").field("rooms", &self.0.logs.len()).finish_non_exhaustive()
     }
-}
-
-fn corrupt(error: Malformed) -> StoreError {
-    StoreError::Corrupt(error.to_string())
 }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::error::{BoxError, ErrorKind};
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
+use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Ordinal, Position};
 use crate::publish::{Durability, Outcome, Publish};
 use crate::room::{Amendment, Member, RoomInfo, Standing, Thread};
@@ -352,7 +353,7 @@ pub trait StoreExt: Store {
             let Some(last) = runs.last() else { return Ok(events) };
             for run in &runs {
                 for event in run.events() {
-                    let event = event.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    let event = event?;
                     if event.offset > after {
                         events.push(event);
                     }
@@ -509,6 +510,13 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl From<Malformed> for StoreError {
+    /// What was stored is no event, or no row.
+    fn from(error: Malformed) -> Self {
+        Self::Corrupt(error.to_string())
+    }
 }
 
 impl StoreError {

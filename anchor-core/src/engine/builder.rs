@@ -4,11 +4,15 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::channel::oneshot;
+
+use super::ear::Ear;
 use super::errands::Errands;
 use super::hook::{Hook, HookFailure, Hooked};
 use super::sessions::Sessions;
 use super::tails::Tails;
-use super::{Anchor, Ear, Engine, failure};
+use super::{Anchor, Engine};
 use crate::bus::{Bus, BusListener, LocalBus};
 use crate::environment::Environment;
 use crate::limits::{HEARTBEAT, HOOK_WITHIN};
@@ -90,7 +94,7 @@ impl AnchorBuilder {
         let Self { store, env, bus, missing_room, heartbeat, hook, hook_within, hook_failure } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
         let (tails, sessions) = (Tails::new(bus.clone()), Sessions::default());
-        let (sender, failed) = failure();
+        let (sender, failed) = oneshot::channel();
         let ear = Arc::new(Ear {
             tails: tails.clone(),
             sessions: sessions.clone(),
@@ -114,7 +118,7 @@ impl AnchorBuilder {
             sessions,
             errands: Errands::default(),
             heads_known_at,
-            failed,
+            failed: failed.shared(),
         }))
     }
 }

@@ -4,19 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{between, damaged};
+use super::history::between;
 use super::permit::Grant;
-use super::tail::redactions;
 use super::{Anchor, ReadError};
 use crate::event::{Body, Event};
 use crate::id::{RoomId, UserId};
-use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, RUN_BYTES_MAX, RUN_EVENTS_MAX, SIGNS_MAX};
+use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, RUN_BYTES_MAX, SIGNS_MAX};
 use crate::msgpack::Malformed;
 use crate::position::Offset;
 use crate::room::{Changes, Edit, Thread, fold};
-use crate::run::{Contents, Run};
+use crate::run::Run;
 use crate::session::Identity;
-use crate::store::{Direction, Read, RoomState};
+use crate::store::{Direction, Read};
 
 impl Anchor {
     /// `events`, or as many of them as go into a page with their changes, those nearest to `from`; and the changes up to
@@ -39,8 +38,8 @@ impl Anchor {
         if changes.is_empty() {
             return Ok((events, changes));
         }
-        let (first, last) = fitting(&events, &changes, from).map_err(damaged)?;
-        let events = between(&events, first, last).map_err(damaged)?;
+        let (first, last) = fitting(&events, &changes, from)?;
+        let events = between(&events, first, last)?;
         let changes = changes.into_iter().filter(|changes| (first..=last).contains(&changes.target));
         Ok((events, changes.collect()))
     }
@@ -93,28 +92,6 @@ impl Anchor {
         Ok(newest.first().map(|last| Thread { root: thread.root, replies, last: *last }))
     }
 
-    /// The events that were redacted behind `read`, the state of the room before anything was read for an answer, up to the
-    /// state `now`: what was read of them may still have had a body, and is not shown any more.
-    pub(super) async fn redacted_since(
-        &self,
-        room: &RoomId,
-        read: Option<&RoomState>,
-        now: Option<&RoomState>,
-    ) -> Result<Vec<Offset>, ReadError> {
-        let head = |state: Option<&RoomState>| state.map_or(Offset::ZERO, |state| state.head.offset);
-        let (mut after, head, mut targets) = (head(read), head(now), Vec::new());
-        while after < head {
-            let (events_max, bytes_max) = (RUN_EVENTS_MAX, RUN_BYTES_MAX);
-            let read = Read { room: room.clone(), from: Direction::After(after), events_max, bytes_max };
-            let runs = self.store().read(read).await?;
-            let Some(last) = runs.last().map(Run::last).filter(|last| *last > after) else { break };
-            let redacting = runs.iter().filter(|run| run.contents().has(Contents::REDACTIONS));
-            targets.extend(redacting.flat_map(redactions));
-            after = last;
-        }
-        Ok(targets)
-    }
-
     /// Reads what edits say; what is gone by now stays without.
     async fn read_edits(&self, room: &RoomId, mut edits: Vec<&mut Edit>) -> Result<(), ReadError> {
         edits.sort_by_key(|edit| edit.offset);
@@ -142,19 +119,13 @@ impl Anchor {
                 run = self.store().read(read).await?.into_iter().next();
             }
             let found = match &run {
-                Some(run) => event_in(run, *offset).map_err(damaged)?,
+                Some(run) => event_in(run, *offset)?,
                 None => None,
             };
             events.push(found);
         }
         Ok(events)
     }
-}
-
-/// Takes from `changes` what edits say of the events at `targets`.
-pub(super) fn hide(changes: &mut [Changes], targets: &[Offset]) {
-    let hidden = changes.iter_mut().filter(|changes| targets.contains(&changes.target));
-    hidden.filter_map(|changes| changes.edit.as_mut()).for_each(|edit| edit.body = None);
 }
 
 /// The event at `offset`, if `run` holds it.

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::changes::hide;
-use super::tail::without;
+use super::open::is_same_log;
+use super::redacted::{hide, without};
 use super::{Anchor, ReadError, open};
 use crate::id::RoomId;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, RUN_EVENTS_MAX};
@@ -33,7 +33,7 @@ impl Anchor {
         reader: Option<&Identity>,
     ) -> Result<Page, ReadError> {
         let page = self.stored_history(id, room, range, limit, reader).await?;
-        Ok(page.decode().map_err(damaged)?)
+        Ok(page.decode()?)
     }
 
     /// As [`Anchor::history`], with the events as they are stored: what a server sends on, it need not look at.
@@ -52,8 +52,8 @@ impl Anchor {
         let mut seen = None;
         for _ in 0..LOOKS_MAX {
             let state = self.store().room(room).await?;
-            let place = Asked { id, room, range: &range, limit, reader };
-            if let Some(page) = self.page(&place, state.as_ref()).await? {
+            let asked = Asked { id, room, range: &range, limit, reader };
+            if let Some(page) = self.page(&asked, state.as_ref()).await? {
                 return Ok(page);
             }
             // Trimmed or set back since the state was read: look again.
@@ -113,20 +113,17 @@ impl Anchor {
         let events_max = limit + RUN_EVENTS_MAX;
         let read = Read { room: room.clone(), from, events_max, bytes_max: HISTORY_BYTES_MAX };
         let runs = self.store().read(read).await?;
-        let events = cut(&runs, from, limit, horizon..=head).map_err(damaged)?;
+        let events = cut(&runs, from, limit, horizon..=head)?;
         let (mut events, mut changes) = match events.is_empty() {
             true => return Ok(None),
             false => self.changed(room, events, from, &grant, head, reader).await?,
         };
         // What was read of a log that was set back meanwhile does not follow what the asker has.
         let now = self.store().room(room).await?;
-        let is_set_back = match (&now, state) {
-            (Some(now), Some(state)) => now.epochs != state.epochs,
-            (now, state) => now.is_some() != state.is_some(),
-        };
+        let is_set_back = !is_same_log(now.as_ref(), state);
         let redacted = self.redacted_since(room, state, now.as_ref()).await?;
         if !redacted.is_empty() {
-            events = without(&events, &redacted).map_err(damaged)?;
+            events = without(&events, &redacted)?;
             hide(&mut changes, &redacted);
         }
         let (Some(oldest), Some(newest), false) = (events.first(), events.last(), is_set_back) else {
@@ -134,7 +131,7 @@ impl Anchor {
         };
         let (epoch, first) = (oldest.epoch(), oldest.first());
         let next = match from {
-            Direction::Before(_) if first > horizon => oldest.mark_at(first).map_err(damaged)?,
+            Direction::Before(_) if first > horizon => oldest.mark_at(first)?,
             Direction::After(_) if newest.last() < head => Some(newest.tip()),
             _ => None,
         };
@@ -223,10 +220,6 @@ pub(super) fn between<'a>(
         }
     }
     Ok(cut)
-}
-
-pub(super) fn damaged(error: Malformed) -> StoreError {
-    StoreError::Corrupt(error.to_string())
 }
 
 /// How often a page is looked for whose room changes under it. Source: chosen; each takes another trim or restore.

@@ -1,14 +1,13 @@
-//! What there is: rooms in lists and by themselves, their members. Everybody sees what is theirs to see, and to a stranger
-//! a group or a direct room is no room at all.
+//! Rooms in lists and by themselves. Everybody sees what is theirs to see, and to a stranger a group or a direct room is no
+//! room at all.
 
 use super::permit::anybody;
 use super::{Anchor, ReadError, open};
 use crate::code::Code;
-use crate::id::{RoomId, UserId};
-use crate::limits::{MEMBERS_LOOKED_AT_MAX, ROOM_LIST_BYTES_MAX, ROOMS_LOOKED_AT_MAX};
-use crate::position::Epoch;
+use crate::id::RoomId;
+use crate::limits::{ROOM_LIST_BYTES_MAX, ROOMS_LOOKED_AT_MAX};
 use crate::publish::Refusal;
-use crate::room::{Member, Membership, Role, RoomInfo, RoomKind, Standing};
+use crate::room::{Membership, RoomInfo, RoomKind, Standing};
 use crate::session::Identity;
 use crate::session::frame::{RoomEntry, RoomListing, Which};
 use crate::store::StoredRoom;
@@ -92,77 +91,6 @@ impl Anchor {
         self.listed(stored, reader).await?.ok_or_else(unknown)
     }
 
-    /// The members of a room and their places, in the order of user ids, those after `after`, at most `limit`: those who
-    /// have joined or are invited; for moderators all who ever were.
-    ///
-    /// # Errors
-    /// [`ReadError`]; refused `room_unknown` as well where there is such a room, of which the reader may not know.
-    pub async fn members(
-        &self,
-        room: &RoomId,
-        after: Option<&UserId>,
-        limit: usize,
-        reader: Option<&Identity>,
-    ) -> Result<Part<(UserId, Member), UserId>, ReadError> {
-        loop {
-            let seen = self.sees_members(room, reader).await?;
-            let part = self.members_seen(room, after, limit, seen.is_all).await?;
-            // Behind the members: who may not see them any more is not shown them.
-            if self.sees_members(room, reader).await? == seen {
-                return Ok(part);
-            }
-        }
-    }
-
-    /// Which members of a room `reader` may see.
-    async fn sees_members(&self, room: &RoomId, reader: Option<&Identity>) -> Result<SeesMembers, ReadError> {
-        let listing = self.room(room, reader).await?;
-        let (epoch, member) = (listing.entry.epoch, listing.member);
-        let is_admin = reader.is_none_or(|reader| reader.admin);
-        if !is_admin {
-            let is_banned = member.is_some_and(|member| member.membership == Membership::Banned);
-            let is_open = listing.info.as_ref().is_some_and(|info| info.kind == RoomKind::Public);
-            if is_banned {
-                return Err(refused(Code::RoomBanned, "you are banned from this room"));
-            }
-            let is_plain = listing.info.is_none() && member.is_none();
-            if !is_open && !is_plain && member.and_then(|member| member.joined()).is_none() {
-                return Err(refused(Code::NotAMember, "only members see who belongs to this room"));
-            }
-        }
-        let is_all = is_admin || member.and_then(|member| member.joined()) >= Some(Role::Moderator);
-        Ok(SeesMembers { epoch, is_all })
-    }
-
-    async fn members_seen(
-        &self,
-        room: &RoomId,
-        after: Option<&UserId>,
-        limit: usize,
-        is_all: bool,
-    ) -> Result<Part<(UserId, Member), UserId>, ReadError> {
-        let (mut members, mut after, mut left) = (Vec::new(), after.cloned(), MEMBERS_LOOKED_AT_MAX);
-        while left > 0 {
-            let asked = left.min(limit + 1);
-            let some = self.store().members(room, after.as_ref(), asked).await?;
-            left -= asked;
-            let is_last = some.len() < asked;
-            for (user, member) in some {
-                if members.len() == limit {
-                    return Ok((members, after));
-                }
-                after = Some(user.clone());
-                if is_all || member.membership.is_listed() {
-                    members.push((user, member));
-                }
-            }
-            if is_last {
-                return Ok((members, None));
-            }
-        }
-        Ok((members, after))
-    }
-
     /// A room as `reader` may know it; none if not at all.
     async fn listed(
         &self,
@@ -191,14 +119,6 @@ impl Anchor {
             Err(error) => return Err(error),
         })
     }
-}
-
-/// Which members of which room somebody may see.
-#[derive(PartialEq, Eq)]
-struct SeesMembers {
-    epoch: Option<Epoch>,
-    /// Those who have left or are banned, too.
-    is_all: bool,
 }
 
 /// A list that is being made.
@@ -261,7 +181,7 @@ fn unknown() -> ReadError {
     refused(Code::RoomUnknown, "there is no such room")
 }
 
-fn refused(code: Code, message: &str) -> ReadError {
+pub(super) fn refused(code: Code, message: &str) -> ReadError {
     ReadError::Refused(Refusal::new(code, message))
 }
 

@@ -10,6 +10,7 @@
 
 mod builder;
 mod changes;
+mod ear;
 mod errands;
 mod feed;
 mod history;
@@ -18,12 +19,14 @@ mod joins;
 mod line;
 mod listing;
 mod mailbox;
+mod members;
 mod open;
 mod passing;
 mod permit;
 mod prepare;
 mod profiles;
 mod publisher;
+mod redacted;
 mod retention;
 mod sessions;
 mod signals;
@@ -37,7 +40,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, Either, FutureExt, Shared};
+use futures::future::{BoxFuture, Either, Shared};
 
 pub use self::builder::AnchorBuilder;
 use self::errands::Errands;
@@ -56,16 +59,15 @@ use self::sessions::Sessions;
 pub use self::sessions::{Drain, SessionGuard};
 pub use self::subscription::{Delivery, Events, Subscription};
 use self::tails::Tails;
-use crate::bus::{Bus, BusListener};
+use crate::bus::Bus;
 use crate::environment::{Environment, Monotonic};
 use crate::id::{ClientId, ClientKey, RoomId, UserId};
 use crate::limits::HEADS_POLL;
 use crate::publish::{MissingRoom, Outcome, Publish};
-use crate::run::Run;
 use crate::sabotage::{self, Sabotage};
 use crate::session::Identity;
-use crate::session::frame::{From, RoomEntry};
-use crate::store::{ClientState, CommitObserver, Readiness, Store, StoreError};
+use crate::session::frame::From;
+use crate::store::{ClientState, Readiness, Store, StoreError};
 
 /// Durable chat, embedded: rooms to publish to and to subscribe to. Clones share.
 #[derive(Clone, Debug)]
@@ -129,38 +131,6 @@ impl Anchor {
         from: From,
     ) -> Result<Subscription, ReadError> {
         Subscription::open(self.clone(), room, from, Some(reader)).await
-    }
-
-    /// Rooms with events, in the order of their ids, those after `after`, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<RoomEntry>, StoreError> {
-        let rooms = self.store().rooms(after, limit).await?;
-        Ok(rooms.into_iter().map(|stored| open::entry(stored.room, Some(&stored.state))).collect())
-    }
-
-    /// The users that are subscribed to a room on this node, in the order of their ids, for `reader` who may read the room
-    /// now; none is the host itself.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn who(&self, room: &RoomId, reader: Option<&Identity>) -> Result<Vec<UserId>, ReadError> {
-        let Some(tail) = self.0.tails.get(room) else {
-            return self.grant(room, reader).await?.check_goes_on().map(|()| Vec::new());
-        };
-        loop {
-            let (state, generation, _) = self.known(&tail, reader).await?;
-            let users = tail.users();
-            // Behind the users, and of the store: what the tail knows may be older than they are.
-            self.grant(room, reader).await?.check_goes_on()?;
-            let heads = self.store().heads(std::slice::from_ref(room)).await?;
-            let epoch = heads.first().copied().flatten().map(|(epoch, _)| epoch);
-            if epoch == state.as_ref().map(|state| state.epoch()) {
-                return Ok(users);
-            }
-            tail.doubt(generation);
-        }
     }
 
     /// Raises the horizon of a room: what lies below it can no longer be read. Durable on return.
@@ -304,53 +274,6 @@ impl Anchor {
     pub fn now(&self) -> Monotonic {
         self.0.env.now()
     }
-}
-
-/// The engine's ear at the store and at the bus. Holds no store, so that it may be held by one.
-#[derive(Debug)]
-struct Ear {
-    tails: Tails,
-    sessions: Sessions,
-    bus: Arc<dyn Bus>,
-    env: Arc<dyn Environment>,
-    failed: std::sync::Mutex<Option<oneshot::Sender<()>>>,
-}
-
-impl CommitObserver for Ear {
-    fn committed(&self, runs: &[Run]) {
-        self.tails.push_all(runs, self.env.now());
-        runs.iter().for_each(|run| self.bus.publish(run));
-    }
-
-    fn deleted(&self, room: &RoomId) {
-        if let Some(tail) = self.tails.get(room) {
-            tail.distrust();
-        }
-    }
-
-    fn failed(&self) {
-        let sender = self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(sender) = sender {
-            self.sessions.tell_all(Notice::StoreFailed);
-            // Nobody may be waiting for it.
-            let _ = sender.send(());
-        }
-    }
-}
-
-impl BusListener for Ear {
-    fn heard(&self, run: &Run) {
-        self.tails.push(run, self.env.now());
-    }
-
-    fn interrupted(&self) {
-        self.tails.all().iter().for_each(|tail| tail.distrust());
-    }
-}
-
-fn failure() -> (oneshot::Sender<()>, Shared<oneshot::Receiver<()>>) {
-    let (sender, receiver) = oneshot::channel();
-    (sender, receiver.shared())
 }
 
 #[cfg(test)]

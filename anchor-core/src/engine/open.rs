@@ -268,6 +268,12 @@ pub(super) fn entry(room: RoomId, state: Option<&RoomState>) -> RoomEntry {
     }
 }
 
+/// True if what was read of a room in the one state and in the other is of the same log: it was not set back, deleted or
+/// begun in between.
+pub(super) fn is_same_log(one: Option<&RoomState>, other: Option<&RoomState>) -> bool {
+    one.map(|state| &state.epochs) == other.map(|state| &state.epochs)
+}
+
 fn position_at(state: &RoomState, mark: Mark) -> Position {
     Position::at(state.epoch_at(mark.offset), mark)
 }

@@ -3,6 +3,8 @@
 //! A permit is for one log: where a room was deleted and began anew, what was asked about the one says nothing of the
 //! other, and both are asked again. Where a tail knows that nothing was ever decided about its room, nobody is asked.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use super::Anchor;
@@ -10,7 +12,8 @@ use super::tail::{Generation, Tail};
 use crate::code::Code;
 use crate::error::ErrorKind;
 use crate::id::{RoomId, UserId};
-use crate::position::{Offset, Ordinal, Position};
+use crate::msgpack::Malformed;
+use crate::position::{Epoch, Offset, Ordinal, Position};
 use crate::publish::Refusal;
 use crate::resume::{Gap, GapReason};
 use crate::room::{Membership, Permit, Standing};
@@ -31,6 +34,12 @@ pub enum ReadError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Malformed> for ReadError {
+    fn from(error: Malformed) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl ReadError {
@@ -158,7 +167,7 @@ impl Anchor {
     /// The state of a room as its tail knows it, and what `reader` may read of that very log.
     pub(super) async fn known(
         &self,
-        tail: &std::sync::Arc<Tail>,
+        tail: &Arc<Tail>,
         reader: Option<&Identity>,
     ) -> Result<(Option<RoomState>, Generation, Grant), ReadError> {
         loop {
@@ -177,8 +186,7 @@ impl Anchor {
             }
             let asked = tail.ask_plain(generation);
             let grant = self.grant(tail.room(), reader).await;
-            let heads = self.store().heads(std::slice::from_ref(tail.room())).await?;
-            let epoch = heads.first().copied().flatten().map(|(epoch, _)| epoch);
+            let epoch = self.epoch_now(tail.room()).await?;
             let is_plain = grant
                 .as_ref()
                 .is_ok_and(|grant| grant.standing.as_ref().is_some_and(|standing| standing.info.is_none()));
@@ -194,6 +202,12 @@ impl Anchor {
             }
             return Ok((state, generation, grant));
         }
+    }
+
+    /// The newest epoch of a room, as of some moment after the call began; none without events.
+    pub(super) async fn epoch_now(&self, room: &RoomId) -> Result<Option<Epoch>, StoreError> {
+        let heads = self.store().heads(std::slice::from_ref(room)).await?;
+        Ok(heads.first().copied().flatten().map(|(epoch, _)| epoch))
     }
 
     /// An error if the log that `position` belongs to was deleted, and the room has not begun anew. `state`: that of the

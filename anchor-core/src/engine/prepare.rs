@@ -89,7 +89,7 @@ fn grounds(publish: &mut Publish) -> &mut Grounds {
 
 fn target_in(run: &Run, offset: Offset) -> Result<Option<Target>, StoreError> {
     for event in run.events() {
-        let event = event.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let event = event?;
         if event.offset == offset {
             let root = event.target.filter(|_| event.kind == EventKind::MESSAGE);
             return Ok(Some(Target { epoch: run.epoch(), kind: event.kind, user: event.user, root }));

@@ -3,7 +3,7 @@
 //! Every now and then all rooms are walked through, so many in each turn of [`Anchor::maintain`]. Nodes on one store may
 //! all do so: a horizon that is raised twice is raised once.
 
-use super::{Anchor, history};
+use super::Anchor;
 use crate::environment::Monotonic;
 use crate::id::RoomId;
 use crate::limits::{RETENTION_EVERY, RUN_BYTES_MAX};
@@ -93,7 +93,7 @@ impl Anchor {
             let mut before = run.before().offset;
             let mut first = None;
             for event in run.events() {
-                let event = event.map_err(history::damaged)?;
+                let event = event?;
                 if event.ts >= ts {
                     first = Some(event.offset);
                     break;

@@ -14,10 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::joins::Joins;
 use super::mailbox::{Mailbox, Watcher};
+use super::redacted::{redactions, without};
 use crate::environment::Monotonic;
-use crate::event::{Event, EventKind};
 use crate::id::{ClientTag, RoomId, UserId};
-use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::run::{Contents, Run};
 use crate::sabotage::{self, Sabotage};
@@ -542,32 +541,6 @@ impl Inner {
         let at = self.runs.partition_point(|run| run.last() < offset);
         self.runs.get(at).filter(|run| run.before().offset <= offset)
     }
-}
-
-/// The events of which the redactions of `run` take the bodies.
-pub(super) fn redactions(run: &Run) -> impl Iterator<Item = Offset> + '_ {
-    run.events().filter_map(|event| redacted_by(&event.ok()?))
-}
-
-/// `runs` without the bodies of the events at `targets`, and of the edits of these.
-pub(super) fn without<'a>(
-    runs: impl IntoIterator<Item = &'a Run> + Clone,
-    targets: &[Offset],
-) -> Result<Vec<Run>, Malformed> {
-    let mut offsets = targets.to_vec();
-    for run in runs.clone().into_iter().filter(|run| run.contents().has(Contents::TARGETED)) {
-        let edited = |event: &Event| {
-            event.kind == EventKind::EDIT && event.target.is_some_and(|target| targets.contains(&target))
-        };
-        offsets.extend(run.events().filter_map(Result::ok).filter(edited).map(|event| event.offset));
-    }
-    offsets.sort_unstable();
-    runs.into_iter().map(|run| run.redacted(&offsets)).collect()
-}
-
-/// The event that `event` takes the body of, if it is a redaction.
-fn redacted_by(event: &Event) -> Option<Offset> {
-    event.target.filter(|_| event.kind == EventKind::REDACTION)
 }
 
 /// True if `cursor` is a point of the log that `run` continues or holds.

@@ -1,7 +1,9 @@
 //! The replies to a message, read by themselves.
 
-use super::changes::hide;
+use super::changes::{self, EVENT_BYTES, body_bytes};
+use super::open::is_same_log;
 use super::permit::Grant;
+use super::redacted::hide;
 use super::{Anchor, ReadError};
 use crate::code::Code;
 use crate::event::{Event, EventKind};
@@ -12,7 +14,7 @@ use crate::publish::Refusal;
 use crate::room::Changes;
 use crate::session::Identity;
 use crate::session::frame::{RequestId, ThreadPage};
-use crate::store::{Direction, RoomState};
+use crate::store::Direction;
 
 impl Anchor {
     /// Replies to the message at `root` that `reader` may read, none being the host itself: the newest before an offset or
@@ -40,10 +42,9 @@ impl Anchor {
                 return Err(ReadError::Refused(refusal));
             }
             let mut page = self.thread_page(id, room, root, from, limit, head, &grant, reader).await?;
-            let epochs = |state: &RoomState| state.epochs.clone();
             // What was read of a log that was set back meanwhile is nothing to the permit.
             let now = self.store().room(room).await?;
-            if now.as_ref().map(epochs) == state.as_ref().map(epochs) {
+            if is_same_log(now.as_ref(), state.as_ref()) {
                 let redacted = self.redacted_since(room, state.as_ref(), now.as_ref()).await?;
                 let events = page.root.iter_mut().chain(&mut page.replies);
                 let edited = |event: &Event| event.target.filter(|_| event.kind == EventKind::EDIT);
@@ -141,13 +142,13 @@ impl Anchor {
             return Ok(all);
         }
         let before = Direction::Before(after.next());
-        let hidden = self.store().replies(room, root, before, crate::limits::AMENDMENTS_MAX).await?;
+        let hidden = self.store().replies(room, root, before, AMENDMENTS_MAX).await?;
         Ok(all.saturating_sub(hidden.len() as u64))
     }
 }
 
 /// What an event and its changes take in a frame, about.
-fn size(event: &Event, changes: &[Changes]) -> usize {
-    let body = event.body.as_ref().map_or(0, super::changes::body_bytes);
-    super::changes::EVENT_BYTES + body + changes.iter().map(super::changes::bytes).sum::<usize>()
+fn size(event: &Event, of_event: &[Changes]) -> usize {
+    let body = event.body.as_ref().map_or(0, body_bytes);
+    EVENT_BYTES + body + of_event.iter().map(changes::bytes).sum::<usize>()
 }
