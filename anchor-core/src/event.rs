@@ -46,6 +46,12 @@ impl EventKind {
         matches!(self.0, 1..=10)
     }
 
+    /// True for a kind that changes what another event says: an edit, a redaction.
+    #[must_use]
+    pub const fn changes_body(self) -> bool {
+        self.0 == Self::EDIT.0 || self.0 == Self::REDACTION.0
+    }
+
     /// True for a kind that says who belongs to the room or what it is.
     #[must_use]
     pub const fn is_of_room(self) -> bool {

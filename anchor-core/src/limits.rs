@@ -93,7 +93,7 @@ pub const HEARTBEATS_MISSED_MAX: u32 = 3;
 /// How long a session that ends may take to flush its `goodbye`. Source: chosen.
 pub const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Bytes of a message that goes with a code. Longer ones are cut. Source: chosen; one sentence.
+/// Characters of a message that goes with a code. Longer ones are cut. Source: chosen; one sentence.
 pub const MESSAGE_BYTES_MAX: usize = 512;
 
 /// Title of a room, in bytes. Beyond it: refused `invalid`. Source: chosen; one line.
@@ -130,8 +130,8 @@ pub const MEMBERS_PAGE_MAX: usize = 500;
 /// Users in one `profiles`. Beyond it: `error invalid`. Source: chosen; the authors of a page.
 pub const PROFILES_MAX: usize = 200;
 
-/// Amendments that are read for one page, in the order of what they are about. Where there are more, its changes are made of
-/// those: of the later events of the page edits and reactions may be missing. Source: chosen; a few milliseconds.
+/// Amendments that are read for one page, beside its edits and redactions, which are all read. Where there are more, the
+/// reactions in its changes are of those. Source: chosen; a few milliseconds.
 pub const AMENDMENTS_MAX: usize = 20_000;
 
 /// Rooms that are looked at for one answer to `rooms`. Beyond it the answer has fewer than asked for, and a `next`.

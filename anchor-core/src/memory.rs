@@ -222,6 +222,11 @@ impl Store for MemoryStore {
         Ok(amendments)
     }
 
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        let amendments = self.amendments(room, targets, usize::MAX).await?;
+        Ok(amendments.into_iter().filter(|amendment| amendment.kind.changes_body()).collect())
+    }
+
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
         Ok(self.data().logs.get(room).map_or(Ok(Vec::new()), |log| log.threads(roots))?)
     }

@@ -158,6 +158,13 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Amendment>, StoreError>;
 
+    /// Those of [`Store::amendments`] that change what an event says, its edits and its redaction: all of them. There are few
+    /// ([`crate::limits::EDITS_MAX`] and one for each event), whatever else is said about it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError>;
+
     /// The threads that the events `roots` (first and last) began, in the order of roots.
     ///
     /// # Errors
@@ -279,6 +286,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         limit: usize,
     ) -> Result<Vec<Amendment>, StoreError> {
         (**self).amendments(room, targets, limit).await
+    }
+
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        (**self).edits(room, targets).await
     }
 
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {

@@ -155,6 +155,11 @@ impl<S: Store> Store for Paced<S> {
         self.inner.amendments(room, targets, limit).await
     }
 
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        self.pause().await;
+        self.inner.edits(room, targets).await
+    }
+
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
         self.pause().await;
         self.inner.threads(room, roots).await

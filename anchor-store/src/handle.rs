@@ -453,6 +453,11 @@ impl Store for RedbStore {
         self.looked(move |look| look.amendments(&room, targets, limit)).await
     }
 
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        let room = room.clone();
+        self.looked(move |look| look.edits(&room, targets)).await
+    }
+
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
         let room = room.clone();
         self.looked(move |look| look.threads(&room, roots)).await

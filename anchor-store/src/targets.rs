@@ -64,18 +64,13 @@ fn of_events(mut reader: Reader<'_>) -> Result<Vec<About>, Malformed> {
     Ok(about)
 }
 
-/// True for what says which body a message has: edits and its redaction. They have rows of their own, so that whoever
-/// decides an edit need not go through reactions, of which there may be any number.
-pub(crate) const fn is_edit(kind: EventKind) -> bool {
-    matches!(kind, EventKind::EDIT | EventKind::REDACTION)
-}
-
 /// The part of the index that is not in the pages, of one room.
 #[derive(Debug, Default)]
 pub(crate) struct Unpaged {
     /// By target, then by their own offsets.
     amendments: BTreeMap<(Offset, Offset), Amendment>,
-    /// The keys of those among them that are edits or redactions.
+    /// The keys of those among them that are edits or redactions: whoever wants those need not go through reactions, of which
+    /// there may be any number.
     edits: BTreeSet<(Offset, Offset)>,
     /// By root, then by their own offsets.
     replies: BTreeSet<(Offset, Offset)>,
@@ -86,7 +81,7 @@ impl Unpaged {
         match about {
             About::Amendment(amendment) => {
                 let key = (amendment.target, amendment.offset);
-                if is_edit(amendment.kind) {
+                if amendment.kind.changes_body() {
                     self.edits.insert(key);
                 }
                 self.amendments.insert(key, amendment);
@@ -108,9 +103,9 @@ impl Unpaged {
         keys.into_iter().flat_map(|keys| self.amendments.range(keys)).map(|(_, amendment)| amendment)
     }
 
-    /// The edits of the event at `target`, and its redaction.
-    fn edits(&self, target: Offset) -> impl Iterator<Item = &Amendment> {
-        let keys = keys((target, target)).into_iter().flat_map(|keys| self.edits.range(keys));
+    /// The edits of the events from `first` to `last`, and their redactions.
+    fn edits(&self, targets: (Offset, Offset)) -> impl Iterator<Item = &Amendment> {
+        let keys = keys(targets).into_iter().flat_map(|keys| self.edits.range(keys));
         keys.filter_map(|key| self.amendments.get(key))
     }
 

@@ -55,9 +55,13 @@ impl Anchor {
         reader: Option<&Identity>,
         left: &mut usize,
     ) -> Result<Vec<Changes>, ReadError> {
-        let mut amendments = self.store().amendments(room, targets, *left).await?;
-        *left -= amendments.len().min(*left);
+        let read = self.store().amendments(room, targets, *left).await?;
+        *left -= read.len().min(*left);
+        // What an event says now must not be hidden by how much is said about it, or about another.
+        let mut amendments = self.store().edits(room, targets).await?;
+        amendments.extend(read.into_iter().filter(|amendment| !amendment.kind.changes_body()));
         amendments.retain(|amendment| amendment.offset <= head);
+        amendments.sort_by_key(|amendment| (amendment.target, amendment.offset));
         let mut threads = Vec::new();
         for thread in self.store().threads(room, targets).await? {
             threads.extend(self.thread_up_to(room, thread, head).await?);

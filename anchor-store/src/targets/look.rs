@@ -53,16 +53,17 @@ impl Look<'_> {
         Ok(amendments)
     }
 
-    /// The edits of the event at `target` and its redaction, in the order of their offsets.
-    pub(crate) fn edits(&self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
+    /// See [`anchor_core::store::Store::edits`].
+    pub(crate) fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, BoxError> {
         let unpaged = |unpaged: &Unpaged, horizon: Offset| -> Vec<Amendment> {
-            unpaged.edits(target).filter(|edit| edit.offset >= horizon).cloned().collect()
+            unpaged.edits(targets).filter(|edit| edit.offset >= horizon).cloned().collect()
         };
         let mut seen = self.seen_of_targets(room, unpaged)?;
         let newer = std::mem::take(&mut seen.unpaged);
-        let Some(keys) = seen.keys((target, target)) else { return Ok(newer) };
+        let Some(keys) = seen.keys(targets) else { return Ok(newer) };
         let mut edits = seen.amendments(&self.snapshot()?.targets.edits, keys, usize::MAX)?;
         edits.extend(newer);
+        edits.sort_unstable_by_key(|edit| (edit.target, edit.offset));
         Ok(edits)
     }
 

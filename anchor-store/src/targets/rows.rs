@@ -9,7 +9,7 @@ use redb::{
     ReadOnlyTable, ReadTransaction, ReadableTable, StorageError, Table, TableError, WriteTransaction,
 };
 
-use super::{About, is_edit};
+use super::About;
 use crate::codec::{Encoder, fields};
 use crate::rows::read_user;
 use crate::tables::{AMENDMENTS, EDITS, REPLIES, THREADS};
@@ -45,7 +45,7 @@ impl<'t> TargetRows<'t> {
                     let key = (number, amendment.target.0, amendment.offset.0);
                     encode(amendment, out.clear());
                     tables.amendments.insert(key, out.as_bytes())?;
-                    if is_edit(amendment.kind) {
+                    if amendment.kind.changes_body() {
                         tables.edits.insert(key, out.as_bytes())?;
                     }
                 }
@@ -68,7 +68,7 @@ impl<'t> TargetRows<'t> {
                 About::Amendment(amendment) => {
                     let key = (number, amendment.target.0, amendment.offset.0);
                     tables.amendments.remove(key)?;
-                    if is_edit(amendment.kind) {
+                    if amendment.kind.changes_body() {
                         tables.edits.remove(key)?;
                     }
                 }
@@ -136,7 +136,7 @@ impl TargetTables {
                 let row =
                     row.map(|row| decode(amendment.target, amendment.offset, row.value())).transpose()?;
                 let has_edit = self.edits.get(key)?.is_some();
-                row.as_ref() == Some(amendment) && has_edit == is_edit(amendment.kind)
+                row.as_ref() == Some(amendment) && has_edit == amendment.kind.changes_body()
             }
             About::Reply { root, offset } => {
                 self.replies.get((number, root.0, offset.0))?.is_some()

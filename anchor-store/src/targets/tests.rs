@@ -52,8 +52,9 @@ fn memory_forgets_what_the_pages_hold() {
     };
     let replies =
         |unpaged: &Unpaged| -> Vec<u64> { unpaged.replies(all).map(|(_, reply)| reply.0).collect() };
-    let of_two =
-        |unpaged: &Unpaged| -> Vec<u64> { unpaged.edits(Offset(2)).map(|edit| edit.offset.0).collect() };
+    let of_two = |unpaged: &Unpaged| -> Vec<u64> {
+        unpaged.edits((Offset(2), Offset(2))).map(|edit| edit.offset.0).collect()
+    };
     assert_eq!((offsets(&unpaged), replies(&unpaged)), (vec![6, 5, 7, 9], vec![4, 8]));
     assert_eq!(of_two(&unpaged), [5, 9]);
     assert_eq!(unpaged.amendments((Offset(3), Offset(2))).count(), 0, "no target is between them");

@@ -113,7 +113,7 @@ impl Facts for AtPublish<'_, '_> {
         };
         let mut edits = match is_new {
             true => Vec::new(),
-            false => self.deciding.shared.look().edits(room, target)?,
+            false => self.deciding.shared.look().edits(room, (target, target))?,
         };
         edits.extend(here.iter().filter(|edit| edit.target == target).cloned());
         Ok(edits)

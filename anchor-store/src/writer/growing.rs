@@ -12,7 +12,6 @@ use anchor_core::room::{Amendment, Member, RoomInfo};
 use anchor_core::run::RunBuilder;
 
 use crate::journal::{Changes, SIDE_BYTES, Stored};
-use crate::targets::is_edit;
 use crate::visible::Tip;
 
 /// A room to which the commit adds events. Once it was deleted another may begin under its id.
@@ -74,7 +73,7 @@ impl Growing {
         }
         self.sides.extend_from_slice(salt);
         let mark = self.builder.push(link, body, salt);
-        if let Some(target) = link.target.filter(|_| is_edit(link.kind)) {
+        if let Some(target) = link.target.filter(|_| link.kind.changes_body()) {
             let (offset, kind, user) = (mark.offset, link.kind, link.user.clone());
             self.edits.push(Amendment { target, offset, kind, user, sign: None });
         }

@@ -294,6 +294,10 @@ impl<S: Store> Store for FailingStore<S> {
         self.here()?.amendments(room, targets, limit).await
     }
 
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        self.here()?.edits(room, targets).await
+    }
+
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
         self.here()?.threads(room, roots).await
     }

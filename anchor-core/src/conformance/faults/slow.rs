@@ -243,6 +243,10 @@ impl<S: Store> Store for SlowStore<S> {
         self.0.inner.amendments(room, targets, limit).await
     }
 
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        self.0.inner.edits(room, targets).await
+    }
+
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
         self.0.inner.threads(room, roots).await
     }

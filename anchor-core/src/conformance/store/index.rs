@@ -50,6 +50,10 @@ pub async fn what_is_about_an_event_is_found_by_it(factory: &impl Factory) {
     for (from, to) in [(1, 18), (1, 1), (2, 2), (2, 3), (3, 3), (4, 18), (0, 1_000), (3, 2)] {
         let amendments = store.amendments(&room, (Offset(from), Offset(to)), 100).await;
         assert_eq!(amendments.expect("the index is read"), found(from, to), "{from} to {to}");
+        let edits = store.edits(&room, (Offset(from), Offset(to))).await.expect("the index is read");
+        let expected: Vec<_> =
+            found(from, to).into_iter().filter(|entry| entry.kind.changes_body()).collect();
+        assert_eq!(edits, expected, "edits of {from} to {to}");
     }
     let thread = |root, replies, last| Thread { root: Offset(root), replies, last: Offset(last) };
     for (from, to, expected) in [

@@ -8,7 +8,7 @@ use crate::conformance::faults::FailingStore;
 use crate::engine::ReadError;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
-use crate::limits::{PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX};
+use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX};
 use crate::position::{Offset, Position};
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::{Changes, HistoryAccess, Role, RoomKind, Title};
@@ -227,6 +227,30 @@ fn told(changes: &[Changes]) -> Vec<String> {
         told
     };
     changes.iter().map(one).collect()
+}
+
+#[test]
+fn what_is_said_about_one_message_hides_no_edit_of_another() {
+    let house = House::new();
+    house.say("ada", "plans", 2);
+    let about =
+        |kind, target, text: &str| Draft { kind, target: Some(Offset(target)), body: Body::text(text) };
+    for round in 0..=AMENDMENTS_MAX {
+        let kind = if round % 2 == 0 { EventKind::REACTION } else { EventKind::REACTION_REMOVED };
+        house.act("eve", "plans", about(kind, 1, "👍"));
+    }
+    house.act("ada", "plans", about(EventKind::EDIT, 1, "the first, better"));
+    house.act("ada", "plans", about(EventKind::EDIT, 2, "the second, better"));
+    let mut bob = house.session("bob", &[]);
+    let page = page(&mut bob, HistoryRange::BeforeOffset(Offset(3)), 50);
+    let said = page.changes.iter().map(|changes| {
+        let edit = changes.edit.as_ref().and_then(|edit| edit.body.as_ref()).and_then(Body::as_text);
+        (changes.target.0, edit.unwrap_or("nothing new").to_owned())
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [(1, "the first, better".to_owned()), (2, "the second, better".to_owned())]
+    );
 }
 
 #[test]

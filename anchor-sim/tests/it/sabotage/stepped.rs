@@ -156,6 +156,10 @@ impl Store for Stepped {
         self.0.amendments(room, targets, limit).await
     }
 
+    async fn edits(&self, room: &RoomId, targets: (Offset, Offset)) -> Result<Vec<Amendment>, StoreError> {
+        self.0.edits(room, targets).await
+    }
+
     async fn threads(&self, room: &RoomId, roots: (Offset, Offset)) -> Result<Vec<Thread>, StoreError> {
         self.0.threads(room, roots).await
     }
