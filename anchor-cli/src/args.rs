@@ -8,7 +8,7 @@ use anchor_core::id::{NUMBER_MAX, RoomId, UserId};
 use anchor_core::position::Offset;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
-use self::message::{Announce, Edit, Extras, Pin, Pins, React, Redact, Reply, Thread};
+use self::message::{Announce, Edit, Extras, OnMessage, React, Redact, Reply, Thread};
 use self::person::{Block, DirectArguments, Dm, ProfileArguments, Signal};
 use self::room::RoomArguments;
 use crate::exit;
@@ -66,7 +66,8 @@ pub(crate) enum Command {
     History(History),
     Chat(Chat),
     Rooms(Rooms),
-    Who(Who),
+    /// Print who is subscribed to a room now
+    Who(InRoom),
     Room(RoomArguments),
     Reply(Reply),
     Thread(Thread),
@@ -77,10 +78,11 @@ pub(crate) enum Command {
     /// Take a sign of yours back from a message
     Unreact(React),
     /// Put a message up for all to see
-    Pin(Pin),
+    Pin(OnMessage),
     /// Take a pinned message down
-    Unpin(Pin),
-    Pins(Pins),
+    Unpin(OnMessage),
+    /// Print the pinned messages of a room, the oldest pin first
+    Pins(InRoom),
     Announce(Announce),
     Dm(Dm),
     Signal(Signal),
@@ -92,6 +94,18 @@ pub(crate) enum Command {
     Unblock(Block),
     Torture(Torture),
     Bench(Bench),
+}
+
+/// What most commands are about, and how they print it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InRoom {
+    /// The room
+    #[arg(value_parser = room)]
+    pub(crate) room: RoomId,
+
+    /// Print a JSON object per line
+    #[arg(long, display_order = BEHIND)]
+    pub(crate) json: bool,
 }
 
 /// Send one message, or one for each line of standard input
@@ -142,9 +156,8 @@ pub(crate) enum WithUndecided {
 /// read the room any more gets everything up to the event that ended it, a line {"ended": …} with --json, and exit code 4.
 #[derive(Args, Debug)]
 pub(crate) struct Tail {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// Begin at the oldest there is
     #[arg(long, group = "range")]
@@ -165,10 +178,6 @@ pub(crate) struct Tail {
     /// End after N that were printed
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
-
-    /// Print a JSON object per event
-    #[arg(long)]
-    pub(crate) json: bool,
 
     /// Print messages alone
     #[arg(long)]
@@ -194,9 +203,8 @@ pub(crate) struct Tail {
 /// --json, events stand as they were written, each with a field `changes` if later ones changed it, and those too.
 #[derive(Args, Debug)]
 pub(crate) struct History {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// Only what stands before offset N
     #[arg(long, value_name = "N", value_parser = offset)]
@@ -205,10 +213,6 @@ pub(crate) struct History {
     /// At most N lines; `tail` prints any number
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u64).range(1..=HISTORY_MAX))]
     pub(crate) limit: u64,
-
-    /// Print a JSON object per event
-    #[arg(long)]
-    pub(crate) json: bool,
 
     /// Print messages alone
     #[arg(long)]
@@ -219,18 +223,6 @@ pub(crate) struct History {
 #[derive(Args, Debug)]
 pub(crate) struct Rooms {
     /// Print a JSON object per room
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Print who is subscribed to a room now
-#[derive(Args, Debug)]
-pub(crate) struct Who {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Print a JSON object per user
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -264,6 +256,9 @@ A script that was killed in the middle of INPUT goes on so, where nobody else wr
     tail -n +$((n + 1)) INPUT | anchor-cli send ROOM
 
 Exit codes: see `anchor-cli --help`";
+
+/// Where an option stands in the help that many commands have: behind their own. Source: chosen; no command has so many.
+const BEHIND: usize = 100;
 
 /// Above the options that all commands have.
 const EVERYWHERE: &str = "Options of every command";

@@ -3,14 +3,13 @@
 mod bench;
 pub(crate) mod change;
 mod chat;
+mod contact;
 mod dm;
 mod history;
 mod message;
-mod person;
 mod pins;
 mod profile;
 mod room;
-mod rooms;
 mod send;
 mod signal;
 mod tail;
@@ -34,7 +33,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Tail(tail) => tail::run(context, tail).await,
         Command::History(history) => history::run(context, history).await,
         Command::Chat(chat) => chat::run(context, chat).await,
-        Command::Rooms(rooms) => rooms::run(context, rooms).await,
+        Command::Rooms(rooms) => room::list::short(context, rooms).await,
         Command::Who(who) => who::run(context, who).await,
         Command::Room(room) => room::run(context, room.command).await,
         Command::Reply(reply) => message::reply(context, reply).await,
@@ -50,9 +49,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Dm(dm) => dm::run(context, dm).await,
         Command::Signal(signal) => signal::run(context, signal).await,
         Command::Profile(profile) => profile::run(context, profile.command).await,
-        Command::Direct(direct) => person::direct(context, direct).await,
-        Command::Block(block) => person::block(context, block).await,
-        Command::Unblock(block) => person::unblock(context, block).await,
+        Command::Direct(direct) => contact::direct(context, direct).await,
+        Command::Block(block) => contact::block(context, block).await,
+        Command::Unblock(block) => contact::unblock(context, block).await,
         Command::Bench(bench) => bench::run(context, bench).await,
         Command::Torture(torture) => torture::run(context, torture).await,
     }

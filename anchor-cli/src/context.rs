@@ -75,12 +75,15 @@ impl Context {
         state::directory(self.state.as_deref(), &self.server, &self.user)
     }
 
-    /// A client that only reads: it leaves nothing behind, and any number of them may run.
+    /// A client that only asks and reads, once it is connected: it leaves nothing behind, and any number of them may run.
     ///
     /// # Errors
-    /// A sentence about the address.
-    pub(crate) fn reader(&self) -> Result<Client, Failure> {
-        Client::open(self.config().without_announcements(), System).map_err(|error| unopened(&error))
+    /// A sentence about the address; else as [`connection::first`].
+    pub(crate) async fn reader(&self) -> Result<Client, Failure> {
+        let client =
+            Client::open(self.config().without_announcements(), System).map_err(|error| unopened(&error))?;
+        connection::first(&client, &self.server).await?;
+        Ok(client)
     }
 
     /// The client whose outbox lies in the state directory; one process at a time.

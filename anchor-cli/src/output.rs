@@ -5,7 +5,9 @@
 
 pub(crate) mod closed;
 pub(crate) mod json;
+pub(crate) mod log;
 pub(crate) mod people;
+pub(crate) mod profile;
 pub(crate) mod rooms;
 mod words;
 

@@ -1,13 +1,13 @@
 //! What is said about messages: replies, edits, redactions, reactions, pins, threads.
 
 use anchor_core::event::{Body, InvalidBody, Mentions};
-use anchor_core::id::{RoomId, UserId};
+use anchor_core::id::UserId;
 use anchor_core::position::Offset;
 use anchor_core::room::Sign;
 use bytes::Bytes;
 use clap::Args;
 
-use super::{offset, room, user};
+use super::{InRoom, offset, user};
 use crate::exit::{Exit, Failure};
 
 /// What goes with a text.
@@ -48,9 +48,8 @@ impl From<InvalidBody> for Failure {
 /// Prints `ROOM OFFSET`.
 #[derive(Args, Debug)]
 pub(crate) struct Reply {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// The message that began the thread
     #[arg(value_parser = offset)]
@@ -61,107 +60,58 @@ pub(crate) struct Reply {
 
     #[command(flatten)]
     pub(crate) extras: Extras,
+}
 
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
+/// A message of a room.
+#[derive(Args, Debug)]
+pub(crate) struct OnMessage {
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
+
+    /// Which message
+    #[arg(value_parser = offset)]
+    pub(crate) offset: Offset,
 }
 
 /// Give a message of yours another text
 #[derive(Args, Debug)]
 pub(crate) struct Edit {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Which message
-    #[arg(value_parser = offset)]
-    pub(crate) offset: Offset,
+    #[command(flatten)]
+    pub(crate) on: OnMessage,
 
     /// What it says from now on
     pub(crate) text: String,
 
     #[command(flatten)]
     pub(crate) extras: Extras,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Take a message's text away, for everybody and for good
 #[derive(Args, Debug)]
 pub(crate) struct Redact {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Which message
-    #[arg(value_parser = offset)]
-    pub(crate) offset: Offset,
+    #[command(flatten)]
+    pub(crate) on: OnMessage,
 
     /// Why; everybody sees it
     pub(crate) reason: Option<String>,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// A sign on a message.
 #[derive(Args, Debug)]
 pub(crate) struct React {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Which message
-    #[arg(value_parser = offset)]
-    pub(crate) offset: Offset,
+    #[command(flatten)]
+    pub(crate) on: OnMessage,
 
     /// The sign, an emoji as a rule
     #[arg(value_parser = sign)]
     pub(crate) sign: Sign,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// A message to be pinned or unpinned.
-#[derive(Args, Debug)]
-pub(crate) struct Pin {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Which message
-    #[arg(value_parser = offset)]
-    pub(crate) offset: Offset,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Print the pinned messages of a room, the oldest pin first
-#[derive(Args, Debug)]
-pub(crate) struct Pins {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Print a JSON object per message
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Print a message and the replies to it
 #[derive(Args, Debug)]
 pub(crate) struct Thread {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// The message that began the thread
     #[arg(value_parser = offset)]
@@ -170,10 +120,6 @@ pub(crate) struct Thread {
     /// Go on with the replies that come
     #[arg(long, short)]
     pub(crate) follow: bool,
-
-    /// Print a JSON object per message
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Say something to everybody on the server; for its admins

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anchor_core::id::{NUMBER_MAX, RoomId, UserId};
 use anchor_core::position::Offset;
-use anchor_core::room::change::{MembershipChange, RoomChange, Settings};
+use anchor_core::room::change::{RoomChange, Settings};
 use anchor_core::room::{HistoryAccess, Retention, Role, RoomKind, Title, Topic};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 
-use super::{duration, offset, room, user};
+use super::{InRoom, duration, offset, room, user};
 
 /// Make rooms, say who belongs to them, and look at both
 ///
@@ -29,25 +29,25 @@ pub(crate) enum RoomCommand {
     /// Print rooms: those that you may read, unless told otherwise
     List(List),
     /// Print what a room is, and your place in it
-    Show(Named),
+    Show(InRoom),
     /// Change a room's settings
     Set(Set),
     /// Say nothing more in a room; it can be read
-    Archive(Named),
+    Archive(InRoom),
     /// Go on with an archived room
-    Unarchive(Named),
+    Unarchive(InRoom),
     /// Delete a room, its log and all that belongs to it, for everybody and for good
-    Delete(Named),
+    Delete(InRoom),
     /// Become a member of a public room
-    Join(Named),
+    Join(InRoom),
     /// Be a member no more
-    Leave(Named),
+    Leave(InRoom),
     /// Ask a user in
     Invite(Invite),
     /// Take an invitation
-    Accept(Named),
+    Accept(InRoom),
     /// Turn an invitation down
-    Decline(Named),
+    Decline(InRoom),
     /// Remove a member, who may come again
     Kick(Subject),
     /// Remove a user, who may not come again
@@ -65,18 +65,7 @@ pub(crate) enum RoomCommand {
     /// Put an event before the moderators of its room
     Report(Report),
     /// Print what was reported of a room; for its moderators
-    Reports(Named),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Named {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Print a JSON object per line
-    #[arg(long)]
-    pub(crate) json: bool,
+    Reports(InRoom),
 }
 
 #[derive(Args, Debug)]
@@ -108,16 +97,11 @@ pub(crate) enum CreateKind {
 
 #[derive(Args, Debug)]
 pub(crate) struct Set {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     #[command(flatten)]
     pub(crate) settings: SettingArguments,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -200,79 +184,51 @@ pub(crate) struct List {
     pub(crate) json: bool,
 }
 
+/// A user, and a room that the user belongs to or is to.
 #[derive(Args, Debug)]
-pub(crate) struct Invite {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+pub(crate) struct Subject {
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// Whom
     #[arg(value_parser = user)]
     pub(crate) subject: UserId,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Invite {
+    #[command(flatten)]
+    pub(crate) of: Subject,
 
     /// With which role; that of all who join unless given
     #[arg(long, value_enum)]
     pub(crate) role: Option<RoleArgument>,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Subject {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Whom
-    #[arg(value_parser = user)]
-    pub(crate) subject: UserId,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct GiveRole {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
-
-    /// Whom
-    #[arg(value_parser = user)]
-    pub(crate) subject: UserId,
+    #[command(flatten)]
+    pub(crate) of: Subject,
 
     /// Which role
     #[arg(value_enum)]
     pub(crate) role: RoleArgument,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Members {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// Also those who are invited, have left, were removed or are banned
     #[arg(long)]
     pub(crate) all: bool,
-
-    /// Print a JSON object per user
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Report {
-    /// The room
-    #[arg(value_parser = room)]
-    pub(crate) room: RoomId,
+    #[command(flatten)]
+    pub(crate) in_room: InRoom,
 
     /// Which event
     #[arg(value_parser = offset)]
@@ -280,10 +236,6 @@ pub(crate) struct Report {
 
     /// Why
     pub(crate) reason: Option<String>,
-
-    /// Print a JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 impl Create {
@@ -312,20 +264,6 @@ impl SettingArguments {
                 JoiningRole::ReadOnly => Role::ReadOnly,
             }),
         }
-    }
-}
-
-impl Invite {
-    /// The body of the event.
-    pub(crate) fn change(&self) -> MembershipChange {
-        MembershipChange::Invite { user: self.subject.clone(), role: self.role.map(Role::from) }
-    }
-}
-
-impl GiveRole {
-    /// The body of the event.
-    pub(crate) fn change(&self) -> MembershipChange {
-        MembershipChange::Role { user: self.subject.clone(), role: self.role.into() }
     }
 }
 

@@ -13,6 +13,7 @@ use anchor_core::publish::{Ack, Refusal};
 use anchor_transport::client::{Client, Notice, PublishError};
 use futures::{FutureExt, Stream, StreamExt};
 
+use crate::args::InRoom;
 use crate::connection::{self, Changes};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -38,13 +39,13 @@ pub(crate) enum Answer {
     Refused(Refusal),
 }
 
-/// Makes `change`, and prints what became of it.
+/// Makes one change of a room, and prints what became of it.
 ///
 /// # Errors
 /// As [`Writer::change`] and [`Answer::print`].
-pub(crate) async fn run(context: &Context, change: Change, json: bool) -> Result<Exit, Failure> {
-    let room = change.room.clone();
-    Writer::open(context)?.change(change).await?.print(&room, json)
+pub(crate) async fn run(context: &Context, in_room: InRoom, draft: Draft) -> Result<Exit, Failure> {
+    let change = Change { room: in_room.room.clone(), draft };
+    Writer::open(context)?.change(change).await?.print(&in_room)
 }
 
 /// Makes changes, one after the other.
@@ -185,7 +186,8 @@ impl Answer {
     ///
     /// # Errors
     /// [`Exit::Refused`] with its code and sentence; else as [`Output::flush`].
-    pub(crate) fn print(&self, room: &RoomId, is_json: bool) -> Result<Exit, Failure> {
+    pub(crate) fn print(&self, in_room: &InRoom) -> Result<Exit, Failure> {
+        let InRoom { ref room, json: is_json } = *in_room;
         let mut output = Output::default();
         let shown = escape::line(room.as_str());
         match self {

@@ -7,6 +7,7 @@ use anchor_core::room::RoomKind;
 use anchor_core::room::change::{RoomChange, Settings};
 
 use super::change::{Answer, Change, Writer};
+use crate::args::InRoom;
 use crate::args::person::Dm;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -38,7 +39,7 @@ pub(super) async fn run(context: &Context, arguments: Dm) -> Result<Exit, Failur
             }
         }
     };
-    answer.print(&room, json)
+    answer.print(&InRoom { room, json })
 }
 
 /// Makes the room; the other one may have been faster.

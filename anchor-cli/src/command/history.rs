@@ -13,32 +13,23 @@ use anchor_transport::client::Client;
 use crate::args::History;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, json, people};
-use crate::{connection, say};
+use crate::output::log::Log;
 
 /// Prints what there is before the given offset, oldest first.
 ///
 /// # Errors
 /// A sentence; nothing was printed then.
 pub(crate) async fn run(context: &Context, arguments: History) -> Result<Exit, Failure> {
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
+    let client = context.reader().await?;
     let past = read(&client, &arguments).await?;
-    let mut output = Output::default();
+    let mut log = Log::new(arguments.in_room, context.style());
     if let Some(gap) = past.gap {
-        match arguments.json {
-            true => output.json(&json::gap(&arguments.room, &gap))?,
-            false => say::note(&people::gap(&arguments.room, &gap)),
-        }
+        log.gap(&gap)?;
     }
     for (epoch, event) in &past.events {
-        let changes = past.changes.get(&event.offset);
-        match arguments.json {
-            true => output.json(&json::current(&arguments.room, Some(*epoch), event, changes))?,
-            false => output.line(&context.style().current(&arguments.room, event, changes))?,
-        }
+        log.current(Some(*epoch), event, past.changes.get(&event.offset))?;
     }
-    output.flush()?;
+    log.flush()?;
     Ok(Exit::Done)
 }
 
@@ -57,7 +48,7 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
     let mut past = Past::default();
     let mut range = arguments.before.map_or(HistoryRange::Newest, HistoryRange::BeforeOffset);
     loop {
-        let page = client.history(&arguments.room, range, page_limit).await?;
+        let page = client.history(&arguments.in_room.room, range, page_limit).await?;
         past.gap = page.gap.or_else(|| trimmed(page.horizon));
         let Some(epoch) = page.epoch else { return Ok(past) };
         past.changes.extend(page.changes.into_iter().map(|changes| (changes.target, changes)));
@@ -81,7 +72,7 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
 fn is_printed(arguments: &History, kind: EventKind) -> bool {
     match arguments.messages {
         true => kind == EventKind::MESSAGE,
-        false => arguments.json || !AMENDMENTS.contains(&kind),
+        false => arguments.in_room.json || !AMENDMENTS.contains(&kind),
     }
 }
 

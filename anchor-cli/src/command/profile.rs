@@ -1,23 +1,19 @@
 //! `profile`: what others see of users.
 
-use anchor_core::id::UserId;
-use anchor_core::limits::PROFILES_MAX;
-use anchor_core::user::{Profile, ProfileText, UserChange};
+use anchor_core::user::{Profile, ProfileText};
 use anchor_transport::client::Client;
 
 use crate::args::person::{MaybeLine, ProfileCommand, ProfileSet, ProfileShow};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, rooms};
-use crate::{connection, escape};
+use crate::output::{Output, profile};
 
 /// Shows or changes profiles.
 ///
 /// # Errors
 /// A sentence.
 pub(super) async fn run(context: &Context, command: ProfileCommand) -> Result<Exit, Failure> {
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
+    let client = context.reader().await?;
     match command {
         ProfileCommand::Show(show) => print(context, &client, show).await,
         ProfileCommand::Set(set) => change(context, &client, set).await,
@@ -30,12 +26,10 @@ async fn print(context: &Context, client: &Client, arguments: ProfileShow) -> Re
         users.push(context.user().clone());
     }
     let mut output = Output::default();
-    for users in users.chunks(PROFILES_MAX) {
-        for (user, profile) in client.profiles(users).await? {
-            match json {
-                true => output.json(&rooms::profile(&user, &profile))?,
-                false => output.line(&line(&user, &profile))?,
-            }
+    for (user, known) in client.profiles(&users).await? {
+        match json {
+            true => output.json(&profile::json(&user, &known))?,
+            false => output.line(&profile::line(&user, &known))?,
         }
     }
     output.flush()?;
@@ -55,26 +49,16 @@ async fn change(context: &Context, client: &Client, arguments: ProfileSet) -> Re
         avatar: given(avatar, &known.avatar),
         status: given(status, &known.status),
     };
-    client.change_user(UserChange::Profile(profile.clone())).await?;
+    client.set_profile(profile.clone()).await?;
     let mut output = Output::default();
-    let mut value = rooms::profile(user, &profile);
+    let mut value = profile::json(user, &profile);
     if profile == known {
         value["unchanged"] = true.into();
     }
     match json {
         true => output.json(&value)?,
-        false => output.line(&line(user, &profile))?,
+        false => output.line(&profile::line(user, &profile))?,
     }
     output.flush()?;
     Ok(Exit::Done)
-}
-
-/// `ada [Ada Lovelace] [https://example.org/ada.png]: back at noon`
-fn line(user: &UserId, profile: &Profile) -> String {
-    let Profile { name, avatar, status } = profile;
-    let mut line = escape::name(user.as_str()).to_string();
-    for text in [name, avatar].into_iter().flatten() {
-        line += &format!(" [{}]", escape::line(text.as_str()));
-    }
-    status.as_ref().map_or(line.clone(), |status| format!("{line}: {}", escape::line(status.as_str())))
 }

@@ -4,7 +4,6 @@ use anchor_core::event::Body;
 use anchor_core::session::frame;
 
 use crate::args::person::Signal;
-use crate::connection;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, json};
@@ -16,8 +15,7 @@ use crate::output::{Output, json};
 pub(super) async fn run(context: &Context, arguments: Signal) -> Result<Exit, Failure> {
     let Signal { room, text, to, to_client, content_type, json } = arguments;
     let body = Body::new(content_type.as_deref(), text.into())?;
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
+    let client = context.reader().await?;
     client.signal(frame::Signal { room: room.clone(), user: to, client: to_client, body }).await?;
     // The answer to this comes after the signal was taken.
     client.who(&room).await?;

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::exit::{Exit, Failure};
 use crate::output::closed::closed;
-use crate::output::{Output, json, people};
+use crate::output::log::Log;
 use crate::say::{self, Progress};
 
 /// Prints what the range asks for, then ends at the head, after `--count`, or never.
@@ -24,26 +24,25 @@ use crate::say::{self, Progress};
 /// A sentence; what was printed until then is right.
 pub(crate) async fn run(context: &Context, arguments: Tail) -> Result<Exit, Failure> {
     let cursor = match arguments.resume {
-        true => Some(Cursor::open(&context.state()?, &arguments.room)?),
+        true => Some(Cursor::open(&context.state()?, &arguments.in_room.room)?),
         false => None,
     };
     let saved = cursor.as_ref().map_or(Ok(None), Cursor::load)?;
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
+    let client = context.reader().await?;
     let from = match saved {
         Some(position) => From::After(position),
         None => range(&client, &arguments).await?,
     };
     let follows = arguments.follow;
     let hide = if arguments.hide_own { Hide::ThisUser } else { Hide::Nothing };
-    let subscription = client.subscribe(&arguments.room, SubscribeOptions::from(from).hide(hide)).await;
+    let subscription =
+        client.subscribe(&arguments.in_room.room, SubscribeOptions::from(from).hide(hide)).await;
     let reader = Reader {
-        context,
         changes: Changes::new(&client, context.server()),
         signals: Box::pin(client.signals()),
         client,
         subscription,
-        output: Output::default(),
+        log: Log::new(arguments.in_room.clone(), context.style()),
         progress: Progress::new(),
         cursor,
         position: None,
@@ -73,7 +72,7 @@ async fn range(client: &Client, arguments: &Tail) -> Result<From, Failure> {
         last => last,
     };
     // The protocol would begin at the first message, where there are no more: behind the room's making and the first joins.
-    let page = client.history(&arguments.room, HistoryRange::Newest, 1).await?;
+    let page = client.history(&arguments.in_room.room, HistoryRange::Newest, 1).await?;
     Ok(match page.events.last() {
         Some(event) if event.ordinal.0 < last => From::Offset(page.horizon.previous()),
         _ => From::Last(last),
@@ -81,17 +80,16 @@ async fn range(client: &Client, arguments: &Tail) -> Result<From, Failure> {
 }
 
 async fn head(client: &Client, arguments: &Tail) -> Result<Offset, Failure> {
-    Ok(client.history(&arguments.room, HistoryRange::Newest, 1).await?.head)
+    Ok(client.history(&arguments.in_room.room, HistoryRange::Newest, 1).await?.head)
 }
 
 struct Reader<'a> {
-    context: &'a Context,
     arguments: Tail,
     client: Client,
     changes: Changes,
     subscription: Subscription,
     signals: Pin<Box<dyn Stream<Item = Signal> + Send>>,
-    output: Output,
+    log: Log<'a>,
     progress: Progress,
     cursor: Option<Cursor>,
     /// Up to where everything was printed; `None` once it is saved, or where none is kept.
@@ -124,13 +122,7 @@ impl Reader<'_> {
                 Delivery::Events(events) => self.print(&events)?,
                 Delivery::Hidden { position, .. } => self.position = Some(position),
                 Delivery::Gap(gap) => {
-                    match self.arguments.json {
-                        true => self.output.json(&json::gap(&self.arguments.room, &gap))?,
-                        false => {
-                            self.output.flush()?;
-                            say::note(&people::gap(&self.arguments.room, &gap));
-                        }
-                    }
+                    self.log.gap(&gap)?;
                     self.position = gap.position;
                     if gap.position.is_none() {
                         break;
@@ -141,11 +133,9 @@ impl Reader<'_> {
                     }
                 }
                 Delivery::Ended { code, message } => {
-                    if self.arguments.json {
-                        self.output.json(&json::ended(&self.arguments.room, code, &message))?;
-                    }
+                    let failure = self.log.ended(code, &message)?;
                     self.settle()?;
-                    return Err(connection::ended(&message, code));
+                    return Err(failure);
                 }
             }
             if let (Some(end), Some(reached)) = (self.end, reached)
@@ -172,28 +162,16 @@ impl Reader<'_> {
                 biased;
                 delivery = self.subscription.next() => return Ok(delivery),
                 change = self.changes.next() => say::note(&change),
-                Some(signal) = self.signals.next(), if self.arguments.signals => self.signal(&signal)?,
+                Some(signal) = self.signals.next(), if self.arguments.signals => self.log.signal(&signal)?,
                 failure = connection::stopped(&self.client) => return Err(failure),
             }
         }
     }
 
-    fn signal(&mut self, signal: &Signal) -> Result<(), Failure> {
-        match self.arguments.json {
-            true => self.output.json(&json::signal(signal))?,
-            false => say::note(&people::signal(signal)),
-        }
-        self.output.flush()
-    }
-
     fn print(&mut self, events: &Events) -> Result<(), Failure> {
-        let Tail { room, json, messages, .. } = &self.arguments;
         for event in &events.events {
-            if !messages || event.kind == EventKind::MESSAGE {
-                match json {
-                    true => self.output.json(&json::event(room, events.epoch, event))?,
-                    false => self.output.line(&self.context.style().event(room, event))?,
-                }
+            if !self.arguments.messages || event.kind == EventKind::MESSAGE {
+                self.log.event(events.epoch, event)?;
                 self.printed += 1;
             }
             self.position = Some(Position::at(events.epoch, event.mark()));
@@ -216,7 +194,7 @@ impl Reader<'_> {
 
     /// Writes out what was printed, and then saves the position.
     fn settle(&mut self) -> Result<(), Failure> {
-        self.output.flush()?;
+        self.log.flush()?;
         match (&self.cursor, self.position.take()) {
             (Some(cursor), Some(position)) => cursor.save(&position),
             _ => Ok(()),

@@ -1,20 +1,21 @@
-//! `thread`: a message, the replies to it, and with `--follow` those that come.
+//! `thread`: a message, the replies to it, and with `--follow` what comes of both.
+
+use std::collections::BTreeSet;
 
 use anchor_core::event::{Event, EventKind};
 use anchor_core::limits::HISTORY_EVENTS_MAX;
-use anchor_core::position::{Epoch, Offset};
-use anchor_core::room::Changes;
+use anchor_core::position::{Offset, Position};
 use anchor_core::session::frame::From;
 use anchor_core::store::Direction;
 use anchor_transport::client::{Client, Delivery, Subscription};
 use futures::StreamExt;
 
 use crate::args::message::Thread;
-use crate::connection::{self, Changes as ConnectionChanges};
+use crate::connection::{self, Changes};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::closed::closed;
-use crate::output::{Output, json, people};
+use crate::output::log::Log;
 use crate::say;
 
 /// Prints the thread as it is now, and then what comes.
@@ -22,12 +23,12 @@ use crate::say;
 /// # Errors
 /// A sentence; what was printed until then is right.
 pub(super) async fn run(context: &Context, arguments: Thread) -> Result<Exit, Failure> {
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
-    let mut printer = Printer { context, output: Output::default(), last: arguments.root, arguments };
+    let client = context.reader().await?;
+    let log = Log::new(arguments.in_room.clone(), context.style());
+    let mut printer = Printer { context, arguments, log, replies: BTreeSet::new() };
     // Before the pages are read, so that nothing falls between them and what comes.
     let live = match printer.arguments.follow {
-        true => Some(client.subscribe(&printer.arguments.room, From::Now).await),
+        true => Some(client.subscribe(&printer.arguments.in_room.room, From::Now).await),
         false => None,
     };
     printer.past(&client).await?;
@@ -43,15 +44,14 @@ pub(super) async fn run(context: &Context, arguments: Thread) -> Result<Exit, Fa
 struct Printer<'a> {
     context: &'a Context,
     arguments: Thread,
-    output: Output,
-    /// The newest reply that was printed.
-    last: Offset,
+    log: Log<'a>,
+    /// The newest of the replies that were printed.
+    replies: BTreeSet<Offset>,
 }
 
 impl Printer<'_> {
     async fn past(&mut self, client: &Client) -> Result<(), Failure> {
-        let Thread { room, root, .. } = &self.arguments;
-        let (room, root) = (room.clone(), *root);
+        let (room, root) = (self.arguments.in_room.room.clone(), self.arguments.root);
         let mut from = Direction::After(Offset::ZERO);
         let mut is_first = true;
         loop {
@@ -59,10 +59,10 @@ impl Printer<'_> {
             let begins = page.root.iter().filter(|_| is_first);
             for event in begins.chain(&page.replies) {
                 let changes = page.changes.iter().find(|changes| changes.target == event.offset);
-                self.print(None, event, changes)?;
-                self.last = self.last.max(event.offset);
+                self.log.current(None, event, changes)?;
             }
-            self.output.flush()?;
+            page.replies.iter().for_each(|reply| self.know(reply.offset));
+            self.log.flush()?;
             is_first = false;
             match page.next {
                 Some(next) => from = Direction::After(next),
@@ -72,7 +72,7 @@ impl Printer<'_> {
     }
 
     async fn live(&mut self, client: &Client, mut live: Subscription) -> Result<Exit, Failure> {
-        let mut connection = ConnectionChanges::new(client, self.context.server());
+        let mut connection = Changes::new(client, self.context.server());
         loop {
             let delivery = tokio::select! {
                 biased;
@@ -87,44 +87,50 @@ impl Printer<'_> {
                 None => return Err(connection::stopped(client).await),
                 Some(Delivery::Events(events)) => {
                     for event in &events.events {
-                        let is_reply =
-                            event.kind == EventKind::MESSAGE && event.target == Some(self.arguments.root);
-                        if is_reply && event.offset > self.last {
-                            self.print(Some(events.epoch), event, None)?;
+                        if self.is_new(event) {
+                            self.log.event(events.epoch, event)?;
+                            if event.kind == EventKind::MESSAGE {
+                                self.know(event.offset);
+                            }
                         }
                     }
-                    self.output.flush()?;
                 }
                 Some(Delivery::Gap(gap)) => {
-                    let room = &self.arguments.room;
-                    match self.arguments.json {
-                        true => self.output.json(&json::gap(room, &gap))?,
-                        false => say::note(&people::gap(room, &gap)),
-                    }
-                    self.output.flush()?;
+                    self.log.gap(&gap)?;
+                    let Some(position) = gap.position else { break };
+                    self.forget(position);
                 }
-                Some(Delivery::Ended { code, message }) => {
-                    if self.arguments.json {
-                        self.output.json(&json::ended(&self.arguments.room, code, &message))?;
-                    }
-                    self.output.flush()?;
-                    return Err(connection::ended(&message, code));
-                }
-                Some(_) => {}
+                Some(Delivery::Ended { code, message }) => return Err(self.log.ended(code, &message)?),
+                Some(Delivery::Started { .. } | Delivery::Hidden { .. }) => {}
             }
+            self.log.flush()?;
+        }
+        self.log.flush()?;
+        Ok(Exit::Done)
+    }
+
+    /// True for a reply that was not printed, and for what changes a message of the thread.
+    fn is_new(&self, event: &Event) -> bool {
+        let Some(target) = event.target else { return false };
+        match event.kind {
+            EventKind::MESSAGE => target == self.arguments.root && Some(&event.offset) > self.replies.last(),
+            _ => target == self.arguments.root || self.replies.contains(&target),
         }
     }
 
-    fn print(
-        &mut self,
-        epoch: Option<Epoch>,
-        event: &Event,
-        changes: Option<&Changes>,
-    ) -> Result<(), Failure> {
-        let room = &self.arguments.room;
-        match self.arguments.json {
-            true => self.output.json(&json::current(room, epoch, event, changes)),
-            false => self.output.line(&self.context.style().current(room, event, changes)),
+    fn know(&mut self, reply: Offset) {
+        self.replies.insert(reply);
+        if self.replies.len() > REPLIES_MAX {
+            self.replies.pop_first();
         }
     }
+
+    /// Behind a gap stands something else where a restored log had something, which is not taken for that.
+    fn forget(&mut self, behind: Position) {
+        self.replies.split_off(&behind.offset.next());
+    }
 }
+
+/// Replies of which it is told what becomes of them: the newest. Source: chosen; a few megabytes, and more than a person
+/// has in view.
+const REPLIES_MAX: usize = 100_000;

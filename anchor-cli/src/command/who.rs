@@ -2,24 +2,23 @@
 
 use serde_json::json;
 
-use crate::args::Who;
+use crate::args::InRoom;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::{connection, escape, say};
+use crate::{escape, say};
 
 /// Prints a user a line, in the order of ids.
 ///
 /// # Errors
 /// A sentence.
-pub(crate) async fn run(context: &Context, arguments: Who) -> Result<Exit, Failure> {
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
-    let presence = client.who(&arguments.room).await?;
+pub(crate) async fn run(context: &Context, in_room: InRoom) -> Result<Exit, Failure> {
+    let client = context.reader().await?;
+    let presence = client.who(&in_room.room).await?;
     let mut output = Output::default();
     for user in &presence.users {
-        match arguments.json {
-            true => output.json(&json!({ "room": arguments.room.as_str(), "user": user.as_str() }))?,
+        match in_room.json {
+            true => output.json(&json!({ "room": in_room.room.as_str(), "user": user.as_str() }))?,
             false => output.line(&escape::line(user.as_str()).to_string())?,
         }
     }

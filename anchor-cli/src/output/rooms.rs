@@ -1,9 +1,8 @@
-//! Rooms, members and profiles, as people and programs read them.
+//! Rooms and members, as people and programs read them.
 
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::room::{Member, Membership, Retention, RoomInfo};
 use anchor_core::session::frame::RoomListing;
-use anchor_core::user::{Profile, ProfileText};
 use serde_json::{Value, json};
 
 use crate::escape;
@@ -38,13 +37,6 @@ pub(crate) fn member(room: &RoomId, user: &UserId, member: &Member) -> Value {
     value["room"] = room.as_str().into();
     value["user"] = user.as_str().into();
     value
-}
-
-/// What others see of a user.
-pub(crate) fn profile(user: &UserId, profile: &Profile) -> Value {
-    let text = |text: &Option<ProfileText>| text.as_ref().map(ToString::to_string);
-    let Profile { name, avatar, status } = profile;
-    json!({ "user": user.as_str(), "name": text(name), "avatar": text(avatar), "status": text(status) })
 }
 
 /// `plans #12 group, 3 members, owner: Plans for May`

@@ -105,3 +105,64 @@ fn a_thread_is_followed() {
         (3, &json!(2), &json!(5))
     );
 }
+
+#[test]
+fn what_becomes_of_a_thread_is_followed() {
+    let world = World::new();
+    world.send("ada", "lobby", &["question", "else"]);
+    world.does("bob", "reply lobby 1 answer");
+    let mut following = world.cli("cid", "thread lobby 1 --follow").start();
+    assert!(following.line().unwrap().ends_with("#1 ada [replies: 1]: question"));
+    assert!(following.line().unwrap().ends_with("#3 bob [reply to #1]: answer"));
+    world.does("ada", "edit lobby 2 elsewhere");
+    world.does("ada", "edit lobby 1 questions");
+    world.does("cid", "react lobby 3 👍");
+    world.does("bob", "redact lobby 3");
+    world.does("bob", "reply lobby 1 late");
+    world.does("ada", "react lobby 8 👍");
+    for line in [
+        "#5 ada [edited #1]: questions",
+        "#6 cid [👍 on #3]",
+        "#7 bob [redacted #3]",
+        "#8 bob [reply to #1]: late",
+        "#9 ada [👍 on #8]",
+    ] {
+        let printed = following.line().unwrap();
+        assert!(printed.ends_with(line), "{printed}");
+    }
+}
+
+#[test]
+fn a_thread_ends_with_its_room() {
+    let world = World::new();
+    world.does("ada", "room create brief");
+    world.does("ada", "send brief question");
+    let mut following = world.cli("bob", "thread brief 2 --follow --json").start();
+    assert!(following.line().unwrap().contains("question"));
+    world.does("ada", "room delete brief");
+    let (code, rest) = following.end();
+    let gap: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
+    assert_eq!((code, &gap["gap"]["reason"]), (Some(0), &json!("deleted")));
+}
+
+#[test]
+fn a_thread_goes_on_where_a_restored_log_does() {
+    let mut world = World::new();
+    world.send("ada", "lobby", &["question"]);
+    world.stop_server();
+    let copy = world.state("copy");
+    std::fs::create_dir_all(&copy).unwrap();
+    world.copy_data_to(&copy);
+    world.start_server();
+    world.does("bob", "reply lobby 1 lost");
+    let mut following = world.cli("cid", "thread lobby 1 --follow --json").start();
+    assert!(following.line().unwrap().contains("question"));
+    assert!(following.line().unwrap().contains("lost"));
+    world.stop_server();
+    world.restore_data_from(&copy);
+    world.start_server();
+    assert!(following.line().unwrap().contains("\"restored\""));
+    // It stands where the lost one stood.
+    assert_eq!(world.does("cid", "reply lobby 1 again"), "lobby 2");
+    assert!(following.line().unwrap().contains("again"));
+}

@@ -5,6 +5,7 @@ use anchor_core::event::{Draft, EventKind};
 use anchor_core::room::{Member, Role};
 use anchor_transport::client::RequestError;
 
+use crate::args::InRoom;
 use crate::args::room::Create;
 use crate::command::change::{Answer, Change, Writer};
 use crate::context::Context;
@@ -36,5 +37,5 @@ pub(super) async fn run(context: &Context, arguments: Create) -> Result<Exit, Fa
             answer = Answer::Unchanged("the room is there already, and yours".to_owned());
         }
     }
-    answer.print(&room, json)
+    answer.print(&InRoom { room, json })
 }

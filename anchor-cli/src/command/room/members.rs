@@ -2,20 +2,20 @@
 
 use anchor_core::limits::MEMBERS_PAGE_MAX;
 
+use crate::args::InRoom;
 use crate::args::room::Members;
 use crate::context::Context;
+use crate::escape;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, rooms};
-use crate::{connection, escape};
 
 /// Prints `PLACE USER` for each, in the order of user ids.
 ///
 /// # Errors
 /// A sentence; what was printed until then is right.
 pub(super) async fn run(context: &Context, arguments: Members) -> Result<Exit, Failure> {
-    let Members { room, all, json } = arguments;
-    let client = context.reader()?;
-    connection::first(&client, context.server()).await?;
+    let Members { in_room: InRoom { room, json }, all } = arguments;
+    let client = context.reader().await?;
     let mut output = Output::default();
     let mut after = None;
     loop {
