@@ -92,7 +92,11 @@ fn create_direct(
         return Ok(Err(Refusal::new(Code::RoomExists, "the two of you have a room already")));
     }
     if other != asked.user && !asked.admin {
-        let refusal = denied("this user does not take direct messages from you");
+        // The same for whoever is blocked and whoever is not: a sentence of their own would tell them apart.
+        let refusal = denied(
+            "this user does not take direct messages from you: unless you are blocked, a room that you both join may \
+             change that, or this user's taking them from everyone",
+        );
         let contact = facts.contact(other)?;
         let is_open = match contact.direct {
             Direct::Everyone => true,

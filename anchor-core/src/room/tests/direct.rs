@@ -99,3 +99,24 @@ fn a_blocked_user_neither_opens_nor_writes() {
     assert_eq!(house.publish("ada", &room, Draft::message("hi")), Err(Code::Denied));
     house.must("bob", &room, Draft::message("no"));
 }
+
+#[test]
+fn who_is_refused_is_told_what_may_help_and_not_whether_it_is_a_block() {
+    let (mut house, room) = friends();
+    let sentence = |house: &mut House, name| {
+        let room = RoomId::direct(&user(name), &user("bob"));
+        house.ask(name, &room, &create("bob")).expect_err("bob does not want it").message
+    };
+    let stranger = sentence(&mut house, "eve");
+    assert!(
+        stranger.contains("join") && stranger.contains("everyone") && stranger.contains("blocked"),
+        "{stranger}"
+    );
+    house.contacts.entry(user("bob")).or_default().blocked.insert(user("ada"));
+    assert_eq!(sentence(&mut house, "ada"), stranger, "they share a room: it is a block");
+    house.contacts.entry(user("bob")).or_default().direct = Direct::Everyone;
+    assert_eq!(sentence(&mut house, "ada"), stranger);
+    house.contacts.entry(user("bob")).or_default().direct = Direct::Nobody;
+    assert_eq!(sentence(&mut house, "eve"), stranger);
+    assert!(!house.infos.contains_key(&room));
+}
