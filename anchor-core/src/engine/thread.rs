@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::event::{Event, EventKind};
 use crate::id::RoomId;
 use crate::limits::{AMENDMENTS_MAX, HISTORY_EVENTS_MAX, PAGE_BYTES_MAX};
-use crate::position::Offset;
+use crate::position::{Epoch, Offset};
 use crate::publish::Refusal;
 use crate::room::Changes;
 use crate::session::Identity;
@@ -37,11 +37,12 @@ impl Anchor {
             let grant = self.grant(room, reader).await?;
             let head = state.as_ref().map_or(Offset::ZERO, |state| state.head.offset);
             let head = head.min(grant.permit.until.unwrap_or(head));
-            if root == Offset::ZERO || root > head {
+            let Some(log) = state.as_ref().filter(|_| root != Offset::ZERO && root <= head) else {
                 let refusal = Refusal::new(Code::TargetUnknown, "there is no such message in this room");
                 return Err(ReadError::Refused(refusal));
-            }
-            let mut page = self.thread_page(id, room, root, from, limit, head, &grant, reader).await?;
+            };
+            let as_of = (log.epoch_at(head), head);
+            let mut page = self.thread_page(id, room, root, from, limit, as_of, &grant, reader).await?;
             // What was read of a log that was set back meanwhile is nothing to the permit.
             let now = self.store().room(room).await?;
             if is_same_log(now.as_ref(), state.as_ref()) {
@@ -66,7 +67,7 @@ impl Anchor {
         root: Offset,
         from: Direction,
         limit: usize,
-        head: Offset,
+        (epoch, head): (Epoch, Offset),
         grant: &Grant,
         reader: Option<&Identity>,
     ) -> Result<ThreadPage, ReadError> {
@@ -123,7 +124,17 @@ impl Anchor {
             replies.push(event);
         }
         let total = self.replies_up_to(room, root, hidden, head).await?;
-        Ok(ThreadPage { id, room: room.clone(), root: root_event, replies, changes, total, next })
+        Ok(ThreadPage {
+            id,
+            room: room.clone(),
+            root: root_event,
+            replies,
+            changes,
+            total,
+            next,
+            epoch,
+            head,
+        })
     }
 
     /// How many replies stand between two offsets, the first excluded.

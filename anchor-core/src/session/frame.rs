@@ -466,6 +466,10 @@ pub struct ThreadPage {
     pub total: u64,
     /// The offset from which to ask for more in the same direction; none at the end.
     pub next: Option<Offset>,
+    /// In which history the event at `head` was written.
+    pub epoch: Epoch,
+    /// The newest offset that its reader may read: everything up to there is in this page, nothing behind it.
+    pub head: Offset,
 }
 
 /// What a server takes in a session.

@@ -342,6 +342,9 @@ fn a_thread_is_read_by_itself_in_both_directions() {
     let offsets = |page: &ThreadPage| page.replies.iter().map(|event| event.offset.0).collect::<Vec<_>>();
     assert_eq!((offsets(&newest), newest.next, newest.total), (vec![10, 12], Some(Offset(10)), 5));
     assert_eq!(newest.root.as_ref().map(|root| root.offset), Some(Offset(2)));
+    // What a page does not have comes live behind this.
+    let plans = about(&mut olga, "plans").unwrap().entry;
+    assert_eq!((newest.head, Some(newest.epoch)), (plans.head, plans.epoch));
     let older = thread(&mut olga, 2, Direction::Before(Offset(10)), 9).unwrap();
     assert_eq!((offsets(&older), older.next), (vec![4, 6, 8], None));
     assert_eq!(told(&older.changes), ["2: replies 5 last 12", "6: + 1 mine"]);

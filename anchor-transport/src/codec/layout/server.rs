@@ -418,12 +418,14 @@ fn thread_page<'a, R: Reader<'a>>(r: &mut R, seen: &mut Option<RequestId>) -> Re
         total: r.field("total", Reader::number)?,
         next: r.option("next", offset)?,
         changes: r.list("changes", ANY_NUMBER, changes)?,
+        epoch: r.field("epoch", epoch)?,
+        head: r.field("head", offset)?,
     })
 }
 
 fn write_thread_page<W: Writer>(w: &mut W, page: &ThreadPage) {
-    let ThreadPage { id, room, root, replies, changes, total, next } = page;
-    w.open(8);
+    let ThreadPage { id, room, root, replies, changes, total, next, epoch, head } = page;
+    w.open(10);
     w.kind(FrameKind::ThreadPage);
     w.number(id.0);
     w.text(room.as_str());
@@ -432,6 +434,8 @@ fn write_thread_page<W: Writer>(w: &mut W, page: &ThreadPage) {
     w.number(*total);
     w.option(*next, |w, next| w.number(next.0));
     w.list(changes, write_changes);
+    w.fixed(epoch.as_bytes());
+    w.number(head.0);
 }
 
 fn write_page_with<W: Writer, E>(w: &mut W, page: &Page<E>, write: impl FnOnce(&mut W, &E)) {

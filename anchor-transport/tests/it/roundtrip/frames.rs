@@ -130,9 +130,9 @@ fn answer_about_rooms() -> impl Strategy<Value = ServerFrame> {
 }
 
 fn thread_page() -> impl Strategy<Value = ThreadPage> {
-    let rest = (vec(changes(), 0..4), number(), option::of(offset()));
+    let rest = (vec(changes(), 0..4), number(), option::of(offset()), epoch(), offset());
     (number(), room(), option::of(event()), vec(event(), 0..4), rest).prop_map(
-        |(id, room, root, replies, (changes, total, next))| ThreadPage {
+        |(id, room, root, replies, (changes, total, next, epoch, head))| ThreadPage {
             id: RequestId(id),
             room,
             root,
@@ -140,6 +140,8 @@ fn thread_page() -> impl Strategy<Value = ThreadPage> {
             changes,
             total,
             next,
+            epoch,
+            head,
         },
     )
 }

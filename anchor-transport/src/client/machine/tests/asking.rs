@@ -111,7 +111,8 @@ fn each_question_has_its_answer() {
             });
             let id = RequestId(script.request_id());
             let (room, root, replies, changes) = (lobby(), None, Vec::new(), Vec::new());
-            let page = ThreadPage { id, room, root, replies, changes, total: 0, next: None };
+            let (epoch, head) = (epoch(1), Offset(3));
+            let page = ThreadPage { id, room, root, replies, changes, total: 0, next: None, epoch, head };
             script.frame(ServerFrame::ThreadPage(Box::new(page)));
             script.ask(Request::Profiles { users: vec![ada()] });
             let id = RequestId(script.request_id());
