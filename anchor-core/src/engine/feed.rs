@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 
 use super::permit::Bound;
+use super::profiles::Introduction;
 use super::tail::{Ahead, Found, Generation, follows};
 use super::tails::Watch;
 use crate::id::RoomId;
@@ -197,6 +198,15 @@ impl Feed {
     #[must_use]
     pub fn is_present(&self) -> bool {
         self.bound.is_open() && self.ahead() == Ahead::Clear
+    }
+
+    /// Tells those who are in the room of its reader's new profile, if that belongs to them. Everybody reads announcements:
+    /// nobody meets there.
+    pub(crate) fn introduce(&self, introduction: &Introduction) {
+        let is_met_in = !self.room().is_system() || self.room().is_direct();
+        if is_met_in && self.is_present() {
+            introduction.make_in(self.watch.tail());
+        }
     }
 
     /// What lies between the cursor and the head for its reader.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::passing::Passing;
+use super::profiles::Introduction;
 use crate::id::{ClientTag, UserId};
 use crate::session::Identity;
 use crate::session::frame::ServerFrame;
@@ -87,6 +88,11 @@ impl Mailbox {
     /// Says something to the session in passing.
     pub(crate) fn say(&self, frame: Arc<ServerFrame>) {
         self.put(|post| post.passing.push(frame));
+    }
+
+    /// Has the session introduce its user in its rooms.
+    pub(crate) fn introduce(&self, introduction: Arc<Introduction>) {
+        self.put(|post| post.passing.introduce(introduction));
     }
 
     fn put(&self, change: impl FnOnce(&mut Post)) {

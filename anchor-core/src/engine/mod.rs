@@ -53,6 +53,7 @@ pub use self::open::{Opened, Verified};
 pub use self::passing::Passing;
 pub use self::permit::ReadError;
 pub(crate) use self::prepare::decided_before;
+pub use self::profiles::Introduction;
 pub use self::publisher::{PublishError, Publisher};
 use self::retention::Walk;
 use self::sessions::Sessions;

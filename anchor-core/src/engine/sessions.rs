@@ -1,11 +1,11 @@
 //! The sessions of a node: who is the newest of each client, and how all of them are told something.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::mailbox::{Mailbox, Notice};
-use crate::id::{ClientKey, SessionNumber};
+use crate::id::{ClientId, ClientKey, SessionNumber, UserId};
 
 /// How a node's sessions leave and come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,8 @@ struct Inner {
     next: u64,
     /// By the order of their coming, in which they are told things.
     open: BTreeMap<u64, Arc<Mailbox>>,
-    newest: HashMap<ClientKey, (SessionNumber, u64)>,
+    /// Those of a user stand together.
+    newest: BTreeMap<ClientKey, (SessionNumber, u64)>,
     draining: Option<Draining>,
     failed: bool,
 }
@@ -70,6 +71,14 @@ impl Sessions {
         let mut inner = self.lock();
         inner.failed |= notice == Notice::StoreFailed;
         inner.open.values().for_each(|mailbox| mailbox.tell(notice));
+    }
+
+    /// Where the sessions of a user are told things, the newest of each client.
+    pub(crate) fn of(&self, user: &UserId) -> Vec<Arc<Mailbox>> {
+        let inner = self.lock();
+        let first = ClientKey { user: user.clone(), id: ClientId::from_bytes([0; 16]) };
+        let own = inner.newest.range(first..).take_while(|(client, _)| client.user == *user);
+        own.filter_map(|(_, (_, key))| inner.open.get(key).cloned()).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

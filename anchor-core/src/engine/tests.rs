@@ -3,6 +3,7 @@
 pub(crate) mod censor;
 mod embedded;
 mod line;
+mod profiles;
 mod retention;
 mod tails;
 mod threads;

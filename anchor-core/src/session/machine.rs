@@ -112,7 +112,11 @@ impl Session {
     pub fn handle_post(&mut self, post: Post) {
         self.handle_wake(&post.ready);
         if !post.passing.is_empty() {
-            self.passing.hear(post.passing);
+            let mut passing = post.passing;
+            if let Some(introduction) = passing.take_introduction() {
+                self.rooms.introduce(&introduction);
+            }
+            self.passing.hear(passing);
         }
         if let Some(notice) = post.notice {
             self.handle_notice(notice);

@@ -12,7 +12,7 @@ use super::frame::{From, RequestId, RoomEntry, ServerFrame};
 use super::machine::error_frame;
 use super::subscriptions::Subscriptions;
 use crate::code::Code;
-use crate::engine::{Feed, Opened, ReadError, Slot, Step, Verified};
+use crate::engine::{Feed, Introduction, Opened, ReadError, Slot, Step, Verified};
 use crate::id::RoomId;
 use crate::limits::{OPENS_IN_FLIGHT_MAX, ROOMS_MAX};
 use crate::position::{Offset, Position};
@@ -309,6 +309,15 @@ impl Rooms {
         let subscription = self.subscriptions.slot_of(room).and_then(|slot| self.subscriptions.get(slot));
         subscription
             .is_some_and(|it| matches!(&it.state, State::Open { feed, held: None } if feed.is_present()))
+    }
+
+    /// Introduces the user to those who are in the same rooms.
+    pub(super) fn introduce(&self, introduction: &Introduction) {
+        for (_, subscription) in self.subscriptions.iter() {
+            if let State::Open { feed, .. } = &subscription.state {
+                feed.introduce(introduction);
+            }
+        }
     }
 
     /// True while what is to be delivered comes from the store.

@@ -192,6 +192,42 @@ fn a_new_profile_is_told_once_to_each_session_in_a_room_that_its_user_has_joined
     assert_eq!(profiles(&mut both), [], "that is nobody else's");
 }
 
+/// In a room without an owner nobody joins, and all who are in it share it nevertheless.
+#[test]
+fn a_new_profile_is_told_once_to_each_session_in_a_room_where_a_session_of_its_user_is() {
+    let house = House::new();
+    let places =
+        |rooms: &[&'static str]| rooms.iter().map(|room| (*room, Position::START)).collect::<Vec<_>>();
+    let mut ada = house.session("ada", &places(&["kitchen", "@announcements"]));
+    let (mut phone, _) = other_client(&house, "ada", 9);
+    let mut kitchen = house.session("bob", &places(&["kitchen"]));
+    let mut lobby = house.session("cy", &places(&["lobby"]));
+    let mut both = house.session("dee", &places(&["lobby", "kitchen", "@announcements"]));
+    let mut elsewhere = house.session("eve", &places(&["cellar", "@announcements"]));
+    let told = |name: &str| [("ada".to_owned(), name.to_owned())];
+    // Her telephone is in the lobby, the other one in the kitchen; whichever says it, or none of them.
+    ada.send(ClientFrame::ChangeUser { id: RequestId(7), change: UserChange::Profile(profile("Ada L.")) });
+    phone.settle();
+    for peer in [&mut kitchen, &mut lobby, &mut both, &mut ada, &mut phone] {
+        assert_eq!(profiles(peer), told("Ada L."));
+    }
+    assert_eq!(profiles(&mut elsewhere), [], "everybody reads announcements: nobody meets there");
+    phone.send(ClientFrame::Unsubscribe { id: RequestId(8), room: room_id("lobby") });
+    let change = UserChange::Profile(profile("Ada"));
+    block_on(house.anchor.change_user(&user_id("ada"), change)).unwrap().unwrap();
+    ada.settle();
+    phone.settle();
+    assert_eq!(profiles(&mut kitchen), told("Ada"));
+    assert_eq!(profiles(&mut both), told("Ada"));
+    assert_eq!(profiles(&mut lobby), [], "she is there no more");
+    // A user whose id begins like hers is another one.
+    let mut adam = house.session("adam", &places(&["cellar"]));
+    let change = UserChange::Profile(profile("Ada again"));
+    block_on(house.anchor.change_user(&user_id("ada"), change)).unwrap().unwrap();
+    adam.settle();
+    assert_eq!(profiles(&mut elsewhere), []);
+}
+
 #[test]
 fn a_change_that_cannot_be_is_refused_by_name() {
     let house = House::new();
