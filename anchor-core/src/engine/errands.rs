@@ -4,9 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures::StreamExt;
-use futures::future::{BoxFuture, Shared};
 use futures::stream::FuturesUnordered;
 use futures::task::AtomicWaker;
+
+use super::joint::Joint;
 
 /// What is to be driven, as long as somebody does.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub(super) struct Errands {
 }
 
 /// Work of which all that wait for it poll the same.
-pub(super) type Errand = Shared<BoxFuture<'static, ()>>;
+pub(super) type Errand = Joint<()>;
 
 #[derive(Debug, Default)]
 struct Inner {

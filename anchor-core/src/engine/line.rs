@@ -15,6 +15,7 @@ use futures::future::{BoxFuture, Either, FutureExt, ready, select};
 
 use super::Anchor;
 use super::errands::Errand;
+use super::joint::Joint;
 use crate::limits::{IN_FLIGHT_BYTES_MAX, WINDOW};
 use crate::publish::{Outcome, Publish};
 use crate::store::StoreError;
@@ -99,7 +100,8 @@ impl Line {
         if let Some(driver) = &inner.driver {
             return Entered::Waiting(told, driver.clone());
         }
-        let driver = drive(self.anchor.clone(), self.inner.clone()).boxed().shared();
+        let driver = drive(self.anchor.clone(), self.inner.clone()).boxed();
+        let driver = Joint::new(driver);
         inner.driver = Some(driver.clone());
         drop(inner);
         self.anchor.0.errands.add(&driver);

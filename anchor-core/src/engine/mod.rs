@@ -16,6 +16,7 @@ mod feed;
 mod history;
 mod hook;
 mod joins;
+mod joint;
 mod line;
 mod listing;
 mod mailbox;

@@ -2,6 +2,7 @@
 
 pub(crate) mod censor;
 mod embedded;
+mod joint;
 mod line;
 mod profiles;
 mod retention;
