@@ -27,7 +27,7 @@
 //! - [`Client`] is the handle; each call is a command to the driver.
 //! - `driver` owns the socket and moves bytes; it decides nothing.
 //! - `machine` decides everything: frames, commands and time in, actions out. No clock, no randomness, no socket.
-//! - [`Timeline`] makes of pages and deliveries what a person sees.
+//! - [`Timeline`] makes of pages and deliveries what a person sees; [`ThreadSubscription`] is a thread by itself.
 //! - `outbox` is what must outlive the process: publishes not yet acknowledged, ids, cursors.
 //!
 //! # Memory
@@ -47,6 +47,7 @@ mod notice;
 mod notices;
 mod outbox;
 mod subscription;
+mod thread;
 mod timeline;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -62,4 +63,5 @@ pub use handle::{Changed, Changing, Client, PublishBody, Publishing, Root};
 pub use notice::{ConnectionState, Notice, Undecided, UndecidedId, UndecidedReason};
 pub use outbox::storage::Storage;
 pub use subscription::{Delivery, Hide, SubscribeOptions, Subscription};
+pub use thread::{ThreadDelivery, ThreadSubscription};
 pub use timeline::{Applied, Post, Stale, Timeline};

@@ -51,7 +51,7 @@ pub(super) enum Command {
     /// Ends a subscription.
     Unsubscribe { subscription: SubscriptionId },
     /// Asks the server something.
-    Request { request: Request, reply: oneshot::Sender<Result<Answer, RequestError>> },
+    Request { request: Request, patience: Patience, reply: oneshot::Sender<Result<Answer, RequestError>> },
     /// Makes a cursor durable.
     SaveCursor {
         name: String,
@@ -78,6 +78,15 @@ pub(super) enum Command {
     Signal(Signal),
     /// Ends the client.
     Close { closed: oneshot::Sender<()> },
+}
+
+/// How long somebody waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The configured time.
+    Limited,
+    /// As long as the client lives: of the library itself, one question for each of its readers.
+    Endless,
 }
 
 /// A question to the server, or a change of what it keeps of the user, that may be asked again after a reconnect.

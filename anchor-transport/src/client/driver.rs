@@ -246,9 +246,9 @@ impl Driver {
                 self.machine.handle_subscribe(now, subscription, room, options);
             }
             Command::Unsubscribe { subscription } => self.machine.handle_unsubscribe(now, subscription),
-            Command::Request { request, reply } => {
+            Command::Request { request, patience, reply } => {
                 let waiter = self.replies.request(reply);
-                self.machine.handle_request(now, request, waiter);
+                self.machine.handle_request(now, request, patience, waiter);
             }
             Command::SaveCursor { name, room, position, saved } => {
                 let waiter = self.replies.save(saved);

@@ -27,7 +27,7 @@ pub use messages::Root;
 pub use publishing::{Changed, Changing, PublishBody, Publishing};
 
 use super::announcements::Announcements;
-use super::command::{Answer, Command, Request};
+use super::command::{Answer, Command, Patience, Request};
 use super::config::ClientConfig;
 use super::driver::{self, ClientDriver};
 use super::error::{OpenError, PublishError, RequestError};
@@ -174,7 +174,7 @@ impl Client {
     }
 
     async fn request(&self, request: Request) -> Result<Answer, RequestError> {
-        self.ask(|reply| Command::Request { request, reply }).await?
+        self.ask(|reply| Command::Request { request, patience: Patience::Limited, reply }).await?
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, RequestError> {

@@ -45,7 +45,7 @@ use requests::Requests;
 use sending::Sending;
 use subscriptions::Subscriptions;
 
-use super::command::{Request, SubscriptionId, Waiter};
+use super::command::{Patience, Request, SubscriptionId, Waiter};
 use super::error::{PublishError, RequestError};
 use super::notice::{ConnectionState, Undecided, UndecidedId};
 use super::outbox::{Change, Identity, Saved};
@@ -222,13 +222,22 @@ impl Machine {
         self.pump(now);
     }
 
-    /// Asks the server: [`Action::Answer`] in the time that is configured.
-    pub(super) fn handle_request(&mut self, now: Monotonic, request: Request, waiter: Waiter) {
+    /// Asks the server: [`Action::Answer`] in the time that is configured, or whenever it comes.
+    pub(super) fn handle_request(
+        &mut self,
+        now: Monotonic,
+        request: Request,
+        patience: Patience,
+        waiter: Waiter,
+    ) {
         if let Link::Stopped { code, message } = &self.link {
             let error = RequestError::Stopped { code: *code, message: message.clone() };
             return self.out.act(Action::Answer(waiter, Err(error)));
         }
-        let deadline = now + self.options.request_timeout;
+        let deadline = match patience {
+            Patience::Limited => Some(now + self.options.request_timeout),
+            Patience::Endless => None,
+        };
         self.requests.ask(request, waiter, deadline, &mut self.out);
         self.pump(now);
     }

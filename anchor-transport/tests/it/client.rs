@@ -12,4 +12,5 @@ mod rooms;
 mod state;
 mod storage;
 mod stream;
+mod threads;
 mod world;

@@ -4,18 +4,20 @@ use std::sync::atomic::Ordering;
 
 use anchor_core::code::Code;
 use anchor_core::id::RoomId;
+use anchor_core::limits::HISTORY_EVENTS_MAX;
 use anchor_core::position::{Offset, Position};
-use anchor_core::session::frame::{HistoryRange, Page, ThreadPage};
+use anchor_core::session::frame::{From, HistoryRange, Page, ThreadPage};
 use anchor_core::store::Direction;
 use tokio::sync::mpsc;
 
-use super::Client;
-use crate::client::command::{Answer, Command, Request, SubscriptionId};
+use super::{Client, Root};
+use crate::client::command::{Answer, Command, Patience, Request, SubscriptionId};
 use crate::client::error::RequestError;
 use crate::client::subscription::{SubscribeOptions, Subscription};
+use crate::client::thread::ThreadSubscription;
 
 impl Client {
-    /// Reads a room: from a [`From`](anchor_core::session::frame::From) on, or as [`SubscribeOptions`] say. Returns at once; the
+    /// Reads a room: from a [`From`] on, or as [`SubscribeOptions`] say. Returns at once; the
     /// stream goes on across reconnects without loss or repeat, until the user may not read the room any more.
     ///
     /// A client has one subscription for a room at a time: a second one ends with `already_subscribed`.
@@ -51,7 +53,7 @@ impl Client {
     }
 
     /// Replies to the message at `root`, in rising order, at most `limit`: the newest before an offset, or the oldest after one.
-    /// A thread that is followed live is the room's stream, of which the replies have `root` as their target.
+    /// [`Client::follow_thread`] goes on with what comes.
     ///
     /// # Errors
     /// As [`Client::history`].
@@ -66,6 +68,31 @@ impl Client {
             Answer::Thread(page) => Ok(page),
             _ => Err(RequestError::Closed),
         }
+    }
+
+    /// A page of a thread, however long it takes.
+    pub(in crate::client) async fn thread_page(
+        &self,
+        room: &RoomId,
+        root: Offset,
+        after: Offset,
+    ) -> Result<ThreadPage, RequestError> {
+        let limit = HISTORY_EVENTS_MAX as u64;
+        let request = Request::Thread { room: room.clone(), root, from: Direction::After(after), limit };
+        match self.ask(|reply| Command::Request { request, patience: Patience::Endless, reply }).await?? {
+            Answer::Thread(page) => Ok(page),
+            _ => Err(RequestError::Closed),
+        }
+    }
+
+    /// Reads a thread: the message at `root` and the replies to it as they are, then what comes of them. Returns at once; the
+    /// stream goes on across reconnects without loss or repeat, until the user may not read the room any more.
+    ///
+    /// It reads the room to do so: while a client follows a thread, it has no other subscription for that room, and the one
+    /// that came second ends with `already_subscribed`. Who reads the room anyway has all that comes of its threads.
+    pub async fn follow_thread(&self, room: &RoomId, root: impl Into<Root>) -> ThreadSubscription {
+        let live = self.subscribe(room, From::Now).await;
+        ThreadSubscription::new(self.clone(), live, root.into())
     }
 
     /// The position that was saved under `name` for `room`, if one was.

@@ -63,18 +63,19 @@ impl Requests {
         RequestId(self.newest)
     }
 
-    /// Takes a request of an application, to be answered before `deadline`.
-    pub(super) fn ask(&mut self, request: Request, waiter: Waiter, deadline: Monotonic, out: &mut Output) {
-        if self.waiting.len() >= WAITING_MAX {
+    /// Takes a request, to be answered before `deadline`. One without is never turned away.
+    pub(super) fn ask(
+        &mut self,
+        request: Request,
+        waiter: Waiter,
+        deadline: Option<Monotonic>,
+        out: &mut Output,
+    ) {
+        if deadline.is_some() && self.waiting.len() >= WAITING_MAX {
             return out.act(Action::Answer(waiter, Err(RequestError::Busy)));
         }
         let origin = Origin::Application(waiter);
-        self.waiting.push_back(Question {
-            origin,
-            request,
-            deadline: Some(deadline),
-            not_before: Monotonic::default(),
-        });
+        self.waiting.push_back(Question { origin, request, deadline, not_before: Monotonic::default() });
     }
 
     /// Takes a request of the search, before all others.

@@ -24,7 +24,7 @@ use anchor_core::session::frame::{
 };
 
 use super::{Action, Machine, Options};
-use crate::client::command::{Answer, Request, SubscriptionId, Waiter};
+use crate::client::command::{Answer, Patience, Request, SubscriptionId, Waiter};
 use crate::client::error::PublishError;
 use crate::client::notice::{ConnectionState, Notice, UndecidedId};
 use crate::client::outbox::{Change, EntryKey, Generation, Saved};
@@ -164,7 +164,7 @@ impl Script {
 
     fn ask(&mut self, request: Request) {
         let waiter = self.waiter();
-        self.machine.handle_request(self.now, request, waiter);
+        self.machine.handle_request(self.now, request, Patience::Limited, waiter);
         self.drain();
     }
 

@@ -20,14 +20,15 @@ pub struct Post {
 
 impl Post {
     /// One that came with a page, as of the head that the page told.
-    pub(super) fn of_page(event: Event, changes: Option<Changes>, head: Offset) -> Self {
+    pub(in crate::client) fn of_page(event: Event, changes: Option<Changes>, head: Offset) -> Self {
         let as_of = head.max(event.offset);
         let changes = changes.unwrap_or_else(|| Changes { target: event.offset, ..Changes::default() });
         Self { event, changes, as_of, signs: BTreeMap::new() }
     }
 
     /// One that came live: nothing has become of it yet.
-    pub(super) fn live(event: Event) -> Self {
+    #[must_use]
+    pub fn live(event: Event) -> Self {
         let as_of = event.offset;
         Self::of_page(event, None, as_of)
     }
@@ -54,8 +55,9 @@ impl Post {
         }
     }
 
-    /// Takes an event that is about this one. Those that it knows already change nothing.
-    pub(super) fn change(&mut self, event: &Event, reader: Option<&UserId>) {
+    /// Takes an event that is about this one, in the order of the log; `reader` is whose own reactions are marked. Those that
+    /// it knows already change nothing.
+    pub fn change(&mut self, event: &Event, reader: Option<&UserId>) {
         let Event { offset, ts, kind, ref user, ref body, .. } = *event;
         let changes = &mut self.changes;
         // Replies are counted as of the newest that was counted, which may be newer than the page's head.
