@@ -158,3 +158,16 @@ pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
 /// How long a hook may take for one publish, unless the host says otherwise. Beyond it: the hook has failed. Source: chosen;
 /// a question to another service, and below what a person waits for.
 pub const HOOK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Rulings of a hook on publishes of one user that a node keeps until the store has decided about them. Beyond it the oldest of
+/// that user is forgotten: its publish, sent again, is asked about again. Source: chosen; four clients with a full [`WINDOW`].
+pub const RULINGS_OF_USER_MAX: usize = 4 * WINDOW;
+
+/// Bytes of all rulings that a node keeps: the body that was sent while a ruling is under way, the one that it gave afterwards,
+/// and a kilobyte for each. Beyond it the oldest of the user whose rulings take most is forgotten, as above. Source: chosen;
+/// 32,768 rulings without a body.
+pub const RULINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How long a ruling is kept, from the question on. Beyond it it is forgotten, as above. Source: chosen; a telephone that is
+/// without a network for a while, and no ruling of another day.
+pub const RULING_AGE_MAX: Duration = Duration::from_secs(600);

@@ -114,6 +114,7 @@ impl AnchorBuilder {
             missing_room,
             heartbeat,
             hooked,
+            rulings: Arc::default(),
             tails,
             sessions,
             errands: Errands::default(),

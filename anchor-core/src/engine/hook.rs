@@ -1,8 +1,8 @@
 //! The host's say in what is published: allow it, refuse it, or change it before it is appended.
 //!
 //! ```text
-//! publish ──▶ decided before? ──no──▶ what it is about ──▶ hook ──▶ the store's rules ──▶ log
-//!                    └──yes: answered again, nobody is asked
+//! publish ──▶ decided before? ──no──▶ what it is about ──▶ ruled on before? ──no──▶ hook ──▶ the store's rules ──▶ log
+//!                    └──yes: answered again, nobody is asked         └──yes: as it was ruled then ──┘
 //! ```
 
 use std::fmt::Debug;
@@ -14,13 +14,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::{Either, FutureExt, select};
 
+use super::rulings::Ruled;
 use crate::code::Code;
 use crate::environment::Environment;
 use crate::error::BoxError;
 use crate::event::{Body, Draft, MENTIONS_MAX};
 use crate::id::{ClientTag, RoomId, Seq, UserId};
 use crate::limits::BODY_BYTES_MAX;
-use crate::publish::{Refusal, Target};
+use crate::publish::{Publish, Refusal, Target};
 
 /// Authorises and moderates publishes for the application that hosts the engine.
 ///
@@ -31,9 +32,15 @@ use crate::publish::{Refusal, Target};
 /// - It is asked in the order of a client's publishes, about one at a time; the client's later ones wait meanwhile, nobody
 ///   else's. Publishes of different clients are asked about at the same time.
 /// - What was decided before is answered again without it: an event that stands in the log is acked again even if its sender
-///   was banned since. Within the life of a session it is asked at most once about one publish. A client whose session ends
-///   while it is asked, or before what it allowed is appended, sends the same again, with the same seq: then it is asked
-///   again, and at most one of those is appended.
+///   was banned since.
+/// - It is asked at most once about a publish, as long as this process lives. A client whose session ends while it is asked,
+///   or before what it ruled is handed over, sends the same again, with the same seq: that publish gets the same ruling, and
+///   waits for one that is still under way, whatever has changed since for the sender. Another publish under that seq is
+///   another question.
+/// - It is asked again about what the store has not decided, where the process has ended meanwhile, or the client has come
+///   back to another node; and where the ruling was forgotten: after [`crate::limits::RULING_AGE_MAX`], or at one of the
+///   bounds [`crate::limits::RULINGS_OF_USER_MAX`] and [`crate::limits::RULINGS_BYTES_MAX`]. At most one of those publishes
+///   is appended: who counts or charges goes by client and seq.
 /// - A ruling of its is durable with what comes of it: a refusal is final for its seq.
 /// - It does not wait for a publish of the client that it is asked about: that one stands behind this one.
 #[async_trait]
@@ -44,7 +51,9 @@ pub trait Hook: Debug + Send + Sync + 'static {
     /// Any error. It counts as a failure, as a panic, a ruling that cannot be, and one that is late do: see [`HookFailure`].
     ///
     /// # Cancellation
-    /// The future is dropped where the session ends, or the time is up.
+    /// The future is dropped where the time is up, which counts from the question on. It outlives the session: driven by the
+    /// next one of its client, or by [`super::Anchor::maintain`]. Where the ruling is forgotten before it is given, and nobody
+    /// waits for it, the future is dropped, too; and with the engine.
     async fn rule(&self, proposal: Proposal<'_>) -> Result<Ruling, BoxError>;
 }
 
@@ -98,17 +107,25 @@ pub(super) struct Hooked {
 }
 
 impl Hooked {
-    /// Has the hook rule; the body to be appended in place of the one that was sent, if any.
-    pub(super) async fn rule(
-        &self,
-        env: &dyn Environment,
-        proposal: Proposal<'_>,
-    ) -> Result<Option<Body>, Refusal> {
-        let failure: BoxError = match self.ask(env, proposal).await {
+    /// Has the hook rule.
+    pub(super) async fn rule(self, env: Arc<dyn Environment>, mut publish: Publish) -> Ruled {
+        // It may take its time: not with all that came beside the body, nor what comes of it with all that the host has.
+        publish.draft.body = publish.draft.body.copied();
+        let known = publish.grounds.as_deref();
+        let proposal = Proposal {
+            user: &publish.client.user,
+            client: publish.client.tag(),
+            seq: publish.seq,
+            admin: known.is_some_and(|grounds| grounds.admin),
+            room: &publish.room,
+            draft: &publish.draft,
+            target: known.and_then(|grounds| grounds.target.as_ref()),
+        };
+        let failure: BoxError = match self.ask(&*env, proposal).await {
             Ok(Ruling::Allow) => return Ok(None),
             Ok(Ruling::Refuse(reason)) => return Err(Refusal::new(Code::Moderated, reason)),
             Ok(Ruling::Change(body)) => match check_change(proposal.draft, &body) {
-                Ok(()) => return Ok((body != proposal.draft.body).then_some(body)),
+                Ok(()) => return Ok((body != proposal.draft.body).then(|| body.copied())),
                 Err(wrong) => wrong.into(),
             },
             Err(error) => error,

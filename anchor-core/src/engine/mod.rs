@@ -8,6 +8,7 @@
 //!
 //! Nothing here runs by itself: futures are polled by their callers, and [`Anchor::maintain`] by the host.
 
+mod asking;
 mod builder;
 mod changes;
 mod ear;
@@ -29,6 +30,7 @@ mod profiles;
 mod publisher;
 mod redacted;
 mod retention;
+mod rulings;
 mod sessions;
 mod signals;
 mod subscription;
@@ -57,6 +59,7 @@ pub(crate) use self::prepare::decided_before;
 pub use self::profiles::Introduction;
 pub use self::publisher::{PublishError, Publisher};
 use self::retention::Walk;
+use self::rulings::Rulings;
 use self::sessions::Sessions;
 pub use self::sessions::{Drain, SessionGuard};
 pub use self::subscription::{Delivery, Events, Subscription};
@@ -83,6 +86,7 @@ struct Engine {
     missing_room: MissingRoom,
     heartbeat: Duration,
     hooked: Option<Hooked>,
+    rulings: Arc<Rulings>,
     tails: Tails,
     sessions: Sessions,
     errands: Errands,
@@ -182,6 +186,7 @@ impl Anchor {
             let due = self.0.env.sleep_until(self.now() + HEADS_POLL);
             futures::future::select(due, &mut errands).await;
             self.0.tails.age(self.now());
+            self.0.rulings.age(self.now());
             if let Err(error) = self.poll_heads().await {
                 tracing::warn!(%error, "the heads could not be read from the store");
             }
@@ -260,6 +265,7 @@ impl Anchor {
         waits: crate::id::Seq,
     ) -> Result<ClientState, StoreError> {
         let state = self.store().open_client(client, waits).await?;
+        self.opened_ruled(client, &state, waits);
         guard.opened(client, state.session);
         Ok(state)
     }
@@ -268,7 +274,10 @@ impl Anchor {
     /// [`Anchor::prepare`] before: nothing is looked up and no hook is asked here.
     #[must_use]
     pub fn append(&self, batch: Vec<Publish>) -> BoxFuture<'static, Result<Vec<Outcome>, StoreError>> {
-        self.store().append(batch)
+        match self.is_moderated() {
+            true => self.append_ruled(batch),
+            false => self.store().append(batch),
+        }
     }
 
     /// Monotonic time.

@@ -1,7 +1,6 @@
 //! What is found out about a publish before it is handed to the store: the event that it is about, and what the host says.
 
 use super::Anchor;
-use super::hook::Proposal;
 use crate::code::Code;
 use crate::event::EventKind;
 use crate::id::RoomId;
@@ -24,7 +23,8 @@ impl Anchor {
     }
 
     /// Finds out what a store must know of `publish` beside what its client says. Nothing of its client's may be handed
-    /// over meanwhile.
+    /// over meanwhile. What the hook is asked goes on where the future is dropped, and is there for whoever prepares the same
+    /// publish again.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not be read: the publish is not handed over, nor is what its client sent behind it.
@@ -42,17 +42,7 @@ impl Anchor {
             grounds(&mut publish).target = Some(target);
         }
         if let Some(hooked) = &self.0.hooked {
-            let known = publish.grounds.as_deref();
-            let proposal = Proposal {
-                user: &publish.client.user,
-                client: publish.client.tag(),
-                seq: publish.seq,
-                admin: known.is_some_and(|grounds| grounds.admin),
-                room: &publish.room,
-                draft: &publish.draft,
-                target: known.and_then(|grounds| grounds.target.as_ref()),
-            };
-            match hooked.rule(&*self.0.env, proposal).await {
+            match self.ruled(hooked, &publish).await {
                 Ok(None) => {}
                 Ok(Some(body)) => grounds(&mut publish).body = Some(body),
                 Err(refusal) => publish.verdict = Verdict::Refuse(refusal),

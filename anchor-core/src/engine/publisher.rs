@@ -33,6 +33,7 @@ pub struct Publisher {
 impl Publisher {
     pub(super) async fn open(anchor: Anchor, client: ClientKey) -> Result<Self, StoreError> {
         let state = anchor.store().open_client(&client, Seq::FIRST).await?;
+        anchor.opened_ruled(&client, &state, Seq::FIRST);
         anchor.0.sessions.opened(&client, state.session, None);
         let next = state.highest.next();
         let line = Line::new(anchor.clone());

@@ -73,6 +73,11 @@ impl Sessions {
         inner.open.values().for_each(|mailbox| mailbox.tell(notice));
     }
 
+    /// True if a newer session of `client` than `number` is open here.
+    pub(crate) fn has_newer(&self, client: &ClientKey, number: SessionNumber) -> bool {
+        self.lock().newest.get(client).is_some_and(|(newest, _)| *newest > number)
+    }
+
     /// Where the sessions of a user are told things, the newest of each client.
     pub(crate) fn of(&self, user: &UserId) -> Vec<Arc<Mailbox>> {
         let inner = self.lock();

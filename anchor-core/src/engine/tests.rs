@@ -6,5 +6,6 @@ mod joint;
 mod line;
 mod profiles;
 mod retention;
+mod rulings;
 mod tails;
 mod threads;
