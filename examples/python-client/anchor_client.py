@@ -1,7 +1,7 @@
 """A small client of Anchor in Python, written from docs/protocol.md alone.
 
-It publishes, and follows one room: every message once and in order, going on where it was when the server was killed and
-is back.
+It publishes, and follows one room and what is announced to everybody: every message once and in order, going on where it
+was when the server was killed and is back.
 
 Its outbox is in memory, so it takes a new client_id at every start, and what it had not sent ends with it. To outlive a
 crash of its own, a client stores client_id, seq and outbox on disk *before* it sends.
@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 MESSAGE = 1  # the kind of event that somebody said
+ANNOUNCEMENTS = "@announcements"  # what admins say to everybody
 # Codes after which this client does not come back: the classes final and stop, and renew, for which it has nothing new.
 ENDS = set(
     """seq_conflict seq_forgotten seq_skipped denied room_unknown room_exists room_archived room_banned not_a_member muted
@@ -32,15 +33,16 @@ class Stopped(Exception):
 
 
 class Client:
-    """Publishes, and follows one room, through as many connections as it takes."""
+    """Publishes, and follows a room and the announcements, through as many connections as it takes."""
 
     def __init__(self, server, user, room, on_event, on_gap):
         self.url, self.user, self.room = f"{server}/v1/ws", user, room
+        self.begins = {ANNOUNCEMENTS: ["now"], room: ["start"]}  # room -> from where, as long as there is no position
         self.on_event, self.on_gap = on_event, on_gap
         self.client_id = secrets.token_hex(16)
         self.next_seq = 1
         self.outbox = {}  # seq -> (nonce, room, text, outcome), in rising seq, until decided
-        self.position = None  # of the last event taken; None until the subscription is answered
+        self.positions = {}  # room -> that of the last event taken, from the answer to the subscription on
         self.work = asyncio.Event()  # there is something to send
         self.places = asyncio.Semaphore(QUEUED_MAX)
 
@@ -70,7 +72,7 @@ class Client:
         """One connection, from hello to its end; returns the seconds after which the server expects the client back."""
         options = {"subprotocols": ["anchor.v1.json"], "compression": None, "ping_interval": None, "proxy": None}
         async with connect(self.url, **options) as socket:
-            resume = [[self.room, self.position]] if self.position else []
+            resume = list(self.positions.items())
             await send(socket, "hello", None, self.user, self.client_id, self.waits(), [], resume)
             silence, sender = WELCOME_WITHIN, None
             try:
@@ -101,8 +103,9 @@ class Client:
     async def send_all(self, socket, heartbeat, limits):
         """Subscribes if there was nothing to resume; sends the outbox in order, within the window; beats when idle."""
         _, _, _, _, window, in_flight_bytes, *_ = limits
-        if not self.position:
-            await send(socket, "subscribe", 1, self.room, ["start"])
+        for number, (room, begin) in enumerate(self.begins.items(), start=1):
+            if room not in self.positions:
+                await send(socket, "subscribe", number, room, begin)
         sent = 0
         while True:
             self.work.clear()
@@ -123,28 +126,28 @@ class Client:
     def take(self, frame):
         """Takes a frame that neither opens nor ends a session; one of an unknown type is passed over."""
         match frame:
-            case ["subscribed", _, _, position, *_]:
-                self.position = position
-            case ["events", _, epoch, _, events]:
+            case ["subscribed", _, room, position, *_]:
+                self.positions[room] = position
+            case ["events", room, epoch, _, events]:
                 for event in events:
                     offset, chain = event[0], event[2]
-                    if offset > self.position[1] + 1:
+                    if offset > self.positions[room][1] + 1:
                         raise ConnectionError("a hole in the room's events")  # come back, and resume
-                    if offset > self.position[1]:  # below: frames are the same for all readers
-                        self.position = [epoch, offset, chain]
-                        self.on_event(event)
+                    if offset > self.positions[room][1]:  # below: frames are the same for all readers
+                        self.positions[room] = [epoch, offset, chain]
+                        self.on_event(room, event)
             case ["gap", _, _, _, "deleted", *_]:
                 raise Stopped("the room was deleted")
             case ["ended", _, code, message, *_]:  # the user may not read the room any further
                 raise Stopped(f"{message} ({code})")
-            case ["gap", _, first, last, reason, position, *_]:
-                self.position = position
-                self.on_gap(first, last, reason)
+            case ["gap", room, first, last, reason, position, *_]:
+                self.positions[room] = position
+                self.on_gap(room, first, last, reason)
             case ["ack", seq, _, _, offset, *_] if seq in self.outbox:
                 self.decided(seq).set_result(offset)
             case ["refused", seq, code, message, *_] if seq in self.outbox:
                 self.decided(seq).set_exception(ValueError(f"{message} ({code})"))
-            case ["error", _, code, message, *_]:  # to subscribe, the only request that this client makes
+            case ["error", _, code, message, *_]:  # to subscribe, all that this client asks
                 raise (Stopped if code in ENDS else ConnectionError)(f"{message} ({code})")
 
     def decided(self, seq):

@@ -15,16 +15,19 @@ from anchor_client import MESSAGE, Client, Stopped
 async def main(options):
     loop, shown, finished = asyncio.get_running_loop(), 0, asyncio.Event()
 
-    def on_event(event):
+    def on_event(room, event):
         nonlocal shown
-        if event[8] == MESSAGE and shown != options.count:
-            print(event[0], event[4], "(redacted)" if event[11] is None else event[11], sep="\t", flush=True)
+        offset, user, kind, text = event[0], event[4], event[8], "(redacted)" if event[11] is None else event[11]
+        if kind == MESSAGE and room != options.room:
+            print(f"{user} to everybody: {text}", file=sys.stderr)
+        elif kind == MESSAGE and shown != options.count:
+            print(offset, user, text, sep="\t", flush=True)
             shown += 1
             if shown == options.count:
                 finished.set()
 
-    def on_gap(first, last, reason):
-        print(f"{first} to {last} are no longer available ({reason})", file=sys.stderr)
+    def on_gap(room, first, last, reason):
+        print(f"{first} to {last} of {room} are no longer available ({reason})", file=sys.stderr)
 
     def publish_input():
         for line in sys.stdin:

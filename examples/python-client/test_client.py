@@ -32,7 +32,7 @@ class Server:
         self.start()
 
     def start(self):
-        command = [server_binary(), "--listen", self.address, "--data", f"{self.directory}/data"]
+        command = [server_binary(), "--listen", self.address, "--data", f"{self.directory}/data", "--admin", "root"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = self.process.stdout.readline().strip().rpartition("http://")[2]
 
@@ -41,10 +41,10 @@ class Server:
         self.process.communicate()
 
 
-def client(server, user, count):
-    options = ["--server", f"ws://{server.address}", "--user", user, "--count", str(count)]
+def client(server, user, count, room="lobby", stderr=subprocess.DEVNULL):
+    options = ["--server", f"ws://{server.address}", "--user", user, "--count", str(count), "--room", room]
     command = [sys.executable, HERE / "client.py", *options]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr}
     process = subprocess.Popen(command, text=True, bufsize=1, **pipes)
     deadline = threading.Timer(WITHIN, process.kill)
     deadline.daemon = True
@@ -69,6 +69,18 @@ class KillTheServer(unittest.TestCase):
             self.assertEqual(printed, expected)
             reader = client(server, "reader", len(LINES))
             self.assertEqual(reader.communicate()[0].splitlines(), expected, "a reader that comes later sees the same")
+
+    def test_what_an_admin_announces_is_told_beside_the_room(self):
+        with tempfile.TemporaryDirectory() as directory:
+            server = Server(directory)
+            self.addCleanup(lambda: server.kill())
+            listener = client(server, "listener", 2, stderr=subprocess.PIPE)
+            self.addCleanup(lambda: listener.communicate())
+            self.addCleanup(listener.kill)
+            listener.stdin.write("begun\n")
+            self.assertIn("on disk: 1", listener.stderr.readline())  # subscribed before that
+            client(server, "root", 1, room="@announcements").communicate("back at noon\n")
+            self.assertEqual(listener.stderr.readline(), "root to everybody: back at noon\n")
 
     def write(self, writer):
         """Writes one line after the other, the next once the last was taken; the client holds what is on its way."""

@@ -57,7 +57,7 @@ async function tab({ storage = memoryStorage(), locks = locksOfOneBrowser(), roo
   };
   const outbox = await Outbox.open("ada", storage, locks);
   const client = new Client(outbox, view, dial);
-  if (room) client.follow(room, 50);
+  if (room) client.follow(room, ["last", 50]);
   await client.start();
   const self = {
     client,
@@ -219,7 +219,7 @@ test("strays of an earlier subscription are dropped until the new one is answere
   const one = await tab();
   await one.welcome();
   one.client.leave("lobby");
-  one.client.follow("lobby", 50);
+  one.client.follow("lobby", ["last", 50]);
   await one.receive(events(1, "stray"));
   assert.deepEqual(one.heard("events"), []);
 });

@@ -4,6 +4,7 @@
 // under CI=true they fail.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
@@ -186,6 +187,41 @@ describe("the chat page", { skip: reason }, () => {
     await page.click("#older");
     assert.deepEqual(await settled(page, 70), said);
     assert.equal(await page.isVisible("#older"), false);
+  });
+
+  /** Says something to everybody, as the admin, over a connection of its own. */
+  const announce = (page, text) =>
+    page.evaluate(
+      ({ text, id }) =>
+        new Promise((done) => {
+          const socket = new WebSocket(new URL("v1/ws", document.baseURI.replace(/^http/, "ws")), "anchor.v1.json");
+          const send = (...frame) => socket.send(JSON.stringify(frame));
+          socket.onopen = () => send("hello", null, "root", id, 1, [], []);
+          socket.onmessage = ({ data }) => {
+            const [kind] = JSON.parse(data);
+            if (kind === "welcome") send("publish", 1, 7, 1, "@announcements", [1, null, null, text]);
+            if (kind === "ack") done(socket.close());
+          };
+        }),
+      { text, id: randomBytes(16).toString("hex") },
+    );
+
+  test("what is announced is shown in every room, once: now, or with the next visit", async () => {
+    const [context, complaints] = [await profile(), []];
+    const notices = (page) => page.locator("#log .notice").allTextContents();
+    const first = await tab(context, "ada", "quiet", complaints);
+    await say(first, "here");
+    await settled(first, 1);
+    await announce(first, "back at <b>noon</b>");
+    await first.locator(".notice", { hasText: "noon" }).waitFor();
+    assert.deepEqual(await notices(first), ["root to everybody: back at <b>noon</b>"]);
+    await first.close();
+    const other = await tab(await profile(), "bob", "quiet", complaints);
+    await announce(other, "back at one");
+    const again = await tab(context, "ada", "another", complaints);
+    await again.locator(".notice", { hasText: "one" }).waitFor();
+    assert.deepEqual(await notices(again), ["root to everybody: back at one"]);
+    assert.deepEqual(complaints, []);
   });
 
   test("what others write is text, and nothing else", async () => {

@@ -43,7 +43,7 @@ export class Server {
 
   /** Starts it again: same port, same data. */
   async revive() {
-    const options = ["--listen", this.#address, "--data", path.join(this.#data, "data")];
+    const options = ["--listen", this.#address, "--data", path.join(this.#data, "data"), "--admin", "root"];
     this.#process = spawn(this.#binary, options, { stdio: ["ignore", "pipe", "ignore"] });
     for await (const line of createInterface(this.#process.stdout)) {
       this.#address = line.match(/^anchor-server listening on http:\/\/(.*)$/)[1];

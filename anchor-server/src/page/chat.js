@@ -393,9 +393,9 @@ export class Client {
     if (this.#timer !== null && this.#failures > 0) this.#connect();
   }
 
-  /** Follows a room, from the last `messages` of it on. */
-  follow(name, messages) {
-    const room = { name, from: ["last", messages], position: null, live: false };
+  /** Follows a room `from` somewhere on, as `subscribe` has it. */
+  follow(name, from) {
+    const room = { name, from, position: null, live: false };
     this.#rooms.set(name, room);
     if (this.#session?.limits) this.#subscribe(room);
   }
@@ -736,6 +736,8 @@ export class Client {
 const FIRST_MESSAGES = 50; // shown when a room is entered, and added by "Older messages"
 const SHOWN_MAX = 2_000; // chosen: what a browser lays out without a pause; the oldest leave first
 
+const ANNOUNCEMENTS = "@announcements"; // the room of what admins say to everybody
+
 const DURABILITY = { memory: "in memory only", disk: "on disk", replicated: "on disk of several machines" };
 const GAPS = {
   trimmed: "the server keeps only newer ones",
@@ -775,10 +777,12 @@ class View {
   }
 
   started(room, position, head, horizon) {
+    if (room === ANNOUNCEMENTS) remembered("announcements", JSON.stringify(position));
     if (room === this.#room) this.#id("older").hidden = position.offset < Math.max(horizon, 1);
   }
 
   events(room, events) {
+    if (room === ANNOUNCEMENTS) this.#announced(events);
     if (room !== this.#room) return;
     this.#stickToEnd(() => {
       const added = events.map((event) => this.#item(event));
@@ -844,6 +848,14 @@ class View {
     const element = this.#make("li", "notice");
     element.textContent = text;
     this.#stickToEnd(() => this.#id("log").append(element));
+  }
+
+  #announced(events) {
+    for (const { kind, user, body } of events) {
+      if (kind === MESSAGE && typeof body === "string") this.notice(`${user} to everybody: ${body}`);
+    }
+    const { epoch, offset, chain } = events.at(-1);
+    remembered("announcements", JSON.stringify({ epoch, offset, chain }));
   }
 
   // -- what the person does
@@ -1012,8 +1024,12 @@ async function run(document) {
       view.forget();
       view.client = new Client(await Outbox.open(next.user, storage), view, (protocol) => new WebSocket(url, protocol));
     }
-    view.client.follow(next.room, FIRST_MESSAGES);
-    if (!stays) await view.client.start();
+    view.client.follow(next.room, ["last", FIRST_MESSAGES]);
+    if (!stays) {
+      const heard = remembered("announcements");
+      view.client.follow(ANNOUNCEMENTS, heard ? after(JSON.parse(heard)) : ["now"]);
+      await view.client.start();
+    }
     text.focus();
   }
 
