@@ -114,6 +114,13 @@ pub const PINS_MAX: usize = 50;
 /// Edits of one message. Beyond it: refused `full`. Source: chosen; a redaction writes the pages of all of them again.
 pub const EDITS_MAX: usize = 256;
 
+/// Signs that one user has set on one message. Beyond it: refused `full`. Source: chosen; more than anybody means.
+pub const USER_SIGNS_MAX: usize = 20;
+
+/// How often one user changes their signs on one message, after which they may only be taken back: `full`. Source: chosen; so
+/// that it takes hundreds of users to reach [`AMENDMENTS_MAX`].
+pub const SIGN_CHANGES_MAX: u64 = 100;
+
 /// Rooms of a user that are looked through for one that another user has joined, too, before the first may open a direct
 /// room. Beyond it the two are taken to share none. Source: chosen; a few milliseconds of the writer.
 pub const SHARED_ROOMS_MAX: usize = 256;

@@ -16,7 +16,7 @@ mod member;
 pub mod rules;
 mod standing;
 
-pub use self::amendment::{Amendment, Changes, Edit, Reaction, Thread, fold};
+pub use self::amendment::{Amendment, Changes, Edit, Reaction, Thread, UserSigns, fold};
 pub use self::info::{HistoryAccess, Retention, RoomInfo, RoomKind};
 pub use self::member::{Member, Membership, Role};
 pub use self::standing::{Permit, Standing};

@@ -22,7 +22,7 @@ use crate::options::Options;
 use crate::pages::{Page, Row};
 use crate::shared::{Databases, Shared};
 use crate::tables::{CLIENTS, PAGES, ROOMS};
-use crate::targets::{self, TargetTables};
+use crate::targets::{self, Signs, TargetTables};
 use crate::{directory, replay, windows};
 
 /// What [`check`] or [`check_backends`] found.
@@ -125,7 +125,7 @@ fn look_at_room(
     mut fold: Option<&mut Fold>,
 ) -> Result<u64, BoxError> {
     let mut at: Option<Mark> = None;
-    let (mut events, mut indexed) = (0, 0);
+    let (mut events, mut indexed, mut signs) = (0, 0, Signs::default());
     for entry in pages.range((row.number, 0)..=(row.number, u64::MAX))? {
         let (key, value) = entry?;
         let page = Page::decode(value.value())?;
@@ -134,6 +134,7 @@ fn look_at_room(
                 return Err(format!("the index by target does not have {about:?}").into());
             }
             indexed += 1;
+            signs.take(&about);
         }
         if page.tip.offset < row.state.horizon {
             continue;
@@ -176,6 +177,9 @@ fn look_at_room(
     }
     if targets.count(row.number)? != (indexed, indexed) {
         return Err("the index by target has more than the pages".into());
+    }
+    if !targets.has_signs(row.number, row.state.horizon, &signs)? {
+        return Err("the signs that users have set are not those that the events say".into());
     }
     match at.unwrap_or(row.state.before_horizon) == row.state.head {
         true => Ok(events),

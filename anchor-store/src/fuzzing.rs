@@ -29,24 +29,26 @@ use crate::journal::{
 };
 use crate::pages::{Filling, Page, Row};
 use crate::rows::{read_member, read_user_row, write_member, write_user};
+use crate::targets::SignsRow;
 use crate::{targets, windows};
 
 /// Reads the bytes behind the first as a value of the kind that the first chooses: a commit of the journal, a page, a room's
-/// row, a client's window, a member, a user, an amendment. What is one has every number within its bound, is the same value
+/// row, a client's window, a member, a user, an amendment, the signs of a user. What is one has every number within its bound, is the same value
 /// after it was written and read again, and can be used as the store uses it: events that are none are errors, and nothing else is.
 ///
 /// # Panics
 /// Where that does not hold.
 pub fn stored_values(input: &[u8]) {
     let Some((kind, bytes)) = input.split_first() else { return };
-    match kind % 7 {
+    match kind % 8 {
         0 => commit(bytes),
         1 => page(bytes),
         2 => row(bytes),
         3 => window(bytes),
         4 => of_user(bytes, read_member, write_member),
         5 => of_user(bytes, read_user_row, write_user),
-        _ => amendment(bytes),
+        6 => amendment(bytes),
+        _ => of_user(bytes, SignsRow::read, |out, row: &SignsRow| row.encode(out)),
     }
 }
 
@@ -79,6 +81,10 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
     let sign = Sign::new("👍").ok();
     let user = UserId::new("ada").expect("a user id");
     targets::encode(&Amendment { target, offset, kind: EventKind::REACTION, user, sign }, &mut set);
+    let reaction = targets::decode(target, offset, set.as_bytes()).expect("it was encoded");
+    let (mut signs, mut of_signs) = (SignsRow::default(), Encoder::default());
+    signs.take(&reaction);
+    signs.encode(&mut of_signs);
     let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
     windows::encode(&Window::restore(Seq::FIRST, seq(7), entries), &mut kept);
     let samples = [
@@ -92,6 +98,7 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
         ("user", 5, of_user.into_bytes()),
         ("window", 3, kept.into_bytes()),
         ("amendment", 6, set.into_bytes()),
+        ("signs", 7, of_signs.into_bytes()),
     ];
     samples.map(|(name, kind, bytes)| (name.to_owned(), [vec![kind], bytes].concat())).into()
 }

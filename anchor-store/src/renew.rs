@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::shared::Databases;
 use crate::tables::{
     AMENDMENTS, CLIENTS, DELETED, DELETING, EDITS, MEMBERS, META, PAGES, REPLIES, ROOMS, ROOMS_OF, Role,
-    STALE, THREADS, TRIMMING, USERS, identity_of, initialise,
+    SIGNS, STALE, THREADS, TRIMMING, USERS, identity_of, initialise,
 };
 
 /// True if something was taken out of the pages that may still be in a file.
@@ -61,6 +61,7 @@ fn copy(pages: &OpenDatabase, new: &mut Database) -> Result<(), BoxError> {
         copy_table(&from, new, EDITS, |_| true, &mut copied)?;
         copy_table(&from, new, REPLIES, |_| true, &mut copied)?;
         copy_table(&from, new, THREADS, |_| true, &mut copied)?;
+        copy_table(&from, new, SIGNS, |_| true, &mut copied)?;
         match names.first() {
             None => Ok(()),
             Some(name) => Err(format!("it has a table that this version does not know: {name}").into()),

@@ -9,9 +9,10 @@ use redb::{
 
 use crate::database::contained;
 use crate::error::OpenError;
+use crate::targets::make_signs;
 
 /// The format that this version writes. It may still change until 0.1.0 is tagged.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// File of the journal.
 pub(crate) const JOURNAL_FILE: &str = "journal.redb";
@@ -39,6 +40,8 @@ pub(crate) const EDITS: TableDefinition<'_, (u64, u64, u64), &[u8]> = TableDefin
 pub(crate) const REPLIES: TableDefinition<'_, (u64, u64, u64), ()> = TableDefinition::new("replies");
 /// Pages: (room number, root) → replies in the pages, and the newest of them.
 pub(crate) const THREADS: TableDefinition<'_, (u64, u64), (u64, u64)> = TableDefinition::new("threads");
+/// Pages: (room number, target, user) → the signs of the user on `target`.
+pub(crate) const SIGNS: TableDefinition<'_, (u64, u64, &str), &[u8]> = TableDefinition::new("signs");
 /// Pages: (room number, user) → the user's place in the room.
 pub(crate) const MEMBERS: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("members");
 /// Pages: (user, room id) → room number, for rooms that the user has joined or is invited to.
@@ -106,7 +109,7 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
                 drop(transaction.open_table(ROOMS)?);
                 drop(transaction.open_table(CLIENTS)?);
                 drop(transaction.open_table(TRIMMING)?);
-                make_tables_of_format_2(&transaction)?;
+                make_later_tables(&transaction)?;
             }
         }
     }
@@ -114,7 +117,8 @@ pub(crate) fn initialise(db: &Database, role: Role, pair: PairId) -> Result<(), 
     Ok(())
 }
 
-fn make_tables_of_format_2(transaction: &WriteTransaction) -> Result<(), TableError> {
+/// The tables that format 1 did not have; those that are there stay as they are.
+fn make_later_tables(transaction: &WriteTransaction) -> Result<(), TableError> {
     drop(transaction.open_table(AMENDMENTS)?);
     drop(transaction.open_table(EDITS)?);
     drop(transaction.open_table(REPLIES)?);
@@ -124,18 +128,20 @@ fn make_tables_of_format_2(transaction: &WriteTransaction) -> Result<(), TableEr
     drop(transaction.open_table(USERS)?);
     drop(transaction.open_table(DELETED)?);
     drop(transaction.open_table(DELETING)?);
+    drop(transaction.open_table(SIGNS)?);
     Ok(())
 }
 
-/// Brings a database of an earlier format to this one, in one durable transaction: from 1 to 2 tables are added, and
-/// nothing that stands is written again.
+/// Brings a database of an earlier format to this one, in one durable transaction. Tables are added; nothing that stands is
+/// written again.
 pub(crate) fn migrate(db: &Database, role: Role) -> Result<(), OpenError> {
     let migrate = || -> Result<(), BoxError> {
         let mut transaction = db.begin_write()?;
         transaction.set_quick_repair(role == Role::Pages);
         transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
         if role == Role::Pages {
-            make_tables_of_format_2(&transaction)?;
+            make_later_tables(&transaction)?;
+            make_signs(&transaction)?;
         }
         Ok(transaction.commit()?)
     };

@@ -6,12 +6,13 @@
 
 mod look;
 mod rows;
+mod signs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use anchor_core::event::{Event, EventKind, encoding};
-use anchor_core::id::RoomId;
+use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::Offset;
 use anchor_core::room::Amendment;
@@ -20,6 +21,9 @@ use anchor_core::run::{Contents, Run};
 pub(crate) use self::rows::{TargetRows, TargetTables};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::rows::{decode, encode};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::signs::SignsRow;
+pub(crate) use self::signs::{Signs, make as make_signs};
 use crate::pages::Page;
 
 /// What one event says about another.
@@ -74,6 +78,8 @@ pub(crate) struct Unpaged {
     edits: BTreeSet<(Offset, Offset)>,
     /// By root, then by their own offsets.
     replies: BTreeSet<(Offset, Offset)>,
+    /// The offsets of reactions by target and user, rising: whoever sets a sign need not go through those of others.
+    signs: BTreeMap<(Offset, UserId), Vec<Offset>>,
 }
 
 impl Unpaged {
@@ -83,6 +89,10 @@ impl Unpaged {
                 let key = (amendment.target, amendment.offset);
                 if amendment.kind.changes_body() {
                     self.edits.insert(key);
+                }
+                if amendment.sign.is_some() {
+                    let of_user = self.signs.entry((amendment.target, amendment.user.clone())).or_default();
+                    of_user.push(amendment.offset);
                 }
                 self.amendments.insert(key, amendment);
             }
@@ -95,6 +105,10 @@ impl Unpaged {
         self.amendments.retain(|(_, offset), _| *offset > paged);
         self.edits.retain(|(_, offset)| *offset > paged);
         self.replies.retain(|(_, offset)| *offset > paged);
+        self.signs.retain(|_, offsets| {
+            offsets.retain(|offset| *offset > paged);
+            !offsets.is_empty()
+        });
     }
 
     /// What is said about the events from `first` to `last`.
@@ -107,6 +121,12 @@ impl Unpaged {
     fn edits(&self, targets: (Offset, Offset)) -> impl Iterator<Item = &Amendment> {
         let keys = keys(targets).into_iter().flat_map(|keys| self.edits.range(keys));
         keys.filter_map(|key| self.amendments.get(key))
+    }
+
+    /// What `user` did to signs on the event at `target`, in the order of the log.
+    fn signs(&self, target: Offset, user: &UserId) -> impl Iterator<Item = &Amendment> {
+        let offsets = self.signs.get(&(target, user.clone())).into_iter().flatten();
+        offsets.filter_map(move |offset| self.amendments.get(&(target, *offset)))
     }
 
     /// The roots from `first` to `last` with their replies.

@@ -11,7 +11,7 @@ use crate::limits::SIGNAL_BYTES_MAX;
 use crate::position::{Epoch, Offset};
 use crate::publish::{MissingRoom, Refusal};
 use crate::room::rules::{self, Asked, Facts};
-use crate::room::{Amendment, Member, RoomInfo, Standing};
+use crate::room::{Amendment, Member, RoomInfo, Standing, UserSigns};
 use crate::session::frame::{ServerFrame, Signal};
 use crate::store::StoreError;
 use crate::user::Contact;
@@ -113,6 +113,10 @@ impl Facts for Known {
     }
 
     fn edits(&mut self, _: &RoomId, _: Offset) -> Result<Vec<Amendment>, BoxError> {
+        Err("a message does not depend on it".into())
+    }
+
+    fn signs(&mut self, _: &RoomId, _: Offset, _: &UserId) -> Result<UserSigns, BoxError> {
         Err("a message does not depend on it".into())
     }
 

@@ -12,7 +12,7 @@ use crate::limits::SHARED_ROOMS_MAX;
 use crate::position::{Epoch, Offset};
 use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
 use crate::room::rules::{self, Asked, Facts};
-use crate::room::{Amendment, Member, RoomInfo, RoomKind};
+use crate::room::{Amendment, Member, RoomInfo, RoomKind, UserSigns};
 use crate::run::Run;
 use crate::store::ClientState;
 use crate::user::{Contact, UserRow};
@@ -198,6 +198,10 @@ impl Facts for InMemory<'_> {
     fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
         let Some(log) = self.0.logs.get(room) else { return Ok(Vec::new()) };
         Ok(log.amendments((target, target))?)
+    }
+
+    fn signs(&mut self, room: &RoomId, target: Offset, user: &UserId) -> Result<UserSigns, BoxError> {
+        Ok(self.0.logs.get(room).map(|log| log.signs(target, user)).unwrap_or_default())
     }
 
     fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {

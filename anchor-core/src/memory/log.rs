@@ -11,7 +11,7 @@ use crate::id::{RoomId, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Ordinal};
 use crate::room::rules::Effect;
-use crate::room::{Amendment, Member, RoomInfo, Thread};
+use crate::room::{Amendment, Member, RoomInfo, Sign, Thread, UserSigns};
 use crate::run::{Run, RunBuilder};
 use crate::store::{Direction, EpochStart, Place, Read, RoomState};
 
@@ -27,6 +27,8 @@ pub(super) struct Log {
     /// What the room is; none as long as nothing was decided about that.
     pub(super) info: Option<Arc<RoomInfo>>,
     pub(super) members: BTreeMap<UserId, Member>,
+    /// By target and user.
+    signs: BTreeMap<(Offset, UserId), UserSigns>,
 }
 
 impl Log {
@@ -42,6 +44,7 @@ impl Log {
             newest_ts: 0,
             info: None,
             members: BTreeMap::new(),
+            signs: BTreeMap::new(),
         }
     }
 
@@ -53,6 +56,9 @@ impl Log {
         push_joined(&mut self.pages, &run);
         self.head = run.tip();
         self.newest_ts = link.ts;
+        if let (Some(target), Some(sign)) = (link.target, Sign::of(link.kind, body)) {
+            self.signs.entry((target, link.user.clone())).or_default().take(link.kind, &sign);
+        }
         run
     }
 
@@ -78,6 +84,11 @@ impl Log {
         }
         amendments.sort_by_key(|amendment| (amendment.target, amendment.offset));
         Ok(amendments)
+    }
+
+    /// The signs that a user has set on the event at `target`.
+    pub(super) fn signs(&self, target: Offset, user: &UserId) -> UserSigns {
+        self.signs.get(&(target, user.clone())).cloned().unwrap_or_default()
     }
 
     /// The threads that the events `roots`, first and last, began.
@@ -138,6 +149,7 @@ impl Log {
         let Some(before) = self.mark_at(horizon.previous())? else { return Ok(()) };
         self.before_horizon = before;
         self.pages.retain(|page| page.last() >= horizon);
+        self.signs.retain(|(target, _), _| *target >= horizon);
         if let Some(first) = self.pages.first_mut()
             && let Some(rest) = first.from_offset(horizon)?
         {

@@ -33,10 +33,39 @@ impl Amendment {
         if kind == EventKind::MESSAGE {
             return None;
         }
-        let is_sign = matches!(kind, EventKind::REACTION | EventKind::REACTION_REMOVED);
-        let text = body.as_ref().filter(|_| is_sign).and_then(Body::as_text);
-        let sign = text.and_then(|text| Sign::new(text).ok());
+        let sign = body.as_ref().and_then(|body| Sign::of(kind, body));
         Some(Self { target, offset, kind, user: user.clone(), sign })
+    }
+}
+
+impl Sign {
+    /// The sign that an event of `kind` sets or takes back.
+    #[must_use]
+    pub fn of(kind: EventKind, body: &Body) -> Option<Self> {
+        let is_reaction = matches!(kind, EventKind::REACTION | EventKind::REACTION_REMOVED);
+        body.as_text().filter(|_| is_reaction).and_then(|text| Self::new(text).ok())
+    }
+}
+
+/// The signs of one user on one event, as what the user did to it has made them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserSigns {
+    /// How often the user has set or taken back a sign.
+    pub changes: u64,
+    /// Those that are set, in the order in which they were.
+    pub set: Vec<Sign>,
+}
+
+impl UserSigns {
+    /// Takes the next thing that the user did: `kind` is that of a reaction set or taken back.
+    pub fn take(&mut self, kind: EventKind, sign: &Sign) {
+        self.changes += 1;
+        let is_set = self.set.contains(sign);
+        match kind {
+            EventKind::REACTION_REMOVED => self.set.retain(|set| set != sign),
+            _ if is_set => {}
+            _ => self.set.push(sign.clone()),
+        }
     }
 }
 

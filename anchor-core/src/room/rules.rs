@@ -9,7 +9,7 @@ mod settings;
 
 use std::sync::Arc;
 
-use super::amendment::Amendment;
+use super::amendment::{Amendment, UserSigns};
 use super::info::{HistoryAccess, RoomInfo, RoomKind};
 use super::member::{Member, Membership, Role};
 use super::standing::Standing;
@@ -55,6 +55,12 @@ pub trait Facts {
     /// # Errors
     /// Any error of the backend.
     fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError>;
+
+    /// The signs that a user has set on the message at `target`.
+    ///
+    /// # Errors
+    /// Any error of the backend.
+    fn signs(&mut self, room: &RoomId, target: Offset, user: &UserId) -> Result<UserSigns, BoxError>;
 
     /// The epoch in which the event at `offset` was written; none if there is no such event.
     ///

@@ -9,7 +9,7 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::{Epoch, Offset};
 use anchor_core::publish::{MissingRoom, Target};
 use anchor_core::room::rules::{self, Asked, Facts};
-use anchor_core::room::{Amendment, Member, RoomInfo};
+use anchor_core::room::{Amendment, Member, RoomInfo, UserSigns};
 use anchor_core::user::Contact;
 
 /// A room as its events up to now have made it.
@@ -79,6 +79,10 @@ impl Facts for Fold {
 
     fn edits(&mut self, _room: &RoomId, _target: Offset) -> Result<Vec<Amendment>, BoxError> {
         Ok(Vec::new())
+    }
+
+    fn signs(&mut self, _room: &RoomId, _target: Offset, _user: &UserId) -> Result<UserSigns, BoxError> {
+        Ok(UserSigns::default())
     }
 
     fn epoch_at(&mut self, _room: &RoomId, _offset: Offset) -> Result<Option<Epoch>, BoxError> {

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use super::{Commit, Recorded, RecordedOutcome, Stored, Trimmed};
 use crate::pages::{Page, Row};
 use crate::rows::{read_member, read_user_row};
-use crate::{targets, windows};
+use crate::targets::{self, SignsRow};
+use crate::windows;
 
 fn commit() -> Commit {
     let user = UserId::new("ada").expect("a user id");
@@ -70,7 +71,8 @@ fn decoder(kind: u8) -> Decodes {
         3 => |bytes| windows::decode(bytes).is_ok(),
         4 => |bytes| read_member(&mut Reader::from_slice(bytes)).is_ok(),
         5 => |bytes| read_user_row(&mut Reader::from_slice(bytes)).is_ok(),
-        _ => |bytes| targets::decode(Offset(1), Offset(2), bytes).is_ok(),
+        6 => |bytes| targets::decode(Offset(1), Offset(2), bytes).is_ok(),
+        _ => |bytes| SignsRow::read(&mut Reader::from_slice(bytes)).is_ok(),
     }
 }
 

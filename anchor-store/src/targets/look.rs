@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use anchor_core::error::BoxError;
-use anchor_core::id::RoomId;
+use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::Offset;
-use anchor_core::room::{Amendment, Thread};
+use anchor_core::room::{Amendment, Thread, UserSigns};
 use anchor_core::store::Direction;
 use redb::ReadOnlyTable;
 
 use super::Unpaged;
 use super::rows::{Key, TargetTables, decode};
+use super::signs::SignsRow;
 use crate::reader::Look;
 use crate::visible::{Found, LiveRoom};
 
@@ -65,6 +66,24 @@ impl Look<'_> {
         edits.extend(newer);
         edits.sort_unstable_by_key(|edit| (edit.target, edit.offset));
         Ok(edits)
+    }
+
+    /// The signs that a user has set on the event at `target`.
+    pub(crate) fn signs(&self, room: &RoomId, target: Offset, user: &UserId) -> Result<UserSigns, BoxError> {
+        let unpaged = |unpaged: &Unpaged, _: Offset| -> Vec<Amendment> {
+            unpaged.signs(target, user).cloned().collect()
+        };
+        let mut seen = self.seen_of_targets(room, unpaged)?;
+        let newer = std::mem::take(&mut seen.unpaged);
+        let mut row = SignsRow::default();
+        if let Some(keys) = seen.keys((target, target)) {
+            let (number, ..) = *keys.start();
+            let found = self.snapshot()?.targets.signs.get((number, target.0, user.as_str()))?;
+            row = found.map_or(Ok(row), |found| SignsRow::decode(found.value()))?;
+        }
+        // The snapshot may be newer, and have some of these already.
+        newer.iter().for_each(|amendment| row.take(amendment));
+        Ok(row.signs)
     }
 
     /// See [`anchor_core::store::Store::threads`].

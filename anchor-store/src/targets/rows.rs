@@ -10,9 +10,10 @@ use redb::{
 };
 
 use super::About;
+use super::signs::{self, SignsKey};
 use crate::codec::{Encoder, fields};
 use crate::rows::read_user;
-use crate::tables::{AMENDMENTS, EDITS, REPLIES, THREADS};
+use crate::tables::{AMENDMENTS, EDITS, REPLIES, SIGNS, THREADS};
 
 /// Room number, target, offset.
 pub(super) type Key = (u64, u64, u64);
@@ -29,6 +30,7 @@ struct Tables<'t> {
     edits: Table<'t, Key, &'static [u8]>,
     replies: Table<'t, Key, ()>,
     threads: Table<'t, (u64, u64), (u64, u64)>,
+    signs: Table<'t, SignsKey, &'static [u8]>,
 }
 
 impl<'t> TargetRows<'t> {
@@ -47,6 +49,9 @@ impl<'t> TargetRows<'t> {
                     tables.amendments.insert(key, out.as_bytes())?;
                     if amendment.kind.changes_body() {
                         tables.edits.insert(key, out.as_bytes())?;
+                    }
+                    if amendment.sign.is_some() {
+                        signs::add(&mut tables.signs, number, amendment, out)?;
                     }
                 }
                 About::Reply { root, offset } => {
@@ -70,6 +75,10 @@ impl<'t> TargetRows<'t> {
                     tables.amendments.remove(key)?;
                     if amendment.kind.changes_body() {
                         tables.edits.remove(key)?;
+                    }
+                    if amendment.sign.is_some() {
+                        // What it is about went before it: nobody asks any more.
+                        tables.signs.remove((number, amendment.target.0, amendment.user.as_str()))?;
                     }
                 }
                 About::Reply { root, offset } => {
@@ -97,6 +106,7 @@ impl<'t> TargetRows<'t> {
                 edits: self.transaction.open_table(EDITS)?,
                 replies: self.transaction.open_table(REPLIES)?,
                 threads: self.transaction.open_table(THREADS)?,
+                signs: self.transaction.open_table(SIGNS)?,
             }),
         };
         Ok((tables, &mut self.out))
@@ -115,6 +125,7 @@ pub(crate) struct TargetTables {
     pub(super) edits: ReadOnlyTable<Key, &'static [u8]>,
     pub(super) replies: ReadOnlyTable<Key, ()>,
     pub(super) threads: ReadOnlyTable<(u64, u64), (u64, u64)>,
+    pub(super) signs: ReadOnlyTable<SignsKey, &'static [u8]>,
 }
 
 impl TargetTables {
@@ -124,6 +135,7 @@ impl TargetTables {
             edits: transaction.open_table(EDITS)?,
             replies: transaction.open_table(REPLIES)?,
             threads: transaction.open_table(THREADS)?,
+            signs: transaction.open_table(SIGNS)?,
         })
     }
 

@@ -8,7 +8,7 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_core::limits::SHARED_ROOMS_MAX;
 use anchor_core::position::{Epoch, Offset};
 use anchor_core::room::rules::Facts;
-use anchor_core::room::{Amendment, Member, RoomInfo, RoomKind};
+use anchor_core::room::{Amendment, Member, RoomInfo, RoomKind, UserSigns};
 use anchor_core::store::RoomState;
 use anchor_core::user::Contact;
 
@@ -44,6 +44,17 @@ impl<'d> AtPublish<'d, '_> {
             Some(growing) if growing.is_ended => Known::Nowhere,
             Some(growing) => Known::Here(growing),
         }
+    }
+
+    /// Whether there was a room of that id before this commit that goes on in it, and what the commit says about the event at
+    /// `target`.
+    fn about(&self, room: &RoomId, target: Offset) -> (bool, impl Iterator<Item = &'d Amendment> + use<'d>) {
+        let (before, here) = match self.known(room) {
+            Known::Nowhere => (false, &[][..]),
+            Known::Here(growing) => (!growing.is_new, &growing.amendments[..]),
+            Known::Before => (true, &[][..]),
+        };
+        (before, here.iter().filter(move |amendment| amendment.target == target))
     }
 
     /// The state of a room before this commit.
@@ -106,17 +117,25 @@ impl Facts for AtPublish<'_, '_> {
     }
 
     fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
-        let (is_new, here) = match self.known(room) {
-            Known::Nowhere => return Ok(Vec::new()),
-            Known::Here(growing) => (growing.is_new, &growing.edits[..]),
-            Known::Before => (false, &[][..]),
+        let (before, here) = self.about(room, target);
+        let mut edits = match before {
+            false => Vec::new(),
+            true => self.deciding.shared.look().edits(room, (target, target))?,
         };
-        let mut edits = match is_new {
-            true => Vec::new(),
-            false => self.deciding.shared.look().edits(room, (target, target))?,
-        };
-        edits.extend(here.iter().filter(|edit| edit.target == target).cloned());
+        edits.extend(here.filter(|amendment| amendment.kind.changes_body()).cloned());
         Ok(edits)
+    }
+
+    fn signs(&mut self, room: &RoomId, target: Offset, user: &UserId) -> Result<UserSigns, BoxError> {
+        let (before, here) = self.about(room, target);
+        let mut signs = match before {
+            false => UserSigns::default(),
+            true => self.deciding.shared.look().signs(room, target, user)?,
+        };
+        for amendment in here.filter(|amendment| amendment.user == *user) {
+            amendment.sign.iter().for_each(|sign| signs.take(amendment.kind, sign));
+        }
+        Ok(signs)
     }
 
     fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anchor_core::chain::Link;
-use anchor_core::event::Body;
+use anchor_core::event::{Body, EventKind};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::room::rules::Effect;
-use anchor_core::room::{Amendment, Member, RoomInfo};
+use anchor_core::room::{Amendment, Member, RoomInfo, Sign};
 use anchor_core::run::RunBuilder;
 
 use crate::journal::{Changes, SIDE_BYTES, Stored};
@@ -27,8 +27,8 @@ pub(super) struct Growing {
     pub(super) info: Option<Arc<RoomInfo>>,
     /// What the commit has changed beside the log.
     pub(super) changes: Changes,
-    /// The edits and redactions of the commit: what [`crate::targets`] has of them once it is made.
-    pub(super) edits: Vec<Amendment>,
+    /// What events of the commit change of others: what [`crate::targets`] has of them once it is made.
+    pub(super) amendments: Vec<Amendment>,
     builder: RunBuilder,
     sides: Vec<u8>,
     full: Vec<Stored>,
@@ -44,7 +44,7 @@ impl Growing {
             is_ended: false,
             info: tip.info,
             changes: Changes::default(),
-            edits: Vec::new(),
+            amendments: Vec::new(),
             builder: RunBuilder::new(room.clone(), tip.epoch, tip.head),
             sides: Vec::new(),
             full: Vec::new(),
@@ -73,9 +73,10 @@ impl Growing {
         }
         self.sides.extend_from_slice(salt);
         let mark = self.builder.push(link, body, salt);
-        if let Some(target) = link.target.filter(|_| link.kind.changes_body()) {
+        if let Some(target) = link.target.filter(|_| link.kind != EventKind::MESSAGE) {
+            let sign = Sign::of(link.kind, body);
             let (offset, kind, user) = (mark.offset, link.kind, link.user.clone());
-            self.edits.push(Amendment { target, offset, kind, user, sign: None });
+            self.amendments.push(Amendment { target, offset, kind, user, sign });
         }
         mark
     }

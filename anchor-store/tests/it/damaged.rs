@@ -95,11 +95,11 @@ fn use_it(dir: &Path) -> Result<(), OpenError> {
 fn a_newer_format_is_refused_with_both_numbers() {
     let dir = written();
     let format = fs::read_to_string(dir.path().join("FORMAT")).unwrap();
-    assert!(format.starts_with("anchor-store format 2\npair "), "{format}");
-    fs::write(dir.path().join("FORMAT"), format.replace("format 2", "format 7")).unwrap();
+    assert!(format.starts_with("anchor-store format 3\npair "), "{format}");
+    fs::write(dir.path().join("FORMAT"), format.replace("format 3", "format 7")).unwrap();
     let error = RedbStore::open(dir.path(), System).unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 2 }));
-    assert!(error.to_string().contains('7') && error.to_string().contains('2'));
+    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 3 }));
+    assert!(error.to_string().contains('7') && error.to_string().contains('3'));
     for broken in [
         "",
         "anchor-store format x\n",

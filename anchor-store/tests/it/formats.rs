@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anchor_core::code::Code;
 use anchor_core::conformance::environment::{SplitMix64, TestEnvironment};
 use anchor_core::conformance::store::target_of;
-use anchor_core::event::Draft;
+use anchor_core::event::{Draft, EventKind};
 use anchor_core::id::Seq;
 use anchor_core::position::Offset;
 use anchor_core::publish::{Grounds, Outcome, Publish, Refusal};
@@ -16,14 +16,14 @@ use anchor_store::{RedbStore, check, check_backends};
 use futures::executor::block_on;
 use tempfile::TempDir;
 
-use crate::support::{acked, append_stepped, client, publish, room, text};
+use crate::support::{acked, append_stepped, client, publish, room, text, waiting_from};
 
 #[test]
 fn a_store_of_format_1_has_what_it_had_and_goes_on() {
-    let dir = unpacked();
+    let dir = unpacked("format-1");
     let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
     assert!(
-        fs::read_to_string(dir.path().join("FORMAT")).unwrap().starts_with("anchor-store format 2\npair ")
+        fs::read_to_string(dir.path().join("FORMAT")).unwrap().starts_with("anchor-store format 3\npair ")
     );
     holds(&store);
     let more = Draft { target: Some(Offset(2)), ..Draft::message("a reply of now") };
@@ -63,7 +63,7 @@ fn a_store_of_format_1_has_what_it_had_and_goes_on() {
 
 #[test]
 fn it_opens_whenever_the_power_goes_while_it_is_brought_to_this_format() {
-    let dir = unpacked();
+    let dir = unpacked("format-1");
     let [journal, pages] =
         ["journal.redb", "pages.redb"].map(|file| fs::read(dir.path().join(file)).unwrap());
     for sync in 1.. {
@@ -91,7 +91,7 @@ fn it_opens_whenever_the_power_goes_while_it_is_brought_to_this_format() {
 
 #[test]
 fn a_directory_of_which_only_a_part_was_brought_to_this_format_opens() {
-    let dir = unpacked();
+    let dir = unpacked("format-1");
     let files = ["journal.redb", "pages.redb"];
     let old = files.map(|file| fs::read(dir.path().join(file)).unwrap());
     let power = Power::new();
@@ -100,12 +100,52 @@ fn a_directory_of_which_only_a_part_was_brought_to_this_format_opens() {
     let new = [journal.bytes(), pages.bytes()];
     drop(store);
     for which in 0..2 {
-        let dir = unpacked();
+        let dir = unpacked("format-1");
         fs::write(dir.path().join(files[which]), &new[which]).unwrap();
         let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
         holds(&store);
         store.close();
     }
+}
+
+/// Format 2 did not say who had set which sign, and let everybody set it again.
+#[test]
+fn a_store_of_format_2_knows_the_signs_that_are_set() {
+    let dir = unpacked("format-2");
+    let (lobby, one, two) = (room("lobby"), client(1), client(2));
+    let (set, take_back) = (EventKind::REACTION, EventKind::REACTION_REMOVED);
+    let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
+    let mut seq = 100;
+    let mut act = |client, kind, target, sign: &str| {
+        seq += 1;
+        let target = Offset(target);
+        let grounds = Grounds { target: block_on(target_of(&store, &lobby, target)), ..Default::default() };
+        let draft = Draft { kind, target: Some(target), body: sign.into() };
+        let publish = Publish { draft, grounds: Some(Box::new(grounds)), ..publish(client, seq, &lobby, "") };
+        let publish = waiting_from(seq, publish);
+        match block_on(store.append(vec![publish])).unwrap().remove(0) {
+            Outcome::Acked(_) => None,
+            Outcome::Refused(refusal) => Some(refusal.code),
+            other => panic!("{other:?}"),
+        }
+    };
+    // Paged and only journalled, of the first message and of the second.
+    let is_there = Some(Code::Unchanged);
+    for (client, kind, target, sign, expected) in [
+        (&two, set, 1, "👍", None),
+        (&two, set, 1, "👎", None),
+        (&one, set, 1, "👍", is_there),
+        (&one, set, 2, "👍", None),
+        (&one, set, 2, "👎", is_there),
+        (&two, set, 2, "👍", is_there),
+        (&two, take_back, 2, "x", is_there),
+        (&one, take_back, 2, "👎", None),
+    ] {
+        assert_eq!(act(client, kind, target, sign), expected, "{kind:?} {sign} on {target}");
+    }
+    store.close();
+    let report = check(dir.path(), TestEnvironment::new(0)).unwrap();
+    assert_eq!((report.problems, report.rooms, report.events), (vec![], 1, 16 + 4));
 }
 
 /// What the script had written whose store the fixture is, and what its clients were answered.
@@ -131,9 +171,9 @@ fn holds(store: &RedbStore) {
 }
 
 /// The fixture as the directory that it was.
-fn unpacked() -> TempDir {
+fn unpacked(name: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let fixture: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
+    let fixture: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     fs::copy(fixture.join("FORMAT"), dir.path().join("FORMAT")).unwrap();
     for file in ["journal.redb", "pages.redb"] {
         let packed = fs::read(fixture.join(format!("{file}.pieces"))).unwrap();

@@ -163,7 +163,7 @@ async fn no_row_of_a_commit_is_seen_before_it_is_durable() {
         line(&bob, 2, &plans, Draft::message("a word too many")),
         line(&ada, 2, &old, of_room(create())),
     ];
-    store.append(before).await.unwrap().iter().for_each(|outcome| drop(acked(outcome)));
+    store.append(before).await.unwrap().iter().for_each(|outcome| assert!(!acked(outcome).duplicate));
     let epoch = store.room(&plans).await.unwrap().unwrap().epoch();
     let about = |seq, kind, text: &str| {
         let target = Target { epoch, kind: EventKind::MESSAGE, user: bob.user.clone(), root: None };
@@ -197,7 +197,7 @@ async fn no_row_of_a_commit_is_seen_before_it_is_durable() {
     assert!(store.room(&old).await.unwrap().is_some(), "it is deleted with the commit");
 
     gate.open();
-    changing.await.unwrap().iter().for_each(|outcome| drop(acked(outcome)));
+    changing.await.unwrap().iter().for_each(|outcome| assert!(!acked(outcome).duplicate));
     let standing = store.standing(&plans, &bob.user).await.unwrap();
     assert_eq!(standing.member.unwrap().membership, Membership::Removed);
     assert_eq!(store.amendments(&plans, targets, 10).await.unwrap().len(), 2);
@@ -210,6 +210,8 @@ async fn no_row_of_a_commit_is_seen_before_it_is_durable() {
 
     gate.shut();
     let mut blocking = store.change_user(&ada.user, UserChange::Block(bob.user.clone()));
+    // It begins when it is polled.
+    assert!(blocking.as_mut().now_or_never().is_none());
     gate.wait_for_sync();
     assert!(blocking.as_mut().now_or_never().is_none());
     assert_eq!(store.user(&ada.user).await.unwrap(), UserRow::default());

@@ -96,8 +96,8 @@ pub(crate) fn check(store: &RedbStore, room: &RoomId) {
     }
 }
 
-/// How many rows the index has: amendments, replies, threads, edits.
-pub(crate) fn rows(dir: &Path) -> [u64; 4] {
+/// How many rows the index has: amendments, replies, threads, edits, signs.
+pub(crate) fn rows(dir: &Path) -> [u64; 5] {
     type Key = (u64, u64, u64);
     let database = Database::open(dir.join("pages.redb")).unwrap();
     let transaction = database.begin_read().unwrap();
@@ -105,7 +105,9 @@ pub(crate) fn rows(dir: &Path) -> [u64; 4] {
         |name| transaction.open_table(TableDefinition::<Key, &[u8]>::new(name)).unwrap().len().unwrap();
     let replies = transaction.open_table(TableDefinition::<Key, ()>::new("replies")).unwrap();
     let threads = transaction.open_table(TableDefinition::<(u64, u64), (u64, u64)>::new("threads")).unwrap();
-    [changes("amendments"), replies.len().unwrap(), threads.len().unwrap(), changes("edits")]
+    let signs = transaction.open_table(TableDefinition::<(u64, u64, &str), &[u8]>::new("signs")).unwrap();
+    let [replies, threads, signs] = [replies.len(), threads.len(), signs.len()].map(Result::unwrap);
+    [changes("amendments"), replies, threads, changes("edits"), signs]
 }
 
 /// A room's log as it grows, and how it is told what it is about.
@@ -190,7 +192,11 @@ fn rows_go_from_the_disk_with_what_is_trimmed() {
         let first = round * 64 + 1;
         let message = waiting_from(first, publish(&client(1), first, &lobby, "a message"));
         block_on(store.append(vec![message])).unwrap();
-        let kind = |seq: u64| if seq.is_multiple_of(2) { EventKind::REACTION } else { EventKind::MESSAGE };
+        let kind = |seq: u64| match seq % 4 {
+            2 => EventKind::REACTION,
+            0 => EventKind::REACTION_REMOVED,
+            _ => EventKind::MESSAGE,
+        };
         let rest = (first + 1..first + 64).map(|seq| about(&store, seq, &lobby, kind(seq), first, "x"));
         block_on(store.append(rest.collect())).unwrap();
     }
@@ -199,6 +205,7 @@ fn rows_go_from_the_disk_with_what_is_trimmed() {
     let left = rows(dir.path());
     assert!(left[0] <= 2 * 32 && left[1] <= 2 * 32 && left[2] <= 2, "{left:?} rows are left");
     assert!(left[..3].iter().all(|rows| *rows > 0), "{left:?}");
+    assert_eq!(left[4], 1, "of the signs on nine messages one row is left");
 }
 
 #[test]

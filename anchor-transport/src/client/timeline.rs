@@ -44,8 +44,7 @@ use super::subscription::Delivery;
 /// ```
 ///
 /// # Reactions
-/// A page tells how many set a sign, not who did. Somebody who sets again what the page has counted already is counted twice
-/// until the page is read anew; that is so for no sign that was set on a post since it is here.
+/// A page tells how many set a sign, not who did, and what comes live is added to that: nobody sets a sign twice.
 ///
 /// # Memory
 /// Grows with what is added; [`Timeline::keep`] lets the oldest go.

@@ -8,7 +8,7 @@ use crate::id::{RoomId, UserId};
 use crate::position::{Epoch, Offset};
 use crate::publish::{MissingRoom, Publish};
 use crate::room::rules::{self, Asked, Decision, Facts};
-use crate::room::{Amendment, Member, RoomInfo, RoomKind};
+use crate::room::{Amendment, Member, RoomInfo, RoomKind, UserSigns};
 use crate::user::Contact;
 
 /// What the rules say of a publish that is decided for the first time.
@@ -53,6 +53,15 @@ impl Facts for Known<'_> {
 
     fn edits(&mut self, room: &RoomId, target: Offset) -> Result<Vec<Amendment>, BoxError> {
         Ok(self.0.log(room).map(|log| log.amendments(target)).unwrap_or_default())
+    }
+
+    fn signs(&mut self, room: &RoomId, target: Offset, user: &UserId) -> Result<UserSigns, BoxError> {
+        let mut signs = UserSigns::default();
+        let about = self.0.log(room).map(|log| log.amendments(target)).unwrap_or_default();
+        for amendment in about.iter().filter(|amendment| amendment.user == *user) {
+            amendment.sign.iter().for_each(|sign| signs.take(amendment.kind, sign));
+        }
+        Ok(signs)
     }
 
     fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {

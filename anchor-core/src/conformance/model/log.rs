@@ -85,14 +85,12 @@ impl Log {
         let others = about.filter(|event| event.publish.draft.kind != EventKind::MESSAGE);
         let amendment = |event: &Appended| {
             let kind = event.publish.draft.kind;
-            let is_sign = kind == EventKind::REACTION || kind == EventKind::REACTION_REMOVED;
-            let text = event.body.as_ref().filter(|_| is_sign).and_then(Body::as_text);
             Amendment {
                 target,
                 offset: event.ack.mark.offset,
                 kind,
                 user: event.publish.client.user.clone(),
-                sign: text.map(|text| Sign::new(text).expect("the rules let signs pass")),
+                sign: event.body.as_ref().and_then(|body| Sign::of(kind, body)),
             }
         };
         others.map(amendment).collect()

@@ -2,9 +2,11 @@
 
 use super::check::check_run;
 use super::{Author, Factory, Reopen, ack_of, append_one, room, start, write};
+use crate::code::Code;
 use crate::event::EventKind;
 use crate::id::RoomId;
 use crate::position::Offset;
+use crate::publish::Outcome;
 use crate::room::{Amendment, Sign, Thread};
 use crate::run::Contents;
 use crate::store::{Direction, Read, Store};
@@ -16,6 +18,7 @@ pub async fn test_all(factory: &impl Factory) {
     replies_are_read_from_either_side(factory).await;
     what_was_trimmed_is_about_nothing(factory).await;
     repeats_count_once(factory).await;
+    a_sign_is_set_once(factory).await;
     runs_say_what_is_among_their_events(factory).await;
 }
 
@@ -180,6 +183,54 @@ pub async fn repeats_count_once(factory: &impl Factory) {
         assert_eq!(store.amendments(&room, one, 10).await.expect("the index is read").len(), 2);
         let threads = store.threads(&room, one).await.expect("the index is read");
         assert_eq!(threads, [Thread { root: Offset(1), replies: 1, last: Offset(4) }]);
+    }
+}
+
+/// Whoever else has set it, and however: in one commit or in many, and taken back in between.
+pub async fn a_sign_is_set_once(factory: &impl Factory) {
+    let (store, _env) = start(factory).await;
+    let room = room("a");
+    let mut ada = Author::open(&store, "ada", 1).await;
+    let mut bob = Author::open(&store, "bob", 2).await;
+    let (set, take_back) = (EventKind::REACTION, EventKind::REACTION_REMOVED);
+    let deeds = [
+        (true, take_back, "👍", false),
+        (true, set, "👍", true),
+        (false, set, "👍", true),
+        (true, set, " 👍", false),
+        (true, set, "👎", true),
+        (true, take_back, "👍", true),
+        (true, take_back, "👍", false),
+        (false, set, "👍", false),
+        (true, set, "👍", true),
+        (true, set, "👎", false),
+        (true, take_back, "👎", true),
+    ];
+    for is_one_commit in [false, true] {
+        let target = ack_of(append_one(&store, ada.message(&room, "text")).await).mark.offset.0;
+        let mut publishes = Vec::new();
+        for (is_ada, kind, sign, _) in deeds {
+            let author = if is_ada { &mut ada } else { &mut bob };
+            publishes.push(author.about(&store, &room, kind, target, sign).await);
+        }
+        let mut outcomes = Vec::new();
+        match is_one_commit {
+            true => outcomes = store.append(publishes).await.expect("the append goes through"),
+            false => {
+                for publish in publishes {
+                    outcomes.push(append_one(&store, publish).await);
+                }
+            }
+        }
+        for (outcome, (_, _, sign, is_done)) in outcomes.into_iter().zip(deeds) {
+            match outcome {
+                Outcome::Acked(_) => assert!(is_done, "{sign} of {target}"),
+                Outcome::Refused(refusal) => {
+                    assert!(!is_done && refusal.code == Code::Unchanged, "{sign} of {target}: {refusal:?}");
+                }
+                other => panic!("{sign} of {target}: {other:?}"),
+            }
+        }
     }
 }
 

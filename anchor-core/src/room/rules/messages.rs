@@ -5,10 +5,10 @@ use crate::code::Code;
 use crate::error::BoxError;
 use crate::event::{Body, EventKind};
 use crate::id::RoomId;
-use crate::limits::{EDITS_MAX, PINS_MAX};
+use crate::limits::{EDITS_MAX, PINS_MAX, SIGN_CHANGES_MAX, USER_SIGNS_MAX};
 use crate::position::Offset;
 use crate::publish::{Refusal, Target};
-use crate::room::amendment::Amendment;
+use crate::room::amendment::{Amendment, UserSigns};
 use crate::room::info::RoomKind;
 use crate::room::member::Role;
 use crate::text::Sign;
@@ -55,8 +55,7 @@ fn judge(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxErro
         EventKind::EDIT => edit(acting, target, &facts.edits(asked.room, offset)?).map(|()| None),
         EventKind::REDACTION => redaction(acting, (offset, target), &facts.edits(asked.room, offset)?),
         EventKind::REACTION | EventKind::REACTION_REMOVED => {
-            let normalised = |body| Box::new(Effect { body: Some(body), ..Effect::default() });
-            reaction(acting).map(|body| body.map(normalised))
+            reaction(acting, &facts.signs(asked.room, offset, asked.user)?)
         }
         _ => pin(acting, offset),
     })
@@ -136,14 +135,34 @@ fn redaction(acting: &Acting<'_>, (offset, target): (Offset, &Target), edits: &[
     Ok(Some(Box::new(Effect { redacts, info, ..Effect::default() })))
 }
 
-/// The sign, normalised, if that is not what was sent.
-fn reaction(acting: &Acting<'_>) -> Result<Option<Body>, Refusal> {
+/// Sets a sign or takes it back, `of_user` being what the user has set until now.
+fn reaction(acting: &Acting<'_>, of_user: &UserSigns) -> Decision {
     acting.writing()?;
     let body = &acting.asked.draft.body;
     let text = body.as_text().filter(|_| body.content_type().is_none());
     let text = text.ok_or_else(|| invalid("the body of a reaction is its sign, as plain text"))?;
     let sign = Sign::new(text).map_err(|error| invalid(format!("the sign of a reaction: {error}")))?;
-    Ok((sign.as_str() != text).then(|| Body::text(sign.as_str())))
+    match (acting.asked.draft.kind, of_user.set.contains(&sign)) {
+        (EventKind::REACTION, true) => return Err(unchanged("you have set this sign already")),
+        (EventKind::REACTION, false) => may_sign(of_user)?,
+        (_, true) => {}
+        (_, false) => return Err(unchanged("you have not set this sign")),
+    }
+    // Normalised, if that is not what was sent.
+    let body = (sign.as_str() != text).then(|| Body::text(sign.as_str()));
+    Ok(body.map(|body| Box::new(Effect { body: Some(body), ..Effect::default() })))
+}
+
+/// What is set can always be taken back; so there is an end to both.
+fn may_sign(of_user: &UserSigns) -> Result<(), Refusal> {
+    if of_user.set.len() >= USER_SIGNS_MAX {
+        let message = format!("you have set {USER_SIGNS_MAX} signs on this message; take one back first");
+        return Err(Refusal::new(Code::Full, message));
+    }
+    if of_user.changes >= SIGN_CHANGES_MAX {
+        return Err(Refusal::new(Code::Full, "you have changed your signs on this message too often"));
+    }
+    Ok(())
 }
 
 fn pin(acting: &Acting<'_>, offset: Offset) -> Decision {

@@ -11,7 +11,7 @@ use crate::position::{Epoch, Offset};
 use crate::publish::{MissingRoom, Target};
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::rules::{self, Asked, Decision, Effect, Facts};
-use crate::room::{Amendment, HistoryAccess, Member, Membership, Role, RoomInfo, RoomKind};
+use crate::room::{Amendment, HistoryAccess, Member, Membership, Role, RoomInfo, RoomKind, Sign, UserSigns};
 use crate::user::Contact;
 
 /// Everybody who appears in these tests; `owner`, `moderator` … have joined rooms of [`House::with_crew`] as such.
@@ -178,6 +178,15 @@ impl Facts for House {
             sign: None,
         };
         Ok(about.map(amendment).collect())
+    }
+
+    fn signs(&mut self, room: &RoomId, target: Offset, user: &UserId) -> Result<UserSigns, BoxError> {
+        let mut signs = UserSigns::default();
+        for (_, draft) in self.logs.get(room).into_iter().flatten().filter(|(who, _)| who == user) {
+            let sign = Sign::of(draft.kind, &draft.body).filter(|_| draft.target == Some(target));
+            sign.iter().for_each(|sign| signs.take(draft.kind, sign));
+        }
+        Ok(signs)
     }
 
     fn epoch_at(&mut self, room: &RoomId, offset: Offset) -> Result<Option<Epoch>, BoxError> {

@@ -3,7 +3,7 @@
 use super::acting::{Drafted, House, about, mentioning_all};
 use crate::code::Code;
 use crate::event::{Draft, EventKind, Mentions};
-use crate::limits::{EDITS_MAX, PINS_MAX};
+use crate::limits::{EDITS_MAX, PINS_MAX, SIGN_CHANGES_MAX, USER_SIGNS_MAX};
 use crate::position::Offset;
 use crate::room::change::{MembershipChange, RoomChange};
 use crate::room::{HistoryAccess, RoomKind};
@@ -75,6 +75,43 @@ fn a_sign_is_normalised_and_a_text_is_none() {
             Err(Code::Invalid)
         );
     }
+}
+
+#[test]
+fn a_sign_is_set_once_and_taken_back_once() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    let message = house.newest(&room);
+    let (set, take_back) = (EventKind::REACTION, EventKind::REACTION_REMOVED);
+    let mut act = |name: &str, kind, sign: &str| house.publish(name, &room, about(kind, message, sign)).err();
+    assert_eq!(act("other", take_back, "👍"), Some(Code::Unchanged));
+    assert_eq!(act("other", set, "👍"), None);
+    assert_eq!(act("other", set, " 👍"), Some(Code::Unchanged));
+    assert_eq!(act("other", set, "👎"), None);
+    assert_eq!(act("member", set, "👍"), None);
+    assert_eq!(act("other", take_back, "👍"), None);
+    assert_eq!(act("other", take_back, "👍"), Some(Code::Unchanged));
+    assert_eq!(act("member", set, "👍"), Some(Code::Unchanged));
+    assert_eq!(act("other", set, "👍"), None);
+}
+
+#[test]
+fn a_user_sets_so_many_signs_on_a_message_and_changes_them_so_often() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    let message = house.newest(&room);
+    let (set, take_back) = (EventKind::REACTION, EventKind::REACTION_REMOVED);
+    let mut act = |name: &str, kind, sign: &str| house.publish(name, &room, about(kind, message, sign)).err();
+    for n in 0..USER_SIGNS_MAX {
+        assert_eq!(act("other", set, &n.to_string()), None);
+    }
+    assert_eq!(act("other", set, "one more"), Some(Code::Full));
+    assert_eq!(act("member", set, "one more"), None);
+    let changes = USER_SIGNS_MAX as u64..SIGN_CHANGES_MAX;
+    changes.zip([take_back, set].into_iter().cycle()).for_each(|(_, kind)| {
+        assert_eq!(act("other", kind, "0"), None);
+    });
+    assert_eq!(act("other", take_back, "1"), None);
+    assert_eq!(act("other", set, "1"), Some(Code::Full));
+    assert_eq!(act("other", take_back, "0"), None);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::conformance::faults::FailingStore;
 use crate::engine::ReadError;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
-use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX};
+use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX, SIGN_CHANGES_MAX};
 use crate::position::{Offset, Position};
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::{Changes, HistoryAccess, Role, RoomKind, Title};
@@ -235,9 +235,10 @@ fn what_is_said_about_one_message_hides_no_edit_of_another() {
     house.say("ada", "plans", 2);
     let about =
         |kind, target, text: &str| Draft { kind, target: Some(Offset(target)), body: Body::text(text) };
+    let per_user = usize::try_from(SIGN_CHANGES_MAX).unwrap();
     for round in 0..=AMENDMENTS_MAX {
         let kind = if round % 2 == 0 { EventKind::REACTION } else { EventKind::REACTION_REMOVED };
-        house.act("eve", "plans", about(kind, 1, "👍"));
+        house.act(&format!("eve{}", round / per_user), "plans", about(kind, 1, "👍"));
     }
     house.act("ada", "plans", about(EventKind::EDIT, 1, "the first, better"));
     house.act("ada", "plans", about(EventKind::EDIT, 2, "the second, better"));

@@ -1,7 +1,5 @@
 //! One post, and what the events about it make of it.
 
-use std::collections::BTreeMap;
-
 use anchor_core::event::{Body, Event, EventKind};
 use anchor_core::id::UserId;
 use anchor_core::position::Offset;
@@ -14,8 +12,6 @@ pub struct Post {
     changes: Changes,
     /// `changes` has everything up to here.
     as_of: Offset,
-    /// Who is known to have set a sign, or to have taken it back, since it is here.
-    signs: BTreeMap<Sign, BTreeMap<UserId, bool>>,
 }
 
 impl Post {
@@ -23,7 +19,7 @@ impl Post {
     pub(in crate::client) fn of_page(event: Event, changes: Option<Changes>, head: Offset) -> Self {
         let as_of = head.max(event.offset);
         let changes = changes.unwrap_or_else(|| Changes { target: event.offset, ..Changes::default() });
-        Self { event, changes, as_of, signs: BTreeMap::new() }
+        Self { event, changes, as_of }
     }
 
     /// One that came live: nothing has become of it yet.
@@ -85,8 +81,7 @@ impl Post {
             EventKind::PIN => changes.pinned = true,
             EventKind::UNPIN => changes.pinned = false,
             EventKind::REACTION | EventKind::REACTION_REMOVED => {
-                let sign = body.as_ref().and_then(Body::as_text).and_then(|text| Sign::new(text).ok());
-                if let Some(sign) = sign {
+                if let Some(sign) = body.as_ref().and_then(|body| Sign::of(kind, body)) {
                     self.sign(sign, user, kind == EventKind::REACTION, reader);
                 }
             }
@@ -94,41 +89,22 @@ impl Post {
         }
     }
 
-    /// A user set a sign or took it back.
+    /// A user set a sign or took it back: nobody does either twice.
     fn sign(&mut self, sign: Sign, user: &UserId, sets: bool, reader: Option<&UserId>) {
         let reactions = &mut self.changes.reactions;
-        let at = reactions.iter().position(|reaction| reaction.sign == sign);
         let is_reader = reader == Some(user);
-        let known = self.signs.get(&sign);
-        let had_set = match (known.and_then(|users| users.get(user)), at) {
-            (Some(had_set), _) => *had_set,
-            (None, None) => false,
-            (None, Some(at)) if is_reader => reactions[at].mine,
-            (None, Some(at)) => {
-                let is_known = |user| known.is_some_and(|users| users.contains_key(user));
-                let named = known.map_or(0, |users| users.values().filter(|has_set| **has_set).count());
-                let reader = reactions[at].mine && !reader.is_some_and(is_known);
-                let unnamed = reactions[at].count - named as u64 - u64::from(reader);
-                // One of those whom a page counted, or somebody new? Whoever sets a sign is taken for new, whoever takes
-                // one back for one of them.
-                unnamed > 0 && !sets
-            }
-        };
-        self.signs.entry(sign.clone()).or_default().insert(user.clone(), sets);
-        match (sets, at) {
-            _ if sets == had_set => {}
+        match (sets, reactions.iter().position(|reaction| reaction.sign == sign)) {
             (true, None) => reactions.push(Reaction { sign, count: 1, mine: is_reader }),
             (true, Some(at)) => {
                 reactions[at].count += 1;
                 reactions[at].mine |= is_reader;
             }
+            // A page tells so many signs and no more.
             (false, None) => {}
+            (false, Some(at)) if reactions[at].count <= 1 => drop(reactions.remove(at)),
             (false, Some(at)) => {
                 reactions[at].count -= 1;
                 reactions[at].mine &= !is_reader;
-                if reactions[at].count == 0 {
-                    reactions.remove(at);
-                }
             }
         }
     }
