@@ -123,8 +123,8 @@ impl Context {
         {
             let place = directory.display().to_string();
             say::note(&format!(
-                "anchor-cli: unacknowledged messages: {}; they are kept in {}, and the next `send` or `chat` with this \
-                 state delivers them first",
+                "anchor-cli: unacknowledged messages: {}; they are kept in {}, and the next command with this state that \
+                 sends or changes something in a room delivers them first",
                 client.pending(),
                 escape::line(&place),
             ));

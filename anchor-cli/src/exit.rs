@@ -38,7 +38,7 @@ Exit codes:
     0  done, or so already; for `send`: every message is acknowledged; for `torture`: every promise held
     1  failed for a reason that stderr tells
     2  the command line is wrong; for `torture check`: the history cannot be read
-    3  the first connection failed (`send` and `chat` keep trying instead)
+    3  the first connection failed (`chat`, and what sends or changes something in a room, keep trying instead)
     4  refused by the server, by name: at least one message (all others are acknowledged), a change, or the reading of a room
     5  timed out: the time given by --timeout is over, or the server did not answer
     6  another process holds the state directory

@@ -5,7 +5,7 @@ use anchor_core::limits::HISTORY_EVENTS_MAX;
 use anchor_core::position::Offset;
 use anchor_core::room::Changes;
 use anchor_core::store::Direction;
-use anchor_transport::client::{Client, ThreadDelivery};
+use anchor_transport::client::{Client, RequestError, ThreadDelivery};
 use futures::StreamExt;
 
 use crate::args::message::Thread;
@@ -60,6 +60,7 @@ async fn follow(
 ) -> Result<Exit, Failure> {
     let mut connection = connection::Changes::new(client, context.server());
     let mut thread = client.follow_thread(&arguments.in_room.room, arguments.root).await;
+    let mut is_begun = false;
     loop {
         let delivery = tokio::select! {
             biased;
@@ -84,8 +85,15 @@ async fn follow(
                     return Ok(Exit::Done);
                 }
             }
-            Some(ThreadDelivery::Ended { code, message }) => return Err(log.ended(code, &message)?),
+            Some(ThreadDelivery::Ended { code, message }) if is_begun => {
+                return Err(log.ended(code, &message)?);
+            }
+            // As without --follow.
+            Some(ThreadDelivery::Ended { code, message }) => {
+                return Err(RequestError::Refused { code, message }.into());
+            }
         }
+        is_begun = true;
         log.flush()?;
     }
 }

@@ -77,12 +77,14 @@ fn time_is_bounded() {
 }
 
 #[test]
-fn chat_and_send_keep_trying_and_say_so() {
+fn what_goes_through_the_outbox_keeps_trying_and_says_so() {
     let mut world = World::new();
     world.stop_server();
-    for command in ["send lobby hello", "chat"] {
+    for command in ["send lobby hello", "chat", "room join lobby"] {
         let ran = world.cli("ada", command).arguments("--timeout 3").input("typed\n");
-        ran.fail(5, "cannot reach ws://").fail(5, "unacknowledged messages");
+        ran.fail(5, "cannot reach ws://")
+            .fail(5, "unacknowledged messages")
+            .fail(5, "sends or changes something");
     }
 }
 

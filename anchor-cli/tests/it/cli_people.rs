@@ -133,6 +133,15 @@ fn what_becomes_of_a_thread_is_followed() {
 }
 
 #[test]
+fn a_thread_that_is_not_there_is_refused_followed_or_not() {
+    let world = World::new();
+    world.send("ada", "lobby", &["question"]);
+    world.refuses("bob", "thread lobby 99", "target_unknown");
+    world.refuses("bob", "thread lobby 99 --follow", "target_unknown");
+    world.refuses("bob", "thread lobby 99 --follow --json", "target_unknown");
+}
+
+#[test]
 fn a_thread_ends_with_its_room() {
     let world = World::new();
     world.does("ada", "room create brief");
