@@ -18,6 +18,8 @@ pub(super) struct InPassing {
     heard: Passing,
     /// Signals of the client about which the engine has yet to answer.
     said: usize,
+    /// What is asked once it has.
+    behind: VecDeque<Action>,
 }
 
 impl InPassing {
@@ -36,9 +38,18 @@ impl InPassing {
         out: &mut VecDeque<Action>,
     ) {
         self.said -= 1;
+        if self.said == 0 {
+            out.append(&mut self.behind);
+        }
         if let Ok(Err(refusal)) = answer {
             out.push_back(Action::Send(error_frame(None, refusal)));
         }
+    }
+
+    /// Where that goes whose answer tells the client that its signals before it were taken: a client that leaves takes with
+    /// it what was not.
+    pub(super) fn behind_said<'a>(&'a mut self, out: &'a mut VecDeque<Action>) -> &'a mut VecDeque<Action> {
+        if self.said == 0 { out } else { &mut self.behind }
     }
 
     /// Takes what others have said.

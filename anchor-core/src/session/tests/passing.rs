@@ -130,6 +130,30 @@ fn signals_that_the_engine_does_not_keep_up_with_are_dropped() {
     assert_eq!([asked(), asked()], [SIGNALS_WAITING_MAX; 2]);
 }
 
+/// A client that says something and leaves asks, to know when it may.
+#[test]
+fn who_is_there_is_answered_behind_the_signals_before_it() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    let now = house.env.now();
+    let who = || ClientFrame::Who { id: RequestId(1), room: room_id("lobby") };
+    for text in ["one", "two"] {
+        ada.session.handle_frame(now, Ok(ClientFrame::Signal(signal("lobby", text))));
+    }
+    ada.session.handle_frame(now, Ok(who()));
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        while let Some(action) = ada.session.poll_action(now) {
+            asked.push(matches!(action, Action::Ask(Ask::Signal(_))));
+        }
+        if asked.len() < 3 {
+            ada.session.handle_reply(Reply::Signalled(Ok(Ok(()))));
+        }
+        assert_eq!(asked.len() == 3, asked.last() == Some(&false), "{asked:?}");
+    }
+    assert_eq!(asked, [true, true, false]);
+}
+
 #[test]
 fn of_too_many_the_oldest_are_dropped_and_events_come_all_the_same() {
     let house = House::new();
