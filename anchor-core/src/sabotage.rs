@@ -92,6 +92,26 @@ faults! {
     ReactionKept = "reaction_kept";
     /// A store that is opened anew has lost the places of users that no page step has written yet.
     MembersLostOnReopen = "members_lost_on_reopen";
+    /// Opening a direct room that is there begins it anew.
+    DirectOpenedTwice = "direct_opened_twice";
+    /// An admin of the server reads what two users say to each other.
+    AdminReadsDirect = "admin_reads_direct";
+    /// Who takes direct messages from nobody takes them from everybody.
+    NobodyIsEverybody = "nobody_is_everybody";
+    /// Who is blocked goes on writing in a direct room that there is.
+    BlockUnheeded = "block_unheeded";
+    /// A store that is opened anew has lost what was kept of users and no page step has written yet.
+    UsersLostOnReopen = "users_lost_on_reopen";
+    /// A new profile is told to every session on the node.
+    ProfileToldToAll = "profile_told_to_all";
+    /// A client that starts anew goes on with the announcements to come, whatever it has not been told yet.
+    AnnouncementsBeginAnew = "announcements_begin_anew";
+    /// Whoever belongs to a room reads what was reported of it.
+    ReportsReadByMembers = "reports_read_by_members";
+    /// A signal for one user is heard by all.
+    SignalForOneToldToAll = "signal_for_one_told_to_all";
+    /// Nobody asks whether who signals may say something in the room.
+    SignalUnasked = "signal_unasked";
 }
 
 /// True while `fault` is in force in this thread; never without the feature `sabotage`.

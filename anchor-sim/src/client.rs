@@ -5,8 +5,10 @@ mod browser;
 mod lineage;
 mod listener;
 mod member;
+mod neighbour;
 mod publisher;
 mod reader;
+mod talker;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -27,6 +29,7 @@ use crate::clock::Clock;
 use crate::disk::{Disk, Power};
 use crate::kernel::{ProcessId, lock};
 use crate::network::HostId;
+use crate::society::Pair;
 use crate::world::World;
 
 /// How a client's application goes about things.
@@ -42,6 +45,8 @@ pub struct Habits {
     pub clubs: Vec<RoomId>,
     /// Everybody who may be in them.
     pub users: Vec<UserId>,
+    /// Who talks to whom: it talks in the rooms of its own user, and looks into the others.
+    pub pairs: Vec<Pair>,
     /// Publishes in all.
     pub publishes: u64,
     /// Time between two bursts of publishes, at least and at most.
@@ -62,6 +67,19 @@ pub struct Habits {
     pub outbox_entries: usize,
     /// See [`ClientConfig::kept_acks`].
     pub kept_acks: usize,
+}
+
+impl Habits {
+    /// True if it has to do with what users are and say to each other beside the rooms.
+    #[must_use]
+    pub const fn is_neighbour(&self) -> bool {
+        !self.pairs.is_empty()
+    }
+
+    /// The rooms with members that it reads, or tries to.
+    pub fn societies(&self) -> impl Iterator<Item = &RoomId> {
+        self.clubs.iter().chain(self.pairs.iter().map(|pair| &pair.room))
+    }
 }
 
 /// An installation of a client, running or not.
@@ -105,6 +123,7 @@ impl SimClient {
         let clock = Clock::new(world.kernel.clone(), SplitMix64::new(dice.draw()));
         let lineage = Arc::new(Mutex::new(Lineage::new(world.recorder.author())));
         let disk = is_durable.then(|| Power::new().disk());
+        world.society.knows_reader(&habits.user, habits.rooms.iter().chain(habits.societies()));
         Self { world, host, servers, clock, habits, disk, lineage, running: None }
     }
 
@@ -165,6 +184,17 @@ impl SimClient {
         self.running.as_ref().map(|running| (&running.client, &self.habits.user, running.reader))
     }
 
+    /// The rooms with members that it reads, or tries to.
+    pub fn societies(&self) -> impl Iterator<Item = &RoomId> {
+        self.habits.societies()
+    }
+
+    /// The process of which everything that admins said is to be heard; none where nobody listens.
+    #[must_use]
+    pub fn listening(&self) -> Option<ProcessId> {
+        self.process().filter(|_| self.habits.is_neighbour())
+    }
+
     /// How it stands, for people.
     #[must_use]
     pub fn state(&self) -> String {
@@ -220,16 +250,19 @@ impl SimClient {
             client: client.clone(),
             process,
             is_durable: self.disk.is_some(),
+            is_alone: self.servers.len() == 1,
         };
         self.world.spawn(process, publisher::publish(application.clone()));
         self.world.spawn(process, reader::read(application.clone(), reader));
         for _ in 0..self.habits.walks {
             self.world.spawn(process, browser::browse(application.clone()));
         }
-        for club in &self.habits.clubs {
-            self.world.spawn(process, listener::listen(application.clone(), reader, club.clone()));
+        for room in self.habits.societies() {
+            self.world.spawn(process, listener::listen(application.clone(), reader, room.clone()));
         }
         self.world.spawn(process, member::mingle(application.clone()));
+        talker::start(&application);
+        neighbour::start(&application);
         self.world.spawn(process, take_notices(application));
         self.running = Some(Running { process, client, reader });
         Ok(())
@@ -325,6 +358,8 @@ struct Application {
     client: Client,
     process: ProcessId,
     is_durable: bool,
+    /// There is one server, which hears of every commit at once.
+    is_alone: bool,
 }
 
 impl Application {

@@ -3,6 +3,7 @@
 
 mod backing;
 mod bot;
+mod identify;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,6 @@ use anchor_core::engine::{Anchor, Drain};
 use anchor_core::environment::Environment;
 use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
-use anchor_core::session::OpenIdentify;
 use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, serve};
 use tokio_tungstenite::accept_hdr_async;
@@ -26,6 +26,7 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use self::backing::Opened;
 pub use self::backing::{Backing, Database, Disks};
 use self::bot::Bot;
+use self::identify::Believing;
 use crate::clock::Clock;
 use crate::kernel::{ProcessId, lock};
 use crate::network::{HostId, Pipe};
@@ -251,7 +252,7 @@ async fn session(world: World, host: HostId, pipe: Pipe, anchor: Anchor) {
     };
     let encoding = encoding.expect("the handshake chose one");
     // Clients wait for the answer to their handshake: nothing came behind it.
-    let ended = serve(socket.into_inner(), &[], encoding, anchor, Arc::new(OpenIdentify)).await;
+    let ended = serve(socket.into_inner(), &[], encoding, anchor, Arc::new(Believing)).await;
     world.trace.note(host, format_args!("the session on connection {number} ended: {ended:?}"));
     // Nothing that simulated disks do damages what a store has verified.
     if matches!(ended, Ended::Panicked | Ended::Goodbye(Code::Internal)) {

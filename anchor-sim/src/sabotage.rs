@@ -36,6 +36,16 @@ pub const SIMULATED: &[Sabotage] = &[
     Sabotage::RedactedBodyKept,
     Sabotage::ReactionKept,
     Sabotage::MembersLostOnReopen,
+    Sabotage::DirectOpenedTwice,
+    Sabotage::AdminReadsDirect,
+    Sabotage::NobodyIsEverybody,
+    Sabotage::BlockUnheeded,
+    Sabotage::UsersLostOnReopen,
+    Sabotage::ProfileToldToAll,
+    Sabotage::AnnouncementsBeginAnew,
+    Sabotage::ReportsReadByMembers,
+    Sabotage::SignalForOneToldToAll,
+    Sabotage::SignalUnasked,
 ];
 
 /// Within so many seeds each of them is found. Source: the aim that was set; most take fewer than twenty.

@@ -10,6 +10,7 @@ use crate::client::Habits;
 use crate::kernel::index;
 use crate::mishap::Mishap;
 use crate::network::Weather;
+use crate::society::Pair;
 
 /// A run before it began.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Scenario {
     pub rooms: Vec<RoomId>,
     /// Rooms with members; none where logs are restored.
     pub clubs: Vec<RoomId>,
+    /// Who talks to whom; nobody where logs are restored.
+    pub pairs: Vec<Pair>,
     /// What goes wrong.
     pub mishaps: Vec<Mishap>,
     /// Time between two mishaps, at least and at most.
@@ -69,7 +72,31 @@ impl Scenario {
         for (habits, _) in &mut clients {
             (habits.clubs, habits.users) = (clubs.clone(), users.clone());
         }
-        Self { nodes, clients, rooms, clubs, mishaps, every: (busy / 10, busy * 4), least, weather }
+        let mut pairs = Vec::new();
+        if !clubs.is_empty() {
+            clients.push((admin(), dice.below(2) == 0));
+            pairs = (0..1 + dice.below(3)).map(|_| pair(dice, &users)).collect();
+            pairs.sort_by(|one, other| one.room.cmp(&other.room));
+            pairs.dedup_by(|one, other| one.room == other.room);
+        }
+        for (habits, _) in &mut clients {
+            habits.pairs.clone_from(&pairs);
+        }
+        Self { nodes, clients, rooms, clubs, pairs, mishaps, every: (busy / 10, busy * 4), least, weather }
+    }
+}
+
+impl Scenario {
+    /// What servers keep of announcements, and of what was reported.
+    pub fn system_rooms(&self) -> impl Iterator<Item = RoomId> {
+        let watched = self.societies().take(if self.pairs.is_empty() { 0 } else { usize::MAX });
+        let announcements = (!self.pairs.is_empty()).then(RoomId::announcements);
+        announcements.into_iter().chain(watched.map(RoomId::reports_of))
+    }
+
+    /// All rooms with members.
+    pub fn societies(&self) -> impl Iterator<Item = &RoomId> {
+        self.clubs.iter().chain(self.pairs.iter().map(|pair| &pair.room))
     }
 }
 
@@ -85,6 +112,7 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
         rooms: mine.collect(),
         clubs: Vec::new(),
         users: Vec::new(),
+        pairs: Vec::new(),
         publishes,
         every: (Duration::from_millis(1), Duration::from_millis(40 << dice.below(8))),
         burst: 1 << dice.below(10),
@@ -100,6 +128,42 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
     (habits, dice.below(5) != 0)
 }
 
+/// Somebody of whom the servers know that everything is allowed, and who reads and says nothing by habit.
+fn admin() -> Habits {
+    Habits {
+        user: UserId::new(ADMIN).expect("a plain id"),
+        encoding: Encoding::MessagePack,
+        rooms: Vec::new(),
+        clubs: Vec::new(),
+        users: Vec::new(),
+        pairs: Vec::new(),
+        publishes: 0,
+        every: (Duration::from_secs(1), Duration::from_secs(60)),
+        burst: 1,
+        body_bytes: 64,
+        reading: Duration::ZERO,
+        save_every: 1,
+        walks: 0,
+        buffer: 8,
+        outbox_entries: 64,
+        kept_acks: 64,
+    }
+}
+
+/// Two of the users, who may be the same; now and then one of them and the admin.
+fn pair(dice: &mut SplitMix64, users: &[UserId]) -> Pair {
+    let mut some = || users[index(dice.below(users.len() as u64))].clone();
+    let (one, mut other) = (some(), some());
+    // Talking to oneself is the same from both sides.
+    if one == other && dice.below(4) != 0 {
+        other = users[index(dice.below(users.len() as u64))].clone();
+    }
+    if dice.below(6) == 0 {
+        other = UserId::new(ADMIN).expect("a plain id");
+    }
+    Pair::new(&one, &other, Duration::from_millis(dice.below(OPENS_MS_MAX)))
+}
+
 fn club(number: u64) -> RoomId {
     RoomId::new(format!("club-{number}")).expect("a plain id")
 }
@@ -107,3 +171,9 @@ fn club(number: u64) -> RoomId {
 fn room(number: u64) -> RoomId {
     RoomId::new(format!("room-{number}")).expect("a plain id")
 }
+
+/// What the admin of every server is called.
+pub const ADMIN: &str = "admin";
+
+/// When two open their room, at the latest, in milliseconds. Source: chosen; while much else begins.
+const OPENS_MS_MAX: u64 = 8_000;

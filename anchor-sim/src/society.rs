@@ -11,9 +11,17 @@
 //! Who may read what is folded here from the events themselves, without the code that decided it. Logs of clubs are never
 //! restored or trimmed: of those, other rooms tell.
 
+mod announced;
+mod changes;
+mod contacts;
 mod fold;
 mod ledger;
+mod pair;
+mod people;
 mod permits;
+mod profiles;
+mod reports;
+mod signals;
 mod tap;
 mod verdict;
 mod views;
@@ -27,10 +35,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::room::Membership;
 
+pub use self::announced::may_announce;
 pub use self::fold::View;
 use self::ledger::Ledger;
 pub use self::ledger::Life;
+pub use self::pair::Pair;
+use self::people::People;
 use self::permits::Club;
+pub use self::signals::Hearer;
 pub use self::tap::Tap;
 use self::witness::Witness;
 use crate::kernel::{Kernel, lock};
@@ -50,6 +62,7 @@ struct Shared {
 struct Inner {
     ledger: Ledger,
     witness: Witness,
+    people: People,
     /// What is wrong, found at once.
     broken: Vec<String>,
 }
@@ -87,15 +100,26 @@ impl Society {
         places.places().iter().map(|(user, place)| (user.clone(), place.membership)).collect()
     }
 
+    /// True if a room of that id was asked to be deleted.
+    #[must_use]
+    pub fn was_deleted(&self, room: &RoomId) -> bool {
+        self.inner().witness.deletions.contains(room)
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.0.inner)
     }
 }
 
-/// True for a room that has members in this simulation.
+/// True for a room that has members in this simulation, two of them or any number.
 #[must_use]
 pub fn is_club(room: &RoomId) -> bool {
-    room.as_str().starts_with("club-")
+    room.as_str().starts_with("club-") || room.is_direct()
+}
+
+/// True for a room that is watched: those with members, what was reported of them, and the announcements.
+fn is_watched(room: &RoomId) -> bool {
+    is_club(room) || *room == RoomId::announcements() || room.as_str().starts_with("@reports.")
 }
 
 impl fmt::Debug for Society {

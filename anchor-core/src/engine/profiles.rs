@@ -12,6 +12,7 @@ use super::mailbox::Mailbox;
 use super::tail::Tail;
 use crate::id::UserId;
 use crate::limits::ROOMS_PAGE_MAX;
+use crate::sabotage::{self, Sabotage};
 use crate::session::frame::ServerFrame;
 use crate::store::StoreError;
 use crate::user::{Profile, TooManyBlocked, UserChange, UserRow};
@@ -45,6 +46,9 @@ impl Anchor {
         let introduction = Arc::new(Introduction::of(user, profile));
         for mailbox in self.0.sessions.of(user) {
             mailbox.introduce(introduction.clone());
+        }
+        if sabotage::is(Sabotage::ProfileToldToAll) {
+            self.0.tails.all().iter().for_each(|tail| introduction.make_in(tail));
         }
         let mut after = None;
         loop {

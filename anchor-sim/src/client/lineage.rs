@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anchor_core::conformance::promise::Mark;
 use anchor_core::id::{RoomId, Seq};
-use anchor_core::position::Position;
+use anchor_core::position::{Offset, Position};
 
 /// One line of an application's life, through its restarts.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Lineage {
     /// False while another copy may be publishing under the same id: then nobody promises an order.
     is_ordered: bool,
     cursors: BTreeMap<RoomId, Cursor>,
+    /// The newest announcement that was heard.
+    announced: Option<Offset>,
 }
 
 /// A cursor that was given to the client library to keep.
@@ -30,7 +32,7 @@ impl Lineage {
     /// A life that begins.
     #[must_use]
     pub fn new(author: u64) -> Self {
-        Self { authors: vec![author], called: 0, is_ordered: true, cursors: BTreeMap::new() }
+        Self { authors: vec![author], called: 0, is_ordered: true, cursors: BTreeMap::new(), announced: None }
     }
 
     /// A name for the next publish; `author` makes a new author.
@@ -78,6 +80,12 @@ impl Lineage {
     pub(super) fn renew(&mut self, author: u64) {
         self.authors.push(author);
         self.cursors.clear();
+        self.announced = None;
+    }
+
+    /// An announcement is heard; the newest before.
+    pub(super) const fn hear(&mut self, offset: Offset) -> Option<Offset> {
+        self.announced.replace(offset)
     }
 
     /// A cursor is given to the library to keep.

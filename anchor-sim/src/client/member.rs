@@ -33,9 +33,15 @@ pub(super) async fn mingle(application: Application) {
 }
 
 async fn act(application: &Application) {
-    let Application { world, clock, habits, client, process, .. } = application;
+    let Application { clock, habits, .. } = application;
     let room = &habits.clubs[index(clock.below(habits.clubs.len() as u64))];
     let draft = Acts { application, room }.draw();
+    publish(application, room, draft).await;
+}
+
+/// Publishes something to a room with members, and hears later what becomes of it.
+pub(super) async fn publish(application: &Application, room: &RoomId, draft: Draft) {
+    let Application { world, habits, client, process, .. } = application;
     let kind = draft.kind;
     let what = match kind.is_of_room() {
         true => draft.body.as_text().unwrap_or_default().to_owned(),
@@ -46,9 +52,11 @@ async fn act(application: &Application) {
         world.society.asks_to_delete(room);
     }
     let call = world.recorder.call(format_args!("{kind:?} of {process} in {room}"));
+    let begun_at = world.society.begins(&habits.user, room, &draft);
     match client.publish(room, draft).await {
         Ok(publishing) => {
-            world.spawn(*process, settle(application.clone(), room.clone(), kind, publishing, call));
+            let what = (room.clone(), kind, begun_at);
+            world.spawn(*process, settle(application.clone(), what, publishing, call));
         }
         Err(error) => failed(application, room, kind, &error),
     }
@@ -57,8 +65,7 @@ async fn act(application: &Application) {
 /// `_call` ends with it.
 async fn settle(
     application: Application,
-    room: RoomId,
-    kind: EventKind,
+    (room, kind, begun_at): (RoomId, EventKind, Duration),
     publishing: Publishing,
     _call: Call,
 ) {
@@ -70,6 +77,7 @@ async fn settle(
                 format_args!("{kind:?} is acked at {} of {room}, epoch {}", ack.mark.offset, ack.epoch),
             );
             world.society.acked(&ack, kind);
+            world.society.stands(&ack, begun_at);
         }
         Err(error) => failed(&application, &room, kind, &error),
     }

@@ -10,7 +10,9 @@ use anchor_core::store::{Direction, Read, Store, StoreError, StoreExt};
 
 use super::Director;
 use crate::client::SimClient;
+use crate::kernel::ProcessId;
 use crate::node::{Backing, Node};
+use crate::society::may_announce;
 
 impl Director {
     /// Waits until nobody has anything left to say or to read, or for so long that nobody ever will.
@@ -32,6 +34,34 @@ impl Director {
         for call in self.world.recorder.unanswered(settled) {
             self.world.recorder.defect(format!("nobody answered {call}"));
         }
+        self.announce_the_end().await;
+    }
+
+    /// Says one last thing to everybody, and waits until everybody has heard it.
+    async fn announce_the_end(&mut self) {
+        let mut running = self.clients.iter().filter_map(SimClient::running);
+        let Some((admin, ..)) = running.find(|(_, user, _)| may_announce(user)) else { return };
+        let text = "that is all";
+        self.world.society.announces(text);
+        let is_said = match admin.announce(text).await {
+            Ok(publishing) => publishing.await.is_ok(),
+            Err(_) => false,
+        };
+        if !is_said {
+            return self.world.recorder.defect("the end could not be announced".to_owned());
+        }
+        let until = self.world.kernel.now() + HEARING;
+        while let Some(deaf) = self.who_has_not_heard() {
+            if self.world.kernel.now() >= until {
+                return self.world.recorder.defect(format!("{deaf} never hears that the end is announced"));
+            }
+            self.tick(Duration::from_secs(2)).await;
+        }
+    }
+
+    fn who_has_not_heard(&self) -> Option<ProcessId> {
+        let mut listening = self.clients.iter().filter_map(SimClient::listening);
+        listening.find(|process| !self.world.society.has_heard_all(*process))
     }
 
     async fn tell_who_is_late(&self) {
@@ -72,21 +102,24 @@ impl Director {
         self.who_lags_in_a_club()
     }
 
-    /// A reader that has not come to where a club ends for its user: the head, or the event that removed it.
+    /// A reader that has not come to where a room with members ends for its user: the head, or the event that removed it.
     fn who_lags_in_a_club(&self) -> Option<String> {
-        let running = self.clients.iter().filter_map(SimClient::running);
-        let mut readers = running
-            .flat_map(|(_, user, reader)| self.scenario.clubs.iter().map(move |club| (user, reader, club)));
-        readers.find_map(|(user, reader, club)| self.world.society.who_lags(reader, user, club))
+        let lags = |client: &SimClient| {
+            let (_, user, reader) = client.running()?;
+            client.societies().find_map(|room| self.world.society.who_lags(reader, user, room))
+        };
+        self.clients.iter().find_map(lags)
     }
 
     /// Asks for everything that members can ask for, now that nothing changes any more.
     pub(super) async fn check_views(&self) {
-        for (client, user, _) in self.clients.iter().filter_map(SimClient::running) {
-            for club in &self.scenario.clubs {
-                for broken in self.world.society.check_view(client, user, club).await {
-                    self.world.recorder.defect(broken);
-                }
+        for client in &self.clients {
+            let Some((handle, user, _)) = client.running() else { continue };
+            for room in client.societies() {
+                let society = &self.world.society;
+                let mut broken = society.check_view(handle, user, room).await;
+                broken.extend(society.check_reports(handle, user, room).await);
+                broken.into_iter().for_each(|broken| self.world.recorder.defect(broken));
             }
         }
     }
@@ -120,13 +153,24 @@ impl Director {
     async fn read_clubs(&self, store: &dyn Store) -> Result<(), StoreError> {
         let recorder = &self.world.recorder;
         let (mut left, mut epochs) = (BTreeMap::new(), BTreeMap::new());
-        for club in &self.scenario.clubs {
+        for club in self.scenario.societies() {
             let Some(state) = store.room(club).await? else { continue };
             epochs.insert(club.clone(), state.epoch());
             left.insert(club.clone(), store.read_all(club).await?);
             if let Some(log) = read_log(store, club).await? {
                 recorder.set_log(club.clone(), log);
             }
+        }
+        for room in self.scenario.system_rooms() {
+            let Some(state) = store.room(&room).await? else { continue };
+            epochs.insert(room.clone(), state.epoch());
+            left.insert(room.clone(), store.read_all(&room).await?);
+        }
+        let users: Vec<_> = self.scenario.clients.iter().map(|(habits, _)| habits.user.clone()).collect();
+        for user in users.iter().filter(|_| !self.scenario.pairs.is_empty()) {
+            let row = store.user(user).await?;
+            let broken = self.world.society.check_row(user, &users, &row);
+            broken.into_iter().for_each(|broken| recorder.defect(broken));
         }
         for (room, epoch) in self.world.society.gone(&left, &epochs) {
             recorder.push(Record::Deleted { room, epoch });
@@ -159,6 +203,9 @@ pub(super) async fn read_log(store: &dyn Store, room: &RoomId) -> Result<Option<
         }
     }
 }
+
+/// How long an announcement may take to be heard by everybody. Source: chosen; nothing goes wrong any more.
+const HEARING: Duration = Duration::from_secs(120);
 
 /// How long catching up may take. Source: chosen; heartbeats, backoff and slow readers included.
 const PATIENCE: Duration = Duration::from_secs(1_800);

@@ -51,6 +51,17 @@ impl Ledger {
         }
     }
 
+    /// Adds an event to the newest room of that id, whatever a store would say to it.
+    #[cfg(test)]
+    pub(super) fn write(&mut self, room: &RoomId, event: Event, committed_at: Duration) {
+        let lives = self.lives.entry(room.clone()).or_default();
+        if lives.is_empty() {
+            let epoch = Epoch::from_bytes([1; 8]);
+            lives.push(Life { epoch, events: BTreeMap::new(), is_deleted: false });
+        }
+        lives[0].events.insert(event.offset, Known { event, committed_at: Some(committed_at) });
+    }
+
     /// The newest room of that id is no more.
     pub(super) fn delete(&mut self, room: &RoomId) {
         if let Some(life) = self.lives.get_mut(room).and_then(|lives| lives.last_mut()) {
@@ -93,6 +104,35 @@ impl Life {
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
         self.is_deleted
+    }
+
+    /// True if what held after some event, as `holds` says when it is shown one after another, may have held at some moment of
+    /// `time`: an event that nobody was told of stood at any time between those around it.
+    pub(super) fn may_have_held(
+        &self,
+        (from, until): (Duration, Duration),
+        mut holds: impl FnMut(&Event) -> bool,
+    ) -> bool {
+        let known: Vec<_> = self.prefix().collect();
+        let mut ends_at = Duration::MAX;
+        let mut ends: Vec<_> = known
+            .iter()
+            .rev()
+            .map(|known| {
+                let end = ends_at;
+                ends_at = known.committed_at.unwrap_or(ends_at);
+                end
+            })
+            .collect();
+        ends.reverse();
+        let mut since = Duration::ZERO;
+        let mut may = false;
+        for (known, ends_at) in known.iter().zip(ends) {
+            since = known.committed_at.unwrap_or(since);
+            may |= holds(&known.event) && since <= until && ends_at >= from;
+        }
+        // Behind a hole nothing is known.
+        may || known.len() < self.events.len()
     }
 
     /// The events from the first on, as long as none is unknown.

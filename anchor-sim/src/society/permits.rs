@@ -27,12 +27,14 @@ pub(super) struct Club {
     kind: RoomKind,
     history: HistoryAccess,
     places: BTreeMap<UserId, Place>,
+    /// Somebody created it and not all have left it since.
+    is_owned: bool,
 }
 
 impl Club {
     /// A room that comes into being with its first message: everybody's.
     pub(super) const fn new() -> Self {
-        Self { kind: RoomKind::Public, history: HistoryAccess::All, places: BTreeMap::new() }
+        Self { kind: RoomKind::Public, history: HistoryAccess::All, places: BTreeMap::new(), is_owned: false }
     }
 
     /// The room after all that is known of it.
@@ -47,10 +49,12 @@ impl Club {
         let Some(body) = &event.body else { return };
         if event.kind == EventKind::ROOM {
             match RoomChange::from_body(body) {
-                Ok(RoomChange::Create { kind, settings, .. }) => {
+                Ok(RoomChange::Create { kind, settings, user: other }) => {
                     self.kind = kind;
                     self.history = settings.history.unwrap_or_default();
+                    self.is_owned = true;
                     self.join(&event.user, event.offset);
+                    other.iter().for_each(|other| self.join(other, event.offset));
                 }
                 Ok(RoomChange::Set(settings)) => self.history = settings.history.unwrap_or(self.history),
                 _ => {}
@@ -87,6 +91,11 @@ impl Club {
         self.kind == RoomKind::Public && self.history == HistoryAccess::All
     }
 
+    /// True if everybody may say something in it.
+    pub(super) fn is_ownerless(&self) -> bool {
+        self.kind == RoomKind::Public && !self.is_owned
+    }
+
     /// What `user` may read.
     pub(super) fn range(&self, user: &UserId) -> Option<Range> {
         let place = self.places.get(user);
@@ -121,6 +130,7 @@ impl Club {
             place.ended_at = at;
         }
         place.membership = membership;
+        self.is_owned &= self.places.values().any(|place| place.membership == Membership::Joined);
     }
 }
 

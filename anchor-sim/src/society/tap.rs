@@ -7,7 +7,7 @@ use anchor_core::id::RoomId;
 use anchor_core::run::Run;
 use anchor_core::store::CommitObserver;
 
-use super::{Society, is_club};
+use super::{Society, is_watched};
 
 /// An observer that lets the ledger know first.
 #[derive(Debug)]
@@ -27,14 +27,14 @@ impl Tap {
 impl CommitObserver for Tap {
     fn committed(&self, runs: &[Run]) {
         let now = self.society.0.kernel.now();
-        for run in runs.iter().filter(|run| is_club(run.room())) {
+        for run in runs.iter().filter(|run| is_watched(run.room())) {
             self.society.inner().ledger.take(run, Some(now));
         }
         self.observer.committed(runs);
     }
 
     fn deleted(&self, room: &RoomId) {
-        if is_club(room) {
+        if is_watched(room) {
             self.society.inner().ledger.delete(room);
         }
         self.observer.deleted(room);
@@ -48,7 +48,7 @@ impl CommitObserver for Tap {
 impl Society {
     /// A store that was asked at `asked_at` gives `runs`.
     pub fn gives(&self, runs: &[Run], asked_at: Duration) {
-        for run in runs.iter().filter(|run| is_club(run.room())) {
+        for run in runs.iter().filter(|run| is_watched(run.room())) {
             self.inner().ledger.take(run, None);
             for event in run.events() {
                 let event = event.expect("what a store gives is an event");

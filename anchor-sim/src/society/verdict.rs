@@ -10,7 +10,7 @@ use anchor_core::position::{Epoch, Offset};
 
 use super::ledger::Life;
 use super::permits::{Club, Range, allows};
-use super::{Inner, Society};
+use super::{Inner, Society, pair};
 
 impl Society {
     /// The rooms whose ids had other rooms before: of those nothing is left.
@@ -60,12 +60,23 @@ impl Society {
             if deletions > 0 && !inner.witness.deletions.contains(room) {
                 broken.push(format!("{room} began anew, or is gone, and nobody asked to delete it"));
             }
+            if room.is_direct() {
+                broken.extend(lives.iter().flat_map(|life| pair::defects(room, life)));
+            }
         }
         for (room, events) in left {
             broken.extend(inner.what_is_left(room, epochs[room], events));
         }
         broken.extend(inner.acks_that_do_not_hold(left, epochs));
         broken.extend(inner.told_to_the_wrong());
+        broken.extend(inner.said_to_those_who_would_not_hear());
+        for (room, log) in left {
+            broken.extend(inner.signals_stored(room, log));
+            match *room == RoomId::announcements() {
+                true => broken.extend(inner.what_was_announced(log)),
+                false => broken.extend(inner.what_was_reported(room, left)),
+            }
+        }
         broken
     }
 }

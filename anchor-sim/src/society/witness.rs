@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anchor_core::conformance::promise::Reader;
-use anchor_core::event::EventKind;
+use anchor_core::event::{Event, EventKind};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::{Epoch, Offset};
 use anchor_core::publish::Ack;
 use anchor_core::resume::GapReason;
-use anchor_core::session::frame::Events;
+use anchor_core::session::frame::{Events, Page};
 
-use super::{Society, is_club};
+use super::{Society, is_watched};
 
 /// Everything that was told.
 #[derive(Debug, Default)]
@@ -33,16 +33,20 @@ impl Society {
         let now = self.0.kernel.now();
         let mut inner = self.inner();
         for event in &events.events {
-            let place = (events.room.clone(), events.epoch, event.offset);
-            if event.body.is_some() && inner.witness.redacted.get(&place).is_some_and(|at| *at < asked_at) {
-                let what = format!("{user} was told the body of {} of {} anew", event.offset, events.room);
-                inner.broken.push(format!("{what}, after its redaction was acked"));
-            }
-            let place = (events.room.clone(), events.epoch, user.clone(), event.offset);
-            inner.witness.delivered.entry(place).or_insert(now);
+            inner.take(user, asked_at, now, (&events.room, events.epoch), event);
         }
         if let Some(last) = events.events.last() {
             inner.witness.newest.insert((reader, events.room.clone()), (events.epoch, last.offset));
+        }
+    }
+
+    /// A user gets a page that was asked for at `asked_at`.
+    pub fn paged(&self, user: &UserId, asked_at: Duration, page: &Page) {
+        let Some(epoch) = page.epoch else { return };
+        let now = self.0.kernel.now();
+        let mut inner = self.inner();
+        for event in &page.events {
+            inner.take(user, asked_at, now, (&page.room, epoch), event);
         }
     }
 
@@ -85,14 +89,32 @@ impl Society {
 }
 
 impl super::Inner {
+    /// A user has an event, at `now`.
+    fn take(
+        &mut self,
+        user: &UserId,
+        asked_at: Duration,
+        now: Duration,
+        (room, epoch): (&RoomId, Epoch),
+        event: &Event,
+    ) {
+        let place = (room.clone(), epoch, event.offset);
+        if event.body.is_some() && self.witness.redacted.get(&place).is_some_and(|at| *at < asked_at) {
+            let what = format!("{user} was told the body of {} of {room} anew", event.offset);
+            self.broken.push(format!("{what}, after its redaction was acked"));
+        }
+        let place = (room.clone(), epoch, user.clone(), event.offset);
+        self.witness.delivered.entry(place).or_insert(now);
+    }
+
     /// What loses its body with the redaction at `offset`: its target, and the edits of that.
     fn gone_with(&self, room: &RoomId, epoch: Epoch, offset: Offset) -> Vec<Offset> {
-        debug_assert!(is_club(room));
+        debug_assert!(is_watched(room));
         let Some(life) = self.ledger.life(room, epoch) else { return Vec::new() };
         let Some(target) = life.events.get(&offset).and_then(|known| known.event.target) else {
             return Vec::new();
         };
-        let is_edit = |event: &&anchor_core::event::Event| {
+        let is_edit = |event: &&Event| {
             event.kind == EventKind::EDIT && event.target == Some(target) && event.offset < offset
         };
         std::iter::once(target).chain(life.events().filter(is_edit).map(|event| event.offset)).collect()

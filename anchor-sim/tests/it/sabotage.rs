@@ -63,6 +63,16 @@ the_simulator_finds! {
     the_simulator_finds_a_redacted_body_that_is_kept RedactedBodyKept;
     the_simulator_finds_a_reaction_that_is_kept ReactionKept;
     the_simulator_finds_members_lost_on_reopen MembersLostOnReopen;
+    the_simulator_finds_a_direct_room_opened_twice DirectOpenedTwice;
+    the_simulator_finds_an_admin_that_reads_what_two_say AdminReadsDirect;
+    the_simulator_finds_a_nobody_that_is_everybody NobodyIsEverybody;
+    the_simulator_finds_a_block_that_is_not_heeded BlockUnheeded;
+    the_simulator_finds_users_lost_on_reopen UsersLostOnReopen;
+    the_simulator_finds_a_profile_told_to_all ProfileToldToAll;
+    the_simulator_finds_announcements_that_begin_anew AnnouncementsBeginAnew;
+    the_simulator_finds_reports_that_members_read ReportsReadByMembers;
+    the_simulator_finds_a_signal_for_one_told_to_all SignalForOneToldToAll;
+    the_simulator_finds_a_signal_that_nobody_asks_about SignalUnasked;
 }
 
 #[test]

@@ -126,5 +126,9 @@ pub(super) fn write_changed_user(out: &mut Encoder, (user, row): &ChangedUser) {
 }
 
 pub(super) fn read_changed_user(reader: &mut Reader<'_>) -> Result<ChangedUser, Malformed> {
-    fields(reader, 2, |reader| Ok((read_user(reader)?, Arc::new(read_user_row(reader)?))))
+    fields(reader, 2, |reader| {
+        let (user, row) = (read_user(reader)?, read_user_row(reader)?);
+        let row = if sabotage::is(Sabotage::UsersLostOnReopen) { Default::default() } else { row };
+        Ok((user, Arc::new(row)))
+    })
 }

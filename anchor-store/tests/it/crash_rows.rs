@@ -281,7 +281,7 @@ fn open(journal: &Disk, pages: &Disk) -> Result<RedbStore, anchor_store::OpenErr
 }
 
 #[test]
-fn rows_hold_at_any_sync() {
+pub(crate) fn rows_hold_at_any_sync() {
     let seeds = if crate::crash::is_full() { 0..8 } else { 0..1 };
     for seed in seeds {
         let script = Script::draw(seed);

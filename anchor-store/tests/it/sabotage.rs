@@ -28,3 +28,8 @@ fn a_duplicate_acked_before_the_first_is_durable_is_caught() {
 fn an_overlay_that_readers_see_is_caught() {
     assert_caught(Sabotage::OverlayVisible, nothing_acknowledged_is_lost_at_any_sync);
 }
+
+#[test]
+fn users_lost_on_reopen_are_caught() {
+    assert_caught(Sabotage::UsersLostOnReopen, crate::crash_rows::rows_hold_at_any_sync);
+}

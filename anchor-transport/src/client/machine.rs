@@ -34,6 +34,7 @@ use anchor_core::event::Draft;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::limits::{HEARTBEATS_MISSED_MAX, HELLO_WITHIN};
 use anchor_core::position::Position;
+use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{ClientFrame, From, Hello, ServerFrame, Signal};
 
 pub(super) use action::Action;
@@ -126,7 +127,9 @@ impl Machine {
         out.act(Action::Pending(sending.pending()));
         let mut subscriptions = Subscriptions::default();
         if options.reads_announcements {
-            let from = cursors.get(&announcements_cursor()).map_or(From::Now, |cursor| From::After(*cursor));
+            let cursor = cursors.get(&announcements_cursor());
+            let cursor = cursor.filter(|_| !sabotage::is(Sabotage::AnnouncementsBeginAnew));
+            let from = cursor.map_or(From::Now, |cursor| From::After(*cursor));
             let room = RoomId::announcements();
             subscriptions.subscribe(SubscriptionId::LIBRARY, room, from.into(), &mut out);
         }

@@ -11,6 +11,7 @@ use crate::publish::{Refusal, Target};
 use crate::room::amendment::{Amendment, UserSigns};
 use crate::room::info::RoomKind;
 use crate::room::member::Role;
+use crate::sabotage::{self, Sabotage};
 use crate::text::Sign;
 
 pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
@@ -191,7 +192,9 @@ fn pin(acting: &Acting<'_>, offset: Offset) -> Decision {
 fn refused_by_other(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Option<Refusal>, BoxError> {
     let asked = acting.asked;
     let other = acting.info.as_ref().and_then(|info| info.other_than(asked.user));
-    let Some(other) = other.filter(|_| !asked.admin) else { return Ok(None) };
+    let Some(other) = other.filter(|_| !asked.admin && !sabotage::is(Sabotage::BlockUnheeded)) else {
+        return Ok(None);
+    };
     let is_blocked = other != asked.user && facts.contact(other)?.blocked.contains(asked.user);
     Ok(is_blocked.then(|| denied("this user does not take messages from you")))
 }

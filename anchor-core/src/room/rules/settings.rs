@@ -11,6 +11,7 @@ use crate::room::change::{Report, RoomChange, Settings};
 use crate::room::info::{RoomInfo, RoomKind};
 use crate::room::member::{Member, Membership, Role};
 use crate::room::standing::Standing;
+use crate::sabotage::{self, Sabotage};
 use crate::user::Direct;
 
 pub(super) fn decide(acting: &Acting<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
@@ -88,7 +89,7 @@ fn create_direct(
     if *settings != Settings::default() {
         return Ok(Err(invalid("a direct room has no settings")));
     }
-    if asked.exists {
+    if asked.exists && !sabotage::is(Sabotage::DirectOpenedTwice) {
         return Ok(Err(Refusal::new(Code::RoomExists, "the two of you have a room already")));
     }
     if other != asked.user && !asked.admin {
@@ -100,7 +101,7 @@ fn create_direct(
         let contact = facts.contact(other)?;
         let is_open = match contact.direct {
             Direct::Everyone => true,
-            Direct::Nobody => false,
+            Direct::Nobody => sabotage::is(Sabotage::NobodyIsEverybody),
             Direct::Shared => facts.share_a_room(asked.user, other)?,
         };
         if !is_open || contact.blocked.contains(asked.user) {

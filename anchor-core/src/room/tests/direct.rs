@@ -33,7 +33,7 @@ fn both_sides_come_to_the_same_id_and_nobody_else_does() {
 }
 
 #[test]
-fn the_second_to_create_it_finds_it_there() {
+pub(super) fn the_second_to_create_it_finds_it_there() {
     let (mut house, room) = friends();
     house.must("ada", &room, create("bob"));
     assert_eq!(house.publish("bob", &room, create("ada")), Err(Code::RoomExists));
@@ -57,7 +57,7 @@ fn nobody_makes_the_room_of_two_others() {
 }
 
 #[test]
-fn who_shares_no_room_needs_leave_to_talk() {
+pub(super) fn who_shares_no_room_needs_leave_to_talk() {
     let (mut house, _) = friends();
     let room = RoomId::direct(&user("eve"), &user("bob"));
     assert_eq!(house.publish("eve", &room, create("bob")), Err(Code::Denied));
@@ -88,7 +88,7 @@ fn a_direct_room_is_no_room_that_two_share() {
 }
 
 #[test]
-fn a_blocked_user_neither_opens_nor_writes() {
+pub(super) fn a_blocked_user_neither_opens_nor_writes() {
     let (mut house, room) = friends();
     house.contacts.entry(user("bob")).or_default().blocked.insert(user("ada"));
     assert_eq!(house.publish("ada", &room, create("bob")), Err(Code::Denied));

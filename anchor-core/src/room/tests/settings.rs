@@ -105,7 +105,7 @@ fn a_deleted_room_is_no_more() {
 }
 
 #[test]
-fn a_report_lies_before_the_moderators() {
+pub(super) fn a_report_lies_before_the_moderators() {
     let (mut house, room) = House::with_crew(RoomKind::Group, true);
     let reports = RoomId::reports_of(&room);
     let report = |offset| {

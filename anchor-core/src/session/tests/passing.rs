@@ -58,7 +58,7 @@ fn other_client(house: &House, user: &str, id: u8) -> (Peer, ClientTag) {
 }
 
 #[test]
-fn a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there() {
+pub(super) fn a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there() {
     let house = House::new();
     let mut ada = house.session("ada", &[("lobby", Position::START)]);
     let mut bob = house.session("bob", &[("lobby", Position::START)]);
@@ -92,7 +92,7 @@ fn a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there() {
 }
 
 #[test]
-fn who_may_not_write_may_not_signal() {
+pub(super) fn who_may_not_write_may_not_signal() {
     let house = House::new();
     let mut ada = house.session("ada", &[]);
     let create = RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None };
@@ -188,7 +188,7 @@ fn profiles(peer: &mut Peer) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_new_profile_is_told_once_to_each_session_in_a_room_that_its_user_has_joined() {
+pub(super) fn a_new_profile_is_told_once_to_each_session_in_a_room_that_its_user_has_joined() {
     let house = House::new();
     let mut ada = house.session("ada", &[]);
     for (seq, room) in [(1, "one"), (2, "two")] {

@@ -282,7 +282,7 @@ fn a_group_in_the_place_of_a_plain_room_is_not_read_for_it_from_the_store() {
 }
 
 #[test]
-fn what_two_say_to_each_other_is_not_an_admins_to_read() {
+pub(super) fn what_two_say_to_each_other_is_not_an_admins_to_read() {
     let house = House::new();
     let room = RoomId::direct(&user_id("ada"), &user_id("ada"));
     let create = RoomChange::Create {

@@ -1,6 +1,6 @@
 //! Deliberate faults of a session that these tests catch.
 
-use super::{delivering, permits, publishing, resuming};
+use super::{delivering, passing, permits, publishing, resuming};
 use crate::sabotage::{Sabotage, assert_caught};
 
 #[test]
@@ -62,4 +62,30 @@ fn a_permit_that_is_kept_is_caught() {
         Sabotage::PermitKept,
         permits::a_removed_member_gets_what_removed_it_and_nothing_behind_that,
     );
+}
+
+#[test]
+fn an_admin_that_reads_what_two_say_to_each_other_is_caught() {
+    assert_caught(Sabotage::AdminReadsDirect, permits::what_two_say_to_each_other_is_not_an_admins_to_read);
+}
+
+#[test]
+fn a_profile_that_is_told_to_all_is_caught() {
+    assert_caught(
+        Sabotage::ProfileToldToAll,
+        passing::a_new_profile_is_told_once_to_each_session_in_a_room_that_its_user_has_joined,
+    );
+}
+
+#[test]
+fn a_signal_for_one_that_is_told_to_all_is_caught() {
+    assert_caught(
+        Sabotage::SignalForOneToldToAll,
+        passing::a_signal_goes_to_all_others_to_a_user_or_to_a_client_who_are_there,
+    );
+}
+
+#[test]
+fn a_signal_that_nobody_asks_about_is_caught() {
+    assert_caught(Sabotage::SignalUnasked, passing::who_may_not_write_may_not_signal);
 }

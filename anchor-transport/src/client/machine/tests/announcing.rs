@@ -50,7 +50,7 @@ fn announcements_are_read_from_the_first_session_on_and_resumed() {
 }
 
 #[test]
-fn a_later_process_goes_on_where_announcements_were_taken() {
+pub(super) fn a_later_process_goes_on_where_announcements_were_taken() {
     let cursor = (crate::client::machine::ANNOUNCEMENTS_CURSOR.to_owned(), RoomId::announcements());
     let mut script = reading(Saved { cursors: [(cursor, at(1, 9))].into(), ..Saved::default() });
     script.live();

@@ -2,7 +2,7 @@
 
 use anchor_core::sabotage::{Sabotage, assert_caught};
 
-use super::{publishing, reading, settling};
+use super::{announcing, publishing, reading, settling};
 
 #[test]
 fn a_cursor_that_goes_back_is_caught() {
@@ -35,5 +35,13 @@ fn a_clone_that_re_keys_at_once_is_caught() {
     assert_caught(
         Sabotage::CloneRekeysAtOnce,
         settling::replaced_takes_a_new_id_and_settles_under_the_old_one_first,
+    );
+}
+
+#[test]
+fn announcements_that_begin_anew_are_caught() {
+    assert_caught(
+        Sabotage::AnnouncementsBeginAnew,
+        announcing::a_later_process_goes_on_where_announcements_were_taken,
     );
 }
