@@ -28,6 +28,9 @@ pub struct Feed {
     generation: Generation,
     cursor: Position,
     bound: Bound,
+    /// What the store had when the cursor was verified: as long as this node has not heard of all that, the tail may hold
+    /// what is gone.
+    newest: Offset,
     loaded: VecDeque<Run>,
     /// As the tail counted them before that was read.
     redactions: u32,
@@ -53,13 +56,20 @@ pub enum Step {
 }
 
 impl Feed {
-    pub(super) fn new(watch: Watch, generation: Generation, cursor: Position, bound: Bound) -> Self {
+    pub(super) fn new(
+        watch: Watch,
+        generation: Generation,
+        cursor: Position,
+        bound: Bound,
+        newest: Offset,
+    ) -> Self {
         watch.watcher().stay(bound.is_open());
         Self {
             watch,
             generation,
             cursor,
             bound,
+            newest,
             loaded: VecDeque::new(),
             redactions: 0,
             misreads: 0,
@@ -91,21 +101,14 @@ impl Feed {
         self.watch.watcher().rearm();
         match self.watch.tail().find(self.generation, &self.cursor) {
             Found::Current => Step::Wait,
+            Found::Run { .. } if self.is_unheard() => self.read(),
             Found::Run { run, is_newest } => {
                 let last = run.last();
                 let step = self.deliver(run);
                 self.is_newest = is_newest && self.cursor.offset == last;
                 step
             }
-            Found::Store => {
-                self.redactions = self.watch.tail().redactions();
-                Step::Read(Read {
-                    room: self.room().clone(),
-                    from: Direction::After(self.cursor.offset),
-                    events_max: READ_RUNS * RUN_EVENTS_MAX,
-                    bytes_max: RUN_BYTES_MAX,
-                })
-            }
+            Found::Store => self.read(),
             Found::Stale if self.misreads >= MISREADS_MAX => Step::Broken,
             Found::Stale => Step::Verify,
         }
@@ -141,11 +144,17 @@ impl Feed {
     }
 
     /// Takes the answer to [`Step::Verify`].
-    pub(super) fn verified(&mut self, generation: Generation, cursor: Position, bound: Bound) {
+    pub(super) fn verified(
+        &mut self,
+        generation: Generation,
+        cursor: Position,
+        bound: Bound,
+        newest: Offset,
+    ) {
         self.loaded = VecDeque::new();
         self.is_newest = false;
         self.generation = generation;
-        self.bound = bound;
+        (self.bound, self.newest) = (bound, newest);
         self.watch.watcher().stay(bound.is_open());
         self.cursor = cursor;
     }
@@ -217,6 +226,22 @@ impl Feed {
             }
             _ => Ahead::Clear,
         }
+    }
+
+    /// True if the store had more than this node has heard of since.
+    fn is_unheard(&self) -> bool {
+        let head = || self.watch.tail().head().map_or(Offset::ZERO, |head| head.offset);
+        self.cursor.offset < self.newest && head() < self.newest
+    }
+
+    fn read(&mut self) -> Step {
+        self.redactions = self.watch.tail().redactions();
+        Step::Read(Read {
+            room: self.room().clone(),
+            from: Direction::After(self.cursor.offset),
+            events_max: READ_RUNS * RUN_EVENTS_MAX,
+            bytes_max: RUN_BYTES_MAX,
+        })
     }
 
     /// True if what was read of the store is there as it was, as far as this node knows.

@@ -34,6 +34,7 @@ pub struct Verified {
     generation: Generation,
     position: Position,
     bound: Bound,
+    newest: Offset,
     /// Ranges that the reader will not get or must drop, in order.
     pub gaps: Vec<Gap>,
 }
@@ -70,7 +71,8 @@ impl Anchor {
                 gaps.extend(more);
             }
             let entry = grant.seen(entry(room.clone(), state.as_ref()));
-            return Ok(Opened { feed: Feed::new(watch, generation, position, grant.bound), entry, gaps });
+            let feed = Feed::new(watch, generation, position, grant.bound, grant.newest);
+            return Ok(Opened { feed, entry, gaps });
         }
     }
 
@@ -86,7 +88,8 @@ impl Anchor {
     ) -> Result<Verified, ReadError> {
         let Some(tail) = self.0.tails.get(room) else {
             let (generation, bound) = (Generation::STALE, Bound::Turn(cursor.offset));
-            return Ok(Verified { generation, position: cursor, bound, gaps: Vec::new() });
+            let (newest, gaps) = (Offset::ZERO, Vec::new());
+            return Ok(Verified { generation, position: cursor, bound, newest, gaps });
         };
         loop {
             let (state, generation, grant) = self.known(&tail, reader).await?;
@@ -96,7 +99,8 @@ impl Anchor {
             if tail.is_stale(generation, &position) {
                 tail.doubt(generation);
             }
-            return Ok(Verified { generation, position, bound: grant.bound, gaps });
+            let Grant { bound, newest, .. } = grant;
+            return Ok(Verified { generation, position, bound, newest, gaps });
         }
     }
 
@@ -254,7 +258,7 @@ impl Anchor {
 impl Feed {
     /// Goes on from a cursor that [`Anchor::verify`] verified.
     pub fn resume(&mut self, verified: &Verified) {
-        self.verified(verified.generation, verified.position, verified.bound);
+        self.verified(verified.generation, verified.position, verified.bound, verified.newest);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::code::Code;
 use crate::error::ErrorKind;
 use crate::id::{RoomId, UserId};
 use crate::msgpack::Malformed;
-use crate::position::{Epoch, Offset, Ordinal, Position};
+use crate::position::{Epoch, Mark, Offset, Ordinal, Position};
 use crate::publish::Refusal;
 use crate::resume::{Gap, GapReason};
 use crate::room::{Membership, Permit, Standing};
@@ -62,6 +62,8 @@ pub(super) struct Grant {
     pub(super) bound: Bound,
     /// Where the user stands; none where nobody was asked.
     pub(super) standing: Option<Standing>,
+    /// The newest event that the store had when it was asked; zero where it was not.
+    pub(super) newest: Offset,
 }
 
 /// How far a feed delivers before it asks again.
@@ -84,14 +86,14 @@ impl Bound {
 
 impl Grant {
     /// Everything, whatever happens.
-    const ALL: Self = Self { permit: Permit::ALL, bound: Bound::None, standing: None };
+    const ALL: Self = Self { permit: Permit::ALL, bound: Bound::None, standing: None, newest: Offset::ZERO };
     /// Everything, of a room about which nothing was decided yet.
-    const PLAIN: Self = Self { permit: Permit::ALL, bound: Bound::Turn(Offset::ZERO), standing: None };
+    const PLAIN: Self = Self { bound: Bound::Turn(Offset::ZERO), ..Self::ALL };
 
     fn new(permit: Permit, standing: Standing) -> Self {
         let changed = standing.info.as_ref().map_or(Offset::ZERO, |info| info.changed);
         let bound = permit.until.map_or(Bound::Turn(changed), Bound::Until);
-        Self { permit, bound, standing: Some(standing) }
+        Self { permit, bound, standing: Some(standing), newest: Offset::ZERO }
     }
 
     /// True if turns of the room may change it.
@@ -187,7 +189,8 @@ impl Anchor {
             }
             let asked = tail.ask_plain(generation);
             let grant = self.grant(tail.room(), reader).await;
-            let epoch = self.epoch_now(tail.room()).await?;
+            let newest = self.newest(tail.room()).await?;
+            let epoch = newest.map(|(epoch, _)| epoch);
             let is_plain = grant
                 .as_ref()
                 .is_ok_and(|grant| grant.standing.as_ref().is_some_and(|standing| standing.info.is_none()));
@@ -197,7 +200,8 @@ impl Anchor {
                 tail.doubt(generation);
                 continue;
             }
-            let grant = grant?;
+            let newest = newest.map_or(Offset::ZERO, |(_, mark)| mark.offset);
+            let grant = Grant { newest, ..grant? };
             if is_plain {
                 tail.found_plain(asked);
             }
@@ -207,8 +211,13 @@ impl Anchor {
 
     /// The newest epoch of a room, as of some moment after the call began; none without events.
     pub(super) async fn epoch_now(&self, room: &RoomId) -> Result<Option<Epoch>, StoreError> {
+        Ok(self.newest(room).await?.map(|(epoch, _)| epoch))
+    }
+
+    /// The head of a room in the store, and its epoch; none without events.
+    async fn newest(&self, room: &RoomId) -> Result<Option<(Epoch, Mark)>, StoreError> {
         let heads = self.store().heads(std::slice::from_ref(room)).await?;
-        Ok(heads.first().copied().flatten().map(|(epoch, _)| epoch))
+        Ok(heads.first().copied().flatten())
     }
 
     /// An error if the log that `position` belongs to was deleted, and the room has not begun anew. `state`: that of the

@@ -8,9 +8,14 @@ use anchor_core::conformance::bus::Hub;
 use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::conformance::store::room;
 use anchor_core::engine::{Anchor, Delivery, Publisher, Subscription};
+use anchor_core::event::{Draft, EventKind};
 use anchor_core::id::{ClientId, RoomId, UserId};
 use anchor_core::memory::MemoryStore;
+use anchor_core::position::Offset;
+use anchor_core::room::RoomKind;
+use anchor_core::room::change::{RoomChange, Settings};
 use anchor_core::run::Run;
+use anchor_core::session::Identity;
 use anchor_core::session::frame::From;
 use async_trait::async_trait;
 use futures::executor::block_on;
@@ -135,5 +140,30 @@ pub(crate) fn no_commit_falls_between_a_reader_and_the_head_that_it_begins_at() 
         let here = Anchor::builder(store, env).bus(bus).build();
         let mut reader = here.subscribe(&room("a"), From::Start).await.unwrap();
         assert_eq!(texts(&mut reader).await, ["said while the reader came"]);
+    });
+}
+
+/// The node took what it had in its tail, and the bus had not told it yet that a part of that is gone.
+#[test]
+fn a_reader_who_comes_after_a_redaction_does_not_get_the_body_from_a_node_that_has_not_heard_of_it() {
+    block_on(async {
+        let (Cluster { hub, here, there }, room) = (Cluster::new(), room("a"));
+        let mut ada = writer(&here).await;
+        let create = RoomChange::Create { kind: RoomKind::Group, settings: Settings::default(), user: None };
+        let create = Draft { kind: EventKind::ROOM, target: None, body: create.to_body() };
+        ada.publish(&room, create).await.expect("it is appended");
+        let reader = Identity { user: UserId::new("ada").expect("a plain id"), admin: false };
+        let mut early = there.subscribe_as(reader.clone(), &room, From::Now).await.unwrap();
+        let secret = ada.publish(&room, "secret").await.expect("it is appended");
+        while !hub.held().is_empty() {
+            hub.deliver(0);
+        }
+        assert_eq!(texts(&mut early).await, ["secret"]);
+        let redaction =
+            Draft { kind: EventKind::REDACTION, target: Some(secret.mark.offset), body: "".into() };
+        ada.publish(&room, redaction).await.expect("it is appended");
+        let mut late = there.subscribe_as(reader, &room, From::Offset(Offset(1))).await.unwrap();
+        assert!(!texts(&mut late).await.contains(&"secret".to_owned()), "its redaction was acked before");
+        assert_eq!(late.position().offset, secret.mark.offset.next());
     });
 }

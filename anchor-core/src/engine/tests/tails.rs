@@ -362,8 +362,13 @@ fn what_comes_between_a_look_and_the_next_step_is_not_slept_through() {
     watched.push(&first);
     let (_, generation) = watched.watch.tail().state().unwrap();
     let watch = watched.tails.watch(&lobby(), Watcher::new(watched.mailbox.clone(), Slot(1), None));
-    let mut feed =
-        Feed::new(std::mem::replace(&mut watched.watch, watch), generation, Position::START, Bound::None);
+    let mut feed = Feed::new(
+        std::mem::replace(&mut watched.watch, watch),
+        generation,
+        Position::START,
+        Bound::None,
+        Offset::ZERO,
+    );
     assert!(matches!(feed.step(), Step::Deliver(run) if run.last() == first.last()));
     let second = run(EPOCH, first.tip(), 1, "a");
     watched.push(&second);
