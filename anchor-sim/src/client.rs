@@ -9,6 +9,7 @@ mod neighbour;
 mod publisher;
 mod reader;
 mod talker;
+mod visitor;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -263,6 +264,7 @@ impl SimClient {
         self.world.spawn(process, member::mingle(application.clone()));
         talker::start(&application);
         neighbour::start(&application);
+        self.world.spawn(process, visitor::visit(application.clone()));
         self.world.spawn(process, take_notices(application));
         self.running = Some(Running { process, client, reader });
         Ok(())

@@ -66,9 +66,12 @@ impl Director {
                     }
                     None => Backing::Disks(Disks::new()),
                 };
-                Node::new(world.clone(), *host, backing, scenario.rooms.clone(), &mut dice)
+                Node::new(world.clone(), *host, backing, scenario.rooms.clone(), scenario.hook, &mut dice)
             })
             .collect();
+        if scenario.hook.is_some() {
+            world.society.is_moderated(scenario.mishaps.iter().any(|mishap| mishap.copies_clients()));
+        }
         let mut made = scenario.nodes;
         let clients: Vec<_> = scenario
             .clients

@@ -4,6 +4,7 @@
 mod backing;
 mod bot;
 mod identify;
+mod warden;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use anchor_core::code::Code;
 use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::conformance::promise::Reader;
-use anchor_core::engine::{Anchor, Drain};
+use anchor_core::engine::{Anchor, Drain, HookFailure};
 use anchor_core::environment::Environment;
 use anchor_core::id::RoomId;
 use anchor_core::position::Offset;
@@ -27,6 +28,7 @@ use self::backing::Opened;
 pub use self::backing::{Backing, Database, Disks};
 use self::bot::Bot;
 use self::identify::Believing;
+use self::warden::{WITHIN, Warden};
 use crate::clock::Clock;
 use crate::kernel::{ProcessId, lock};
 use crate::network::{HostId, Pipe};
@@ -42,6 +44,8 @@ pub struct Node {
     /// In which rooms its bot talks.
     rooms: Vec<RoomId>,
     has_bot: bool,
+    /// What becomes of that on which the host does not rule; none where it is not asked.
+    hook: Option<HookFailure>,
     running: Option<Running>,
 }
 
@@ -63,10 +67,11 @@ impl Node {
         host: HostId,
         backing: Backing,
         rooms: Vec<RoomId>,
+        hook: Option<HookFailure>,
         dice: &mut SplitMix64,
     ) -> Self {
         let clock = Clock::new(world.kernel.clone(), SplitMix64::new(dice.draw()));
-        Self { world, host, clock, backing, rooms, has_bot: true, running: None }
+        Self { world, host, clock, backing, rooms, has_bot: true, hook, running: None }
     }
 
     /// Where it listens.
@@ -136,6 +141,12 @@ impl Node {
         let mut builder = Anchor::builder_shared(opened.store(), env).heartbeat(heartbeat);
         if let Some(bus) = self.backing.bus() {
             builder = builder.bus(bus);
+        }
+        if let Some(on_failure) = self.hook {
+            let (society, clock) = (self.world.society.clone(), self.clock.clone());
+            let started_at = clock.kernel().now();
+            let warden = Warden { society, clock, process, started_at, on_failure };
+            builder = builder.hook(warden).hook_within(WITHIN).hook_failure(on_failure);
         }
         let anchor = builder.build();
         let has_failed = Arc::new(AtomicBool::new(false));

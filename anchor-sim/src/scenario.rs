@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anchor_core::conformance::environment::SplitMix64;
+use anchor_core::engine::HookFailure;
 use anchor_core::id::{RoomId, UserId};
 use anchor_transport::codec::Encoding;
 
@@ -25,6 +26,8 @@ pub struct Scenario {
     pub clubs: Vec<RoomId>,
     /// Who talks to whom; nobody where logs are restored.
     pub pairs: Vec<Pair>,
+    /// What becomes of that on which the host does not rule; none where it is asked about nothing.
+    pub hook: Option<HookFailure>,
     /// What goes wrong.
     pub mishaps: Vec<Mishap>,
     /// Time between two mishaps, at least and at most.
@@ -82,7 +85,20 @@ impl Scenario {
         for (habits, _) in &mut clients {
             habits.pairs.clone_from(&pairs);
         }
-        Self { nodes, clients, rooms, clubs, pairs, mishaps, every: (busy / 10, busy * 4), least, weather }
+        let hook = [Some(HookFailure::Refuse), Some(HookFailure::Allow), None, None, None];
+        let hook = hook[index(dice.below(5))];
+        Self {
+            nodes,
+            clients,
+            rooms,
+            clubs,
+            pairs,
+            hook,
+            mishaps,
+            every: (busy / 10, busy * 4),
+            least,
+            weather,
+        }
     }
 }
 

@@ -5,17 +5,23 @@
 //! every commit and every read of a store -> ledger     what is true
 //! every delivery and every ack           -> witness    what somebody was told
 //! ledger and witness, at the end         -> verdict    what is wrong
+//! every ruling of a host                 -> host       whether what stands is what it allowed
+//! every page and thread that was asked   -> answers    and whether it was right at any moment between question and answer
 //! every member's own view, at the end    -> views      and its folds
 //! ```
 //!
-//! Who may read what is folded here from the events themselves, without the code that decided it. Logs of clubs are never
-//! restored or trimmed: of those, other rooms tell.
+//! Who may read what is folded here from the events themselves, without the code that decided it. Logs of clubs are
+//! trimmed, by hand and by what a club keeps; they are never restored: of that, other rooms tell.
 
 mod announced;
+mod answers;
 mod changes;
 mod contacts;
 mod fold;
+mod host;
 mod ledger;
+mod moments;
+mod pages;
 mod pair;
 mod people;
 mod permits;
@@ -23,6 +29,7 @@ mod profiles;
 mod reports;
 mod signals;
 mod tap;
+mod trims;
 mod verdict;
 mod views;
 mod witness;
@@ -36,7 +43,11 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_core::room::Membership;
 
 pub use self::announced::may_announce;
+use self::answers::Answer;
+pub use self::answers::Question;
 pub use self::fold::View;
+pub use self::host::Ruled;
+use self::host::Rulings;
 use self::ledger::Ledger;
 pub use self::ledger::Life;
 pub use self::pair::Pair;
@@ -44,6 +55,8 @@ use self::people::People;
 use self::permits::Club;
 pub use self::signals::Hearer;
 pub use self::tap::Tap;
+pub use self::trims::Trimming;
+use self::trims::Trims;
 use self::witness::Witness;
 use crate::kernel::{Kernel, lock};
 
@@ -63,6 +76,9 @@ struct Inner {
     ledger: Ledger,
     witness: Witness,
     people: People,
+    answers: Vec<Answer>,
+    trims: Trims,
+    rulings: Rulings,
     /// What is wrong, found at once.
     broken: Vec<String>,
 }
@@ -104,6 +120,11 @@ impl Society {
     #[must_use]
     pub fn was_deleted(&self, room: &RoomId) -> bool {
         self.inner().witness.deletions.contains(room)
+    }
+
+    /// Something of the newest room of that id; none if there is none.
+    pub fn look<T>(&self, room: &RoomId, at: impl FnOnce(&Life) -> T) -> Option<T> {
+        self.inner().ledger.newest(room).filter(|life| !life.is_deleted()).map(at)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -199,7 +199,10 @@ impl<S: Store> Store for Paced<S> {
 
     async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
         self.work.notify_one();
-        self.inner.trim(room, horizon).await
+        let trimming = self.society.trims(room, horizon);
+        self.inner.trim(room, horizon).await?;
+        self.society.trimmed(room, &trimming);
+        Ok(())
     }
 
     fn readiness(&self) -> Readiness {

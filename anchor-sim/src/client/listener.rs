@@ -58,7 +58,7 @@ fn take(
         }
         Delivery::Gap(gap) => {
             world.recorder.told(reader, room, *gap);
-            world.society.told(room, gap.reason);
+            world.society.skips(reader, room, gap);
             return gap.position.unwrap_or(Position::START);
         }
         Delivery::Ended { code, message } => {

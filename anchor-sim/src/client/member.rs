@@ -6,7 +6,7 @@ use anchor_core::event::{Draft, Event, EventKind};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::Offset;
 use anchor_core::room::change::{MembershipChange, RoomChange, Settings};
-use anchor_core::room::{HistoryAccess, Membership, Role, RoomKind, Title};
+use anchor_core::room::{HistoryAccess, Membership, Retention, Role, RoomKind, Title};
 use anchor_transport::client::{PublishError, Publishing};
 
 use super::Application;
@@ -119,7 +119,7 @@ impl Acts<'_> {
             }
             62 if !messages.is_empty() => about(EventKind::PIN, some(&messages), ""),
             63 if !messages.is_empty() => about(EventKind::UNPIN, some(&messages), ""),
-            64 | 65 => self.change(),
+            64..=66 => self.change(),
             _ => self.membership(),
         }
     }
@@ -136,11 +136,24 @@ impl Acts<'_> {
     fn change(&self) -> Draft {
         let below = |end| self.application.clock.below(end);
         let title = Title::new(&format!("title {}", below(3))).ok();
-        let change = match below(10) {
-            0..=3 => RoomChange::Delete,
-            4 => RoomChange::Archive,
-            5..=7 => RoomChange::Unarchive,
-            _ => RoomChange::Set(Settings { title: Some(title), ..Settings::default() }),
+        let set = |settings| RoomChange::Set(settings);
+        let change = match below(20) {
+            0..=4 => RoomChange::Delete,
+            5 => RoomChange::Archive,
+            6..=9 => RoomChange::Unarchive,
+            10..=12 => set(Settings { title: Some(title), ..Settings::default() }),
+            13..=15 => {
+                let history = if below(2) == 0 { HistoryAccess::All } else { HistoryAccess::SinceJoin };
+                set(Settings { history: Some(history), ..Settings::default() })
+            }
+            _ => {
+                let retention = match below(3) {
+                    0 => Retention::Forever,
+                    1 => Retention::Age(1_000 * (1 + below(60))),
+                    _ => Retention::Count(1 + below(40)),
+                };
+                set(Settings { retention: Some(retention), ..Settings::default() })
+            }
         };
         Draft { kind: EventKind::ROOM, target: None, body: change.to_body() }
     }

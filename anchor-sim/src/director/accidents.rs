@@ -17,6 +17,7 @@ use crate::kernel::index;
 use crate::mishap::Mishap;
 use crate::network::HostId;
 use crate::node::{Backing, Disks, Node};
+use crate::scenario::Scenario;
 
 impl Director {
     /// Lets something go wrong.
@@ -227,7 +228,9 @@ impl Director {
     }
 
     async fn trim(&mut self, node: usize) {
-        let room = self.scenario.rooms[index(self.dice.below(self.scenario.rooms.len() as u64))].clone();
+        let Scenario { rooms, clubs, .. } = &self.scenario;
+        let at = index(self.dice.below((rooms.len() + clubs.len()) as u64));
+        let room = rooms.iter().chain(clubs).nth(at).expect("one of them").clone();
         let Some(anchor) = self.nodes[node].anchor() else { return };
         if let Ok(Some(log)) = read_log(&**anchor.store(), &room).await {
             self.world.recorder.stood(&room, &log);

@@ -25,9 +25,18 @@ impl View {
     /// What became of every message that anything became of.
     #[must_use]
     pub fn of(life: &Life) -> BTreeMap<Offset, Self> {
+        Self::up_to(life, life.head(), |_| true)
+    }
+
+    /// What the events up to the one at `head` made of the wanted messages.
+    pub(super) fn up_to(
+        life: &Life,
+        head: Offset,
+        is_wanted: impl Fn(Offset) -> bool,
+    ) -> BTreeMap<Offset, Self> {
         let mut views: BTreeMap<Offset, Self> = BTreeMap::new();
-        for event in life.events() {
-            let Some(target) = event.target else { continue };
+        for event in life.events().take_while(|event| event.offset <= head) {
+            let Some(target) = event.target.filter(|target| is_wanted(*target)) else { continue };
             let view = views.entry(target).or_default();
             let sign = event.body.as_ref().and_then(Body::as_text).and_then(|text| Sign::new(text).ok());
             match (event.kind, sign) {

@@ -20,7 +20,8 @@ pub(super) struct Ledger {
 pub struct Life {
     pub(super) epoch: Epoch,
     pub(super) events: BTreeMap<Offset, Known>,
-    pub(super) is_deleted: bool,
+    /// When it was deleted, if it was.
+    pub(super) deleted_at: Option<Duration>,
 }
 
 /// An event.
@@ -37,7 +38,7 @@ impl Ledger {
     pub(super) fn take(&mut self, run: &Run, committed_at: Option<Duration>) {
         let lives = self.lives.entry(run.room().clone()).or_default();
         let at = lives.iter().position(|life| life.epoch == run.epoch()).unwrap_or_else(|| {
-            lives.push(Life { epoch: run.epoch(), events: BTreeMap::new(), is_deleted: false });
+            lives.push(Life { epoch: run.epoch(), events: BTreeMap::new(), deleted_at: None });
             lives.len() - 1
         });
         for event in run.events() {
@@ -57,15 +58,15 @@ impl Ledger {
         let lives = self.lives.entry(room.clone()).or_default();
         if lives.is_empty() {
             let epoch = Epoch::from_bytes([1; 8]);
-            lives.push(Life { epoch, events: BTreeMap::new(), is_deleted: false });
+            lives.push(Life { epoch, events: BTreeMap::new(), deleted_at: None });
         }
         lives[0].events.insert(event.offset, Known { event, committed_at: Some(committed_at) });
     }
 
     /// The newest room of that id is no more.
-    pub(super) fn delete(&mut self, room: &RoomId) {
+    pub(super) fn delete(&mut self, room: &RoomId, at: Duration) {
         if let Some(life) = self.lives.get_mut(room).and_then(|lives| lives.last_mut()) {
-            life.is_deleted = true;
+            life.deleted_at.get_or_insert(at);
         }
     }
 
@@ -75,6 +76,17 @@ impl Ledger {
 
     pub(super) fn life(&self, room: &RoomId, epoch: Epoch) -> Option<&Life> {
         self.lives.get(room)?.iter().find(|life| life.epoch == epoch)
+    }
+
+    /// All rooms of that id, one after another.
+    pub(super) fn lives(&self, room: &RoomId) -> &[Life] {
+        self.lives.get(room).map_or(&[], |lives| &lives[..])
+    }
+
+    /// The events of the newest room of that id, to be spoilt.
+    #[cfg(test)]
+    pub(super) fn events_of(&mut self, room: &RoomId) -> &mut BTreeMap<Offset, Known> {
+        &mut self.lives.get_mut(room).and_then(|lives| lives.last_mut()).expect("it is there").events
     }
 
     pub(super) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &[Life])> {
@@ -103,7 +115,7 @@ impl Life {
     /// True once somebody deleted it.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
-        self.is_deleted
+        self.deleted_at.is_some()
     }
 
     /// True if what held after some event, as `holds` says when it is shown one after another, may have held at some moment of

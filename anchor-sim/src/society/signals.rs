@@ -108,7 +108,7 @@ impl Inner {
         // A room that is not there is everybody's, but for one of two.
         let was_there =
             lives.first().and_then(|life| life.prefix().next()?.committed_at).is_some_and(|at| at < time.0)
-                && lives.iter().all(|life| !life.is_deleted);
+                && lives.iter().all(|life| !life.is_deleted());
         let is_nobodys = !was_there && !room.is_direct();
         (is_nobodys && is_such(&Club::new())) || lives.iter().any(|life| life.may_have_been(time, &is_such))
     }

@@ -35,7 +35,8 @@ impl CommitObserver for Tap {
 
     fn deleted(&self, room: &RoomId) {
         if is_watched(room) {
-            self.society.inner().ledger.delete(room);
+            let now = self.society.0.kernel.now();
+            self.society.inner().ledger.delete(room, now);
         }
         self.observer.deleted(room);
     }

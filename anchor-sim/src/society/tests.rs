@@ -231,3 +231,7 @@ fn a_room_goes_only_where_somebody_asked_for_it() {
 }
 
 const BOB: Reader = Reader(1);
+
+mod answers;
+mod host;
+mod trims;

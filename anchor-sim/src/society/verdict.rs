@@ -32,11 +32,12 @@ impl Society {
     #[must_use]
     pub fn who_lags(&self, reader: Reader, user: &UserId, room: &RoomId) -> Option<String> {
         let inner = self.inner();
-        let life = inner.ledger.newest(room).filter(|life| !life.is_deleted)?;
+        let life = inner.ledger.newest(room).filter(|life| !life.is_deleted())?;
         let (after, until) = Club::of(life).range(user)?;
         let end = until.unwrap_or(life.head());
         let stands = inner.witness.newest.get(&(reader, room.clone()));
-        let is_there = end <= after || stands == Some(&(life.epoch, end));
+        let is_trimmed = until.is_some_and(|until| until < inner.trims.ever(room).most());
+        let is_there = end <= after || is_trimmed || stands == Some(&(life.epoch, end));
         (!is_there).then(|| {
             format!(
                 "{user} may read {room} up to {end} of epoch {}, and {reader} stands at {stands:?}",
@@ -77,6 +78,8 @@ impl Society {
                 false => broken.extend(inner.what_was_reported(room, left)),
             }
         }
+        broken.extend(inner.against_the_host());
+        broken.extend(inner.answers_that_were_never_right());
         broken
     }
 }
@@ -87,11 +90,17 @@ impl Inner {
         let mut broken = Vec::new();
         let Some(life) = self.ledger.life(room, epoch) else { return broken };
         let redacted = self.redacted(room, epoch);
-        if life.is_deleted {
+        if life.is_deleted() {
             broken.push(format!("{room} was deleted, and is still there"));
         }
-        if life.head() > Offset(events.len() as u64) {
-            broken.push(format!("{room} ends at {}, and had {}", events.len(), life.head()));
+        let horizons = self.trims.ever(room);
+        let first = events.first().map_or(life.head().next(), |event| event.offset);
+        let last = events.last().map_or(first.previous(), |event| event.offset);
+        if first > Offset(1) && !horizons.has(first) {
+            broken.push(format!("{room} begins at {first}, and {horizons:?}"));
+        }
+        if life.head() > last {
+            broken.push(format!("{room} ends at {last}, and had {}", life.head()));
         }
         for event in events {
             let Some(known) = life.events.get(&event.offset) else { continue };
@@ -121,10 +130,10 @@ impl Inner {
                 // It was deleted since, which is looked at elsewhere.
                 return self.witness.deletions.contains(&ack.room);
             }
-            left.get(&ack.room)
-                .into_iter()
-                .flatten()
-                .any(|event| event.mark() == ack.mark && event.kind == *kind)
+            let left = left.get(&ack.room).map_or(&[][..], |events| &events[..]);
+            let is_kept = left.first().is_some_and(|first| first.offset <= ack.mark.offset);
+            let is_trimmed = !is_kept && ack.mark.offset < self.trims.ever(&ack.room).most();
+            is_trimmed || left.iter().any(|event| event.mark() == ack.mark && event.kind == *kind)
         };
         let lost = self.witness.acks.iter().filter(|ack| !stands(ack));
         lost.map(|(ack, kind)| {

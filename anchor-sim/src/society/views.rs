@@ -33,8 +33,11 @@ impl Society {
         let Some((after, None)) = club.range(user) else { return Ok(broken) };
         let (events, changes) = history(client, room).await?;
         let offsets: Vec<_> = events.iter().map(|event| event.offset).collect();
-        let expected: Vec<_> = (after.0 + 1..=life.head().0).map(Offset).collect();
-        if offsets != expected {
+        let expected = |first: Offset| (first.0..=life.head().0).map(Offset).collect::<Vec<_>>();
+        let horizons = self.inner().trims.ever(room);
+        let first = offsets.first().map_or(life.head().next(), |first| *first);
+        let is_horizon = first == after.next() || (first > after && horizons.has(first));
+        if offsets != expected(first) || !is_horizon {
             broken.push(format!("{user} pages through {room} and finds {offsets:?}, not all after {after}"));
         }
         let views = View::of(&life);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anchor_core::conformance::promise::Reader;
 use anchor_core::event::{Event, EventKind};
 use anchor_core::id::{RoomId, UserId};
-use anchor_core::position::{Epoch, Offset};
+use anchor_core::position::{Epoch, Offset, Position};
 use anchor_core::publish::Ack;
-use anchor_core::resume::GapReason;
+use anchor_core::resume::{Gap, GapReason};
 use anchor_core::session::frame::{Events, Page};
 
 use super::{Society, is_watched};
@@ -50,9 +50,20 @@ impl Society {
         }
     }
 
-    /// A reader is told that a room is gone.
+    /// A reader is told of a gap, and stands behind it.
+    pub fn skips(&self, reader: Reader, room: &RoomId, gap: &Gap) {
+        if let Some(Position { epoch: Some(epoch), offset, .. }) = gap.position {
+            self.inner().witness.newest.insert((reader, room.clone()), (epoch, offset));
+        }
+        self.told(room, gap.reason);
+    }
+
+    /// Somebody is told why there is a gap.
     pub fn told(&self, room: &RoomId, reason: GapReason) {
         let mut inner = self.inner();
+        if reason == GapReason::Trimmed && inner.trims.ever(room).most() == Offset::ZERO {
+            inner.broken.push(format!("{room} is said to be trimmed, and nobody asked for that"));
+        }
         if reason == GapReason::Deleted && !inner.witness.deletions.contains(room) {
             inner.broken.push(format!("{room} is said to be deleted, and nobody asked for that"));
         }
@@ -80,11 +91,18 @@ impl Society {
     /// A store was asked at `asked_at`, and gives `offset` with its body.
     pub(super) fn read(&self, room: &RoomId, epoch: Epoch, offset: Offset, asked_at: Duration) {
         let mut inner = self.inner();
-        let place = (room.clone(), epoch, offset);
-        if inner.witness.redacted.get(&place).is_some_and(|at| *at < asked_at) {
+        if inner.witness.was_redacted(room, epoch, offset, asked_at) {
             let what = format!("the body of {offset} of {room} could be read");
             inner.broken.push(format!("{what} after its redaction was acked"));
         }
+    }
+}
+
+impl Witness {
+    /// True if somebody was told before `at` that what the event at `offset` said is gone.
+    pub(super) fn was_redacted(&self, room: &RoomId, epoch: Epoch, offset: Offset, at: Duration) -> bool {
+        let place = (room.clone(), epoch, offset);
+        self.redacted.get(&place).is_some_and(|since| *since < at)
     }
 }
 
@@ -98,8 +116,7 @@ impl super::Inner {
         (room, epoch): (&RoomId, Epoch),
         event: &Event,
     ) {
-        let place = (room.clone(), epoch, event.offset);
-        if event.body.is_some() && self.witness.redacted.get(&place).is_some_and(|at| *at < asked_at) {
+        if event.body.is_some() && self.witness.was_redacted(room, epoch, event.offset, asked_at) {
             let what = format!("{user} was told the body of {} of {room} anew", event.offset);
             self.broken.push(format!("{what}, after its redaction was acked"));
         }
