@@ -352,8 +352,10 @@ impl Session {
             ClientFrame::Profiles { id, users } => self.ask_for(id, Request::Profiles(users)),
             ClientFrame::Contact { id } => self.ask_for(id, Request::Contact),
             ClientFrame::Who { id, room } => {
-                let out = self.passing.behind_said(&mut self.out);
-                self.requests.ask_for(id, Request::Who(room), out);
+                if self.requests.may_open(id, &mut self.out) {
+                    let ask = Ask::Request(id, Box::new(Request::Who(room)));
+                    self.passing.ask_behind(ask, &mut self.out);
+                }
             }
             ClientFrame::ChangeUser { id, change } => {
                 self.requests.ask_change_user(id, change, &mut self.out);

@@ -16,10 +16,12 @@ use crate::store::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct InPassing {
     heard: Passing,
-    /// Signals of the client about which the engine has yet to answer.
+    /// Signals of the client that were not answered yet, the waiting ones among them.
     said: usize,
-    /// What is asked once it has.
-    behind: VecDeque<Action>,
+    /// Those of them about which the engine was asked.
+    asked: usize,
+    /// What waits for an answer to the signals before it, and the signals that came behind that, in their order.
+    behind: VecDeque<Ask>,
 }
 
 impl InPassing {
@@ -27,7 +29,8 @@ impl InPassing {
     pub(super) fn say(&mut self, signal: Signal, out: &mut VecDeque<Action>) {
         if self.said < SIGNALS_WAITING_MAX {
             self.said += 1;
-            out.push_back(Action::Ask(Ask::Signal(Box::new(signal))));
+            self.behind.push_back(Ask::Signal(Box::new(signal)));
+            self.advance(out);
         }
     }
 
@@ -38,18 +41,32 @@ impl InPassing {
         out: &mut VecDeque<Action>,
     ) {
         self.said -= 1;
-        if self.said == 0 {
-            out.append(&mut self.behind);
-        }
+        self.asked -= 1;
+        self.advance(out);
         if let Ok(Err(refusal)) = answer {
             out.push_back(Action::Send(error_frame(None, refusal)));
         }
     }
 
-    /// Where that goes whose answer tells the client that its signals before it were taken: a client that leaves takes with
-    /// it what was not.
-    pub(super) fn behind_said<'a>(&'a mut self, out: &'a mut VecDeque<Action>) -> &'a mut VecDeque<Action> {
-        if self.said == 0 { out } else { &mut self.behind }
+    /// Asks what tells the client by its answer that the signals before it were taken: a client that leaves takes with it
+    /// what was not. It does not wait for those behind it.
+    pub(super) fn ask_behind(&mut self, ask: Ask, out: &mut VecDeque<Action>) {
+        self.behind.push_back(ask);
+        self.advance(out);
+    }
+
+    /// Asks what need not wait any longer.
+    fn advance(&mut self, out: &mut VecDeque<Action>) {
+        while let Some(next) = self.behind.front() {
+            match next {
+                Ask::Signal(_) => self.asked += 1,
+                _ if self.asked > 0 => return,
+                _ => {}
+            }
+            out.extend(self.behind.pop_front().map(Action::Ask));
+        }
+        // Most sessions say nothing: no buffer waits for the next.
+        self.behind = VecDeque::new();
     }
 
     /// Takes what others have said.

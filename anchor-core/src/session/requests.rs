@@ -90,12 +90,20 @@ impl Requests {
     }
 
     fn ask(&mut self, id: RequestId, ask: Ask, out: &mut VecDeque<Action>) {
+        if self.may_open(id, out) {
+            out.push_back(Action::Ask(ask));
+        }
+    }
+
+    /// Counts a request that is asked with this, or in its turn; or answers at once that there are too many.
+    pub(super) fn may_open(&mut self, id: RequestId, out: &mut VecDeque<Action>) -> bool {
         if self.open >= READS_OPEN_MAX {
             let refusal = Refusal::new(Code::TooManyReads, "wait for an answer before you ask for more");
-            return out.push_back(Action::Send(error_frame(Some(id), refusal)));
+            out.push_back(Action::Send(error_frame(Some(id), refusal)));
+            return false;
         }
         self.open += 1;
-        out.push_back(Action::Ask(ask));
+        true
     }
 
     fn answer(&mut self, id: RequestId, answer: Result<Action, ReadError>, out: &mut VecDeque<Action>) {

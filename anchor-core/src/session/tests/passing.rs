@@ -7,7 +7,7 @@ use crate::code::Code;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
 use crate::id::{ClientId, ClientTag, UserId};
-use crate::limits::{BLOCKED_MAX, SIGNAL_BYTES_MAX, SIGNALS_WAITING_MAX};
+use crate::limits::{BLOCKED_MAX, READS_OPEN_MAX, SIGNAL_BYTES_MAX, SIGNALS_WAITING_MAX};
 use crate::position::Position;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::{HistoryAccess, RoomKind};
@@ -152,6 +152,67 @@ fn who_is_there_is_answered_behind_the_signals_before_it() {
         assert_eq!(asked.len() == 3, asked.last() == Some(&false), "{asked:?}");
     }
     assert_eq!(asked, [true, true, false]);
+}
+
+/// A client that never stops is answered, too: only what it said before counts.
+#[test]
+fn who_is_there_waits_for_no_signal_behind_it() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    let now = house.env.now();
+    let say = || ClientFrame::Signal(signal("lobby", "la"));
+    ada.session.handle_frame(now, Ok(say()));
+    ada.session.handle_frame(now, Ok(ClientFrame::Who { id: RequestId(1), room: room_id("lobby") }));
+    ada.session.handle_frame(now, Ok(say()));
+    let mut asks = || {
+        let mut asks = Vec::new();
+        while let Some(Action::Ask(ask)) = ada.session.poll_action(now) {
+            asks.push(matches!(ask, Ask::Signal(_)));
+        }
+        ada.session.handle_frame(now, Ok(say()));
+        ada.session.handle_reply(Reply::Signalled(Ok(Ok(()))));
+        asks
+    };
+    assert_eq!(asks(), [true]);
+    assert_eq!(asks(), [false, true, true], "it is asked, and what was said behind it");
+}
+
+/// What waits behind a signal is bounded like everything that is asked.
+#[test]
+fn who_asks_too_much_behind_a_signal_is_told_at_once() {
+    let house = House::new();
+    let mut ada = house.session("ada", &[]);
+    let now = house.env.now();
+    ada.session.handle_frame(now, Ok(ClientFrame::Signal(signal("lobby", "la"))));
+    for n in 0..100 {
+        let who = ClientFrame::Who { id: RequestId(n), room: room_id("lobby") };
+        ada.session.handle_frame(now, Ok(who));
+    }
+    for _ in 0..100 {
+        ada.session.handle_frame(now, Ok(ClientFrame::Signal(signal("lobby", "la"))));
+    }
+    let mut refused = Vec::new();
+    while let Some(action) = ada.session.poll_action(now) {
+        match action {
+            Action::Send(ServerFrame::Error { id: Some(id), code: Code::TooManyReads, .. }) => {
+                refused.push(id)
+            }
+            action => assert!(matches!(action, Action::Ask(Ask::Signal(_))), "{action:?}"),
+        }
+    }
+    assert_eq!(refused.len(), 100 - READS_OPEN_MAX);
+    ada.session.handle_reply(Reply::Signalled(Ok(Ok(()))));
+    let mut asked = (0, 0);
+    while let Some(action) = ada.session.poll_action(now) {
+        match action {
+            Action::Ask(Ask::Signal(_)) => asked.0 += 1,
+            action => {
+                assert!(matches!(action, Action::Ask(Ask::Request(..))), "{action:?}");
+                asked.1 += 1;
+            }
+        }
+    }
+    assert_eq!(asked, (SIGNALS_WAITING_MAX - 1, READS_OPEN_MAX));
 }
 
 #[test]
