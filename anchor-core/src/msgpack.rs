@@ -7,7 +7,7 @@ pub mod write;
 
 use bytes::Bytes;
 use rmp::Marker;
-use rmp::decode::{self, DecodeStringError, NumValueReadError, ValueReadError};
+use rmp::decode::{self, NumValueReadError};
 use thiserror::Error;
 
 /// Deepest nesting that is skipped over. Source: chosen; the protocol nests four deep.
@@ -82,8 +82,13 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed`] if something else comes, or more elements are announced than bytes are left.
     pub fn array(&mut self) -> Result<usize, Malformed> {
-        let length =
-            decode::read_array_len(&mut self.rest).map_err(|_| Malformed("expected an array"))? as usize;
+        let (taken, length) = match *self.rest {
+            [byte @ 0x90..=0x9f, ..] => (1, usize::from(byte & 0x0f)),
+            [0xdc, a, b, ..] => (3, u16::from_be_bytes([a, b]).into()),
+            [0xdd, a, b, c, d, ..] => (5, u32::from_be_bytes([a, b, c, d]) as usize),
+            _ => return Err(Malformed("expected an array")),
+        };
+        self.rest = &self.rest[taken..];
         if length > self.rest.len() {
             Err(Malformed("an array announces more than there is"))
         } else {
@@ -120,12 +125,15 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed`] if something else comes, or it is not UTF-8.
     pub fn str(&mut self) -> Result<&'a str, Malformed> {
-        let (text, rest) = decode::read_str_from_slice(self.rest).map_err(|error| match error {
-            DecodeStringError::InvalidUtf8(..) => Malformed("text is not valid UTF-8"),
-            _ => Malformed("expected a string"),
-        })?;
-        self.rest = rest;
-        Ok(text)
+        let (taken, length) = match *self.rest {
+            [byte @ 0xa0..=0xbf, ..] => (1, usize::from(byte & 0x1f)),
+            [0xd9, byte, ..] => (2, byte.into()),
+            [0xda, a, b, ..] => (3, u16::from_be_bytes([a, b]).into()),
+            [0xdb, a, b, c, d, ..] => (5, u32::from_be_bytes([a, b, c, d]) as usize),
+            _ => return Err(Malformed("expected a string")),
+        };
+        self.rest = &self.rest[taken..];
+        std::str::from_utf8(self.raw(length)?).map_err(|_| Malformed("text is not valid UTF-8"))
     }
 
     /// Takes binary data.
@@ -133,9 +141,13 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed`] if something else comes.
     pub fn bin(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = decode::read_bin_len(&mut self.rest)
-            .map_err(|_: ValueReadError<std::io::Error>| Malformed("expected binary data"))?
-            as usize;
+        let (taken, length) = match *self.rest {
+            [0xc4, byte, ..] => (2, usize::from(byte)),
+            [0xc5, a, b, ..] => (3, u16::from_be_bytes([a, b]).into()),
+            [0xc6, a, b, c, d, ..] => (5, u32::from_be_bytes([a, b, c, d]) as usize),
+            _ => return Err(Malformed("expected binary data")),
+        };
+        self.rest = &self.rest[taken..];
         self.raw(length)
     }
 
@@ -254,3 +266,6 @@ const SCALAR_BYTES: [u8; 256] = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
+
+#[cfg(test)]
+mod tests;

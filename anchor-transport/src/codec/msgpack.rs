@@ -1,14 +1,12 @@
 //! Values as MessagePack. Events are written and read by the core: its stored bytes are those of the wire.
 
 use std::borrow::Cow;
-use std::fmt::Debug;
 
 use anchor_core::event::{Body, Event, encoding};
 use anchor_core::id::NUMBER_MAX;
-use anchor_core::msgpack::{self, Malformed};
+use anchor_core::msgpack::{self, Malformed, write};
 use anchor_core::run::Run;
 use bytes::Bytes;
-use rmp::{Marker, encode};
 
 use super::kind::FrameKind;
 use super::value::{MISSING, Reader, TOO_LARGE, Writer};
@@ -30,8 +28,7 @@ impl FrameWriter {
 
 impl Writer for FrameWriter {
     fn open(&mut self, elements: usize) {
-        let elements = u32::try_from(elements).expect("a list of a frame has fewer than 2^32 elements");
-        written(encode::write_array_len(&mut self.0, elements));
+        write::array(&mut self.0, elements);
     }
 
     fn close(&mut self) {}
@@ -41,23 +38,23 @@ impl Writer for FrameWriter {
     }
 
     fn nil(&mut self) {
-        written(encode::write_nil(&mut self.0));
+        write::nil(&mut self.0);
     }
 
     fn flag(&mut self, flag: bool) {
-        written(encode::write_bool(&mut self.0, flag));
+        write::bool(&mut self.0, flag);
     }
 
     fn number(&mut self, number: u64) {
-        written(encode::write_uint(&mut self.0, number));
+        write::uint(&mut self.0, number);
     }
 
     fn text(&mut self, text: &str) {
-        written(encode::write_str(&mut self.0, text));
+        write::str(&mut self.0, text);
     }
 
     fn fixed(&mut self, bytes: &[u8]) {
-        written(encode::write_bin(&mut self.0, bytes));
+        write::bin(&mut self.0, bytes);
     }
 
     fn body(&mut self, body: Option<&Body>) {
@@ -135,14 +132,7 @@ impl<'a> Reader<'a> for FrameReader<'a> {
     }
 
     fn flag(&mut self) -> Result<bool, Malformed> {
-        let values = &mut self.element()?.values;
-        let marker = values.peek()?;
-        values.raw(1)?;
-        match marker {
-            Marker::True => Ok(true),
-            Marker::False => Ok(false),
-            _ => Err(Malformed("expected true or false")),
-        }
+        self.element()?.values.bool()
     }
 
     fn number(&mut self) -> Result<u64, Malformed> {
@@ -166,8 +156,4 @@ impl<'a> Reader<'a> for FrameReader<'a> {
     fn event(&mut self) -> Result<Event, Malformed> {
         encoding::read(&mut self.element()?.values)
     }
-}
-
-fn written<T, E: Debug>(result: Result<T, E>) {
-    result.expect("a Vec takes every write");
 }
