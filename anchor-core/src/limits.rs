@@ -118,8 +118,11 @@ pub const EDITS_MAX: usize = 256;
 pub const USER_SIGNS_MAX: usize = 20;
 
 /// How often one user changes their signs on one message, after which they may only be taken back: `full`. Source: chosen; so
-/// that it takes hundreds of users to reach [`AMENDMENTS_MAX`].
-pub const SIGN_CHANGES_MAX: u64 = 100;
+/// that one user alone does not reach [`AMENDMENTS_MAX`], whatever the page.
+pub const SIGN_CHANGES_MAX: u64 = 60;
+
+const _: () =
+    assert!((SIGN_CHANGES_MAX + USER_SIGNS_MAX as u64) * (HISTORY_EVENTS_MAX as u64) < AMENDMENTS_MAX as u64);
 
 /// Rooms of a user that are looked through for one that another user has joined, too, before the first may open a direct
 /// room. Beyond it the two are taken to share none. Source: chosen; a few milliseconds of the writer.

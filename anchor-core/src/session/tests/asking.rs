@@ -8,7 +8,10 @@ use crate::conformance::faults::FailingStore;
 use crate::engine::ReadError;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind};
-use crate::limits::{AMENDMENTS_MAX, PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX, SIGN_CHANGES_MAX};
+use crate::limits::{
+    AMENDMENTS_MAX, HISTORY_EVENTS_MAX, PAGE_BYTES_MAX, PROFILES_MAX, READS_OPEN_MAX, SIGN_CHANGES_MAX,
+    USER_SIGNS_MAX,
+};
 use crate::position::{Offset, Position};
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::{Changes, HistoryAccess, Role, RoomKind, Title};
@@ -252,6 +255,32 @@ fn what_is_said_about_one_message_hides_no_edit_of_another() {
         said.collect::<Vec<_>>(),
         [(1, "the first, better".to_owned()), (2, "the second, better".to_owned())]
     );
+}
+
+/// However often they change their mind about each message of the largest page.
+#[test]
+fn one_user_alone_hides_no_reaction_of_another() {
+    let house = House::new();
+    let last = HISTORY_EVENTS_MAX as u64;
+    house.say("ada", "plans", last);
+    let (set, take_back) = (EventKind::REACTION, EventKind::REACTION_REMOVED);
+    let about = |kind, target, sign: &str| Draft { kind, target: Some(Offset(target)), body: sign.into() };
+    for target in 1..=last {
+        for sign in 0..USER_SIGNS_MAX {
+            house.act("eve", "plans", about(set, target, &sign.to_string()));
+        }
+        let changes = USER_SIGNS_MAX as u64..SIGN_CHANGES_MAX;
+        for (_, kind) in changes.zip([take_back, set].into_iter().cycle()) {
+            house.act("eve", "plans", about(kind, target, "0"));
+        }
+        for sign in 0..USER_SIGNS_MAX {
+            house.act("eve", "plans", about(take_back, target, &sign.to_string()));
+        }
+    }
+    house.act("bob", "plans", about(set, last, "👍"));
+    let mut bob = house.session("bob", &[]);
+    let page = page(&mut bob, HistoryRange::BeforeOffset(Offset(last + 1)), last);
+    assert_eq!(told(&page.changes), [format!("{last}: 👍 1 mine")]);
 }
 
 #[test]
