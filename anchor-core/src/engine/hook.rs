@@ -142,13 +142,15 @@ impl Hooked {
 
     async fn ask(&self, env: &dyn Environment, proposal: Proposal<'_>) -> Result<Ruling, BoxError> {
         let late = env.sleep_until(env.now() + self.within);
-        // The call too: what is no async function may panic before there is a future.
-        let ruling = AssertUnwindSafe(async { self.hook.rule(proposal).await }).catch_unwind();
-        match select(pin!(ruling), late).await {
-            Either::Left((Ok(ruling), _)) => ruling,
-            Either::Left((Err(_), _)) => Err("it panicked".into()),
-            Either::Right(((), _)) => Err("it took too long".into()),
-        }
+        // All that is the host's: the call, as what is no async function may panic before there is a future, and the end of
+        // a future whose time is up.
+        let ruling = async {
+            match select(pin!(async { self.hook.rule(proposal).await }), late).await {
+                Either::Left((ruling, _)) => ruling,
+                Either::Right(((), _)) => Err("it took too long".into()),
+            }
+        };
+        AssertUnwindSafe(ruling).catch_unwind().await.unwrap_or_else(|_| Err("it panicked".into()))
     }
 }
 

@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::executor::block_on;
 use futures::future::{pending, ready};
 use futures::{FutureExt, poll};
 
 use super::censor::Censor;
+use crate::code::Code;
 use crate::conformance::environment::TestEnvironment;
 use crate::conformance::faults::SlowStore;
 use crate::engine::joint::Joint;
 use crate::engine::rulings::{Asking, Found, Of, RULING_BYTES, Rulings};
-use crate::engine::{Anchor, Publisher};
+use crate::engine::{Anchor, Hook, Proposal, PublishError, Publisher, Ruling};
 use crate::environment::Monotonic;
+use crate::error::BoxError;
 use crate::event::{Body, Draft};
 use crate::id::{ClientId, ClientKey, Nonce, RoomId, Seq, UserId};
-use crate::limits::{BODY_BYTES_MAX, HEADS_POLL, RULING_AGE_MAX, RULINGS_BYTES_MAX, RULINGS_OF_USER_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, HEADS_POLL, HOOK_WITHIN, RULING_AGE_MAX, RULINGS_BYTES_MAX, RULINGS_OF_USER_MAX,
+};
 use crate::memory::MemoryStore;
 use crate::publish::{MissingRoom, Publish, Verdict};
 
@@ -206,5 +211,44 @@ fn nothing_is_kept_of_what_the_store_has_decided() {
         }
         assert_eq!(count(), 0);
         assert_eq!(censor.asked().len(), 4);
+    });
+}
+
+/// Never rules, and panics where its future is dropped.
+#[derive(Debug)]
+struct Brittle;
+
+struct Shard;
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+#[async_trait]
+impl Hook for Brittle {
+    async fn rule(&self, _: Proposal<'_>) -> Result<Ruling, BoxError> {
+        let _shard = Shard;
+        pending().await
+    }
+}
+
+#[test]
+fn a_hook_that_panics_when_its_time_is_up_has_failed_and_takes_nobody_along() {
+    block_on(async {
+        let env = TestEnvironment::new(3);
+        let anchor = Anchor::builder(MemoryStore::new(env.clone()), env.clone()).hook(Brittle).build();
+        let mut maintained = anchor.maintain().boxed();
+        assert!(poll!(&mut maintained).is_pending());
+        let mut publish = client(&anchor, "ada").publish(&RoomId::lobby(), "hello");
+        assert!(poll!(&mut publish).is_pending());
+        env.advance(HOOK_WITHIN);
+        assert!(poll!(&mut maintained).is_pending());
+        let refused = publish.await;
+        assert!(
+            matches!(&refused, Err(PublishError::Refused(refusal)) if refusal.code == Code::Moderated),
+            "{refused:?}"
+        );
     });
 }
