@@ -93,7 +93,7 @@ pub const HEARTBEATS_MISSED_MAX: u32 = 3;
 /// How long a session that ends may take to flush its `goodbye`. Source: chosen.
 pub const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Characters of a message that goes with a code. Longer ones are cut. Source: chosen; one sentence.
+/// Bytes of a message that goes with a code. Longer ones are cut. Source: chosen; one sentence.
 pub const MESSAGE_BYTES_MAX: usize = 512;
 
 /// Title of a room, in bytes. Beyond it: refused `invalid`. Source: chosen; one line.
