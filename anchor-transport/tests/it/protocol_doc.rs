@@ -66,6 +66,8 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("MEMBERS_PAGE_MAX", number(MEMBERS_PAGE_MAX)),
         ("MEMBERS_LOOKED_AT_MAX", number(MEMBERS_LOOKED_AT_MAX)),
         ("PROFILES_MAX", number(PROFILES_MAX)),
+        ("USER_SIGNS_MAX", number(USER_SIGNS_MAX)),
+        ("SIGN_CHANGES_MAX", SIGN_CHANGES_MAX.to_string()),
         ("SIGNS_MAX", number(SIGNS_MAX)),
         ("AMENDMENTS_MAX", number(AMENDMENTS_MAX)),
         ("SIGNALS_WAITING_MAX", number(SIGNALS_WAITING_MAX)),
