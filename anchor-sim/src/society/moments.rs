@@ -24,7 +24,11 @@ pub(super) struct Moment {
 /// All moments of a room for one reader, in order. What was committed unseen may have been so at any time between its
 /// neighbours.
 #[derive(Clone, Debug)]
-pub(super) struct Moments(Vec<Moment>);
+pub(super) struct Moments {
+    all: Vec<Moment>,
+    /// When the first commit was told: at the latest then the room was there.
+    there_at: Option<Duration>,
+}
 
 impl Moments {
     /// The moments of `life` for `user`, as far as its events are known without a hole.
@@ -37,36 +41,37 @@ impl Moments {
             told_at.push(known.committed_at);
             moments.push(Moment { head: known.event.offset, range: club.range(user), begins, ends: None });
         }
+        let there_at = told_at.iter().flatten().next().copied();
         let mut ends = life.deleted_at;
         for (moment, told_at) in moments.iter_mut().zip(told_at).rev() {
             moment.ends = ends;
             ends = told_at.or(ends);
         }
-        Self(moments)
+        Self { all: moments, there_at }
     }
 
     /// Those of which a part may lie between two times.
     pub(super) fn between(&self, from: Duration, to: Duration) -> &[Moment] {
-        let first = self.0.partition_point(|moment| moment.ends.is_some_and(|ends| ends < from));
-        let last = self.0.partition_point(|moment| moment.begins <= to);
-        self.0.get(first..last).unwrap_or_default()
+        let first = self.all.partition_point(|moment| moment.ends.is_some_and(|ends| ends < from));
+        let last = self.all.partition_point(|moment| moment.begins <= to);
+        self.all.get(first..last).unwrap_or_default()
     }
 
     /// True if the room was there all the time between two moments.
     pub(super) fn last(&self, from: Duration, to: Duration) -> bool {
-        let begins_in_time = self.0.first().is_some_and(|first| first.begins <= from);
-        begins_in_time && self.0.last().is_some_and(|last| last.ends.is_none_or(|ends| ends > to))
+        let begins_in_time = self.there_at.is_some_and(|at| at <= from);
+        begins_in_time && self.all.last().is_some_and(|last| last.ends.is_none_or(|ends| ends > to))
     }
 
     /// When the room began, at the earliest.
     pub(super) fn begins(&self) -> Duration {
-        self.0.first().map_or(Duration::ZERO, |first| first.begins)
+        self.all.first().map_or(Duration::ZERO, |first| first.begins)
     }
 
     /// The newest event that was told by then.
     pub(super) fn told(&self, at: Duration) -> Offset {
-        let over = self.0.partition_point(|moment| moment.ends.is_some_and(|ends| ends < at));
+        let over = self.all.partition_point(|moment| moment.ends.is_some_and(|ends| ends < at));
         // The first is over only once another was told.
-        self.0.get(over).filter(|_| over > 0).map_or(Offset::ZERO, |moment| moment.head)
+        self.all.get(over).filter(|_| over > 0).map_or(Offset::ZERO, |moment| moment.head)
     }
 }

@@ -177,3 +177,16 @@ fn a_member_who_is_sent_away_is_found() {
         assert_eq!(scene.verdict().is_empty(), is_right, "{}", author.user());
     }
 }
+
+#[test]
+fn a_page_without_a_room_is_right_only_where_nobody_saw_it_begin() {
+    let scene = scene();
+    let mut page = scene.page(&scene.ada, NEWEST);
+    (page.epoch, page.next, page.first, page.head) = (None, None, Offset::ZERO, Offset::ZERO);
+    (page.events, page.changes) = (Vec::new(), Vec::new());
+    assert_found(&scene.verdict_of_page(&scene.ada, NEWEST, page.clone()), "0 is the newest");
+    let mut inner = scene.society.inner();
+    inner.ledger.events_of(&scene.room).values_mut().for_each(|known| known.committed_at = None);
+    drop(inner);
+    assert_eq!(scene.verdict_of_page(&scene.ada, NEWEST, page), [""; 0]);
+}
