@@ -86,6 +86,30 @@ fn a_signal_is_heard_by_those_who_are_there() {
     world.does("ada", "signal lobby hey --to bob");
     assert!(there.line().unwrap().contains("\"hey\""));
     assert_eq!(world.bodies("lobby"), ["earlier"]);
+    assert_eq!(world.does_json("ada", "signal lobby call"), [json!({ "room": "lobby", "signalled": true })]);
+    let heard: Value = serde_json::from_str(&there.line().unwrap()).unwrap();
+    assert_eq!(heard["signal"]["body"], json!("call"));
+    // No session is that of the client which wrote once.
+    let client = world.does_json("bob", "send lobby mine");
+    assert_eq!(client[0]["offset"], 2);
+    let client = world.does_json("ada", "tail lobby --last 1")[0]["client"].as_str().unwrap().to_owned();
+    world.does("ada", &format!("signal lobby lost --to-client {client}"));
+    world.does("ada", "signal lobby found");
+    assert!(there.line().unwrap().contains("mine"));
+    assert!(there.line().unwrap().contains("\"found\""));
+}
+
+#[test]
+fn a_signal_that_may_not_be_said_is_refused_by_name() {
+    let world = World::new();
+    world.does("ada", "room create plaza");
+    world.refuses("bob", "signal plaza hello", "refused (not_a_member)");
+    world.does("bob", "room join plaza");
+    assert_eq!(world.does("bob", "signal plaza hello"), "");
+    world.does("ada", "room mute plaza bob");
+    world.refuses("bob", "signal plaza hello --json", "refused (muted)");
+    world.does("ada", "room create plans --kind group");
+    world.refuses("bob", "signal plans hello", "refused (not_a_member)");
 }
 
 #[test]

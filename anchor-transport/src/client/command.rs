@@ -89,7 +89,7 @@ pub(super) enum Patience {
     Endless,
 }
 
-/// A question to the server, or a change of what it keeps of the user, that may be asked again after a reconnect.
+/// A question to the server, or a change of what it keeps of the user: all but a signal may be asked again after a reconnect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// A page of a log.
@@ -110,6 +110,8 @@ pub(super) enum Request {
     ChangeUser { change: UserChange },
     /// Who is there.
     Who { room: RoomId },
+    /// Says something in passing, and asks who is there behind it: the answer to that tells that it was taken.
+    Signal(Signal),
 }
 
 /// The answer to a [`Request`].
@@ -131,12 +133,12 @@ pub(super) enum Answer {
     Contact(Contact),
     /// To `ChangeUser`.
     Done,
-    /// To `Who`.
+    /// To `Who` and `Signal`.
     Presence(Presence),
 }
 
 impl Request {
-    /// The frame that asks it.
+    /// The frame that asks it, and that its answer names; for a signal, the one behind that.
     pub(super) fn frame(self, id: RequestId) -> ClientFrame {
         match self {
             Self::History { room, range, limit } => ClientFrame::History { id, room, range, limit },
@@ -147,7 +149,7 @@ impl Request {
             Self::Profiles { users } => ClientFrame::Profiles { id, users },
             Self::Contact => ClientFrame::Contact { id },
             Self::ChangeUser { change } => ClientFrame::ChangeUser { id, change },
-            Self::Who { room } => ClientFrame::Who { id, room },
+            Self::Who { room } | Self::Signal(Signal { room, .. }) => ClientFrame::Who { id, room },
         }
     }
 }

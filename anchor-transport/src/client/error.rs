@@ -161,6 +161,10 @@ pub enum RequestError {
     /// No answer came in the time given.
     #[error("no answer came in time")]
     TimedOut,
+    /// The connection went before the answer came, and it is not asked again: see
+    /// [`Client::signal_taken`](super::Client::signal_taken).
+    #[error("the connection was lost before the server answered")]
+    Lost,
     /// More requests wait already than the client keeps.
     #[error("too many requests are waiting for the server")]
     Busy,
@@ -190,7 +194,7 @@ impl RequestError {
                 Class::Final => ErrorKind::Invalid,
                 Class::Renew | Class::Stop => ErrorKind::Denied,
             },
-            Self::TimedOut | Self::Busy => ErrorKind::Retry,
+            Self::TimedOut | Self::Lost | Self::Busy => ErrorKind::Retry,
             Self::Stopped { .. } => ErrorKind::Denied,
             Self::State(_) | Self::Closed => ErrorKind::Closed,
         }

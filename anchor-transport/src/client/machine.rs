@@ -464,7 +464,7 @@ impl Machine {
     fn drop_session(&mut self) {
         self.sending.disconnected();
         self.subscriptions.disconnected();
-        self.requests.disconnected();
+        self.requests.disconnected(&mut self.out);
     }
 
     /// Sends what can go out now.

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Client;
 use crate::client::announcements::{Announcement, Announcements};
-use crate::client::command::Command;
+use crate::client::command::{Command, Request};
 use crate::client::error::RequestError;
 
 impl Client {
@@ -42,17 +42,39 @@ impl Client {
     }
 
     /// Says something in passing to those who are subscribed to a room now, or to one user or client of them. Never stored,
-    /// never repeated: where there is no connection, or too much waits for it, nothing is said, and nobody is told.
+    /// never repeated: where there is no connection, too much waits for it, or the server refuses it, nothing is said, and
+    /// nobody is told. It costs one frame; [`Client::signal_taken`] also asks what became of it.
     ///
     /// # Errors
     /// [`RequestError::Refused`] with `invalid` for a body beyond [`SIGNAL_BYTES_MAX`]; [`RequestError::Closed`].
     pub async fn signal(&self, signal: Signal) -> Result<(), RequestError> {
-        if signal.body.bytes().len() > SIGNAL_BYTES_MAX {
-            let message = format!("a signal has at most {SIGNAL_BYTES_MAX} bytes");
-            return Err(RequestError::Refused { code: Code::Invalid, message });
-        }
+        check(&signal)?;
         self.commands.send(Command::Signal(signal)).await.map_err(|_| RequestError::Closed)
     }
+
+    /// As [`Client::signal`], once there is a connection, and waits until the server has taken it: one round trip. Whether
+    /// anybody heard it is not told.
+    ///
+    /// Calls of one client go one after the other, since the server names a refused signal by its place alone. Therefore, too,
+    /// a refusal may be that of a [`Client::signal`] of the same moment: who wants to know of one says all of them this way.
+    ///
+    /// # Errors
+    /// - [`RequestError::Refused`] by the name of why it may not be said (`not_a_member`, `muted`, `room_archived`, …), or with
+    ///   `invalid` for a body beyond [`SIGNAL_BYTES_MAX`]: nobody heard it.
+    /// - [`RequestError::Lost`] or [`RequestError::TimedOut`]: it may or may not have been said, and is not said again.
+    /// - [`RequestError::Busy`], [`RequestError::Stopped`], [`RequestError::Closed`].
+    pub async fn signal_taken(&self, signal: Signal) -> Result<(), RequestError> {
+        check(&signal)?;
+        self.request(Request::Signal(signal)).await.map(drop)
+    }
+}
+
+fn check(signal: &Signal) -> Result<(), RequestError> {
+    if signal.body.bytes().len() > SIGNAL_BYTES_MAX {
+        let message = format!("a signal has at most {SIGNAL_BYTES_MAX} bytes");
+        return Err(RequestError::Refused { code: Code::Invalid, message });
+    }
+    Ok(())
 }
 
 /// What comes in passing, until the client ends.

@@ -12,7 +12,7 @@ use anchor_core::session::frame::{RequestId, ServerFrame, Welcome};
 use anchor_core::user::Contact;
 
 use super::action::Action;
-use super::requests::{self, Failure, Origin};
+use super::requests::{Failure, Origin};
 use super::settling::Verdict;
 use super::{Fault, Link, Live, Machine};
 use crate::client::answer::{MemberPage, Presence, RoomPage};
@@ -96,7 +96,7 @@ impl Machine {
             }
             ServerFrame::Page(page) => match (self.requests.answered(page.id), &self.user) {
                 (Some(Origin::Application(waiter)), _) => {
-                    requests::answer(waiter, Answer::Page(*page), &mut self.out);
+                    self.out.act(Action::Answer(waiter, Ok(Answer::Page(*page))));
                 }
                 (Some(Origin::Search), Some(user)) => {
                     let limit = self.history_events();
@@ -132,6 +132,7 @@ impl Machine {
                 let retry_after = retry_after_ms.map(Duration::from_millis);
                 match id {
                     Some(id) => self.failed(now, &Failure { id, code, message, retry_after }),
+                    None if self.requests.refused(code, &message) => {}
                     None => tracing::warn!(%code, message, "the server reports an error"),
                 }
             }
@@ -151,9 +152,11 @@ impl Machine {
         if self.subscriptions.failed(failure, now, &mut self.requests, &mut self.out) {
             return;
         }
+        let refusal = self.requests.refusal(failure.id);
         match self.requests.failed(failure, now) {
             Some(Origin::Application(waiter)) => {
-                let error = RequestError::Refused { code: failure.code, message: failure.message.clone() };
+                let Failure { code, message, .. } = failure.clone();
+                let error = refusal.unwrap_or(RequestError::Refused { code, message });
                 self.out.act(Action::Answer(waiter, Err(error)));
             }
             Some(Origin::Search) => self.sending.search_refused(&mut self.out),
@@ -162,8 +165,9 @@ impl Machine {
     }
 
     fn answer(&mut self, id: RequestId, answer: Answer) {
+        let refusal = self.requests.refusal(id);
         if let Some(Origin::Application(waiter)) = self.requests.answered(id) {
-            requests::answer(waiter, answer, &mut self.out);
+            self.out.act(Action::Answer(waiter, refusal.map_or(Ok(answer), Err)));
         }
     }
 

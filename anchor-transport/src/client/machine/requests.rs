@@ -2,6 +2,10 @@
 //!
 //! At most [`READS_OPEN_MAX`] are open at once; the others wait in their order. A disconnect puts the open ones back to
 //! the front. Each ends with its answer, an error of the server, or its time.
+//!
+//! Signals are among them whose caller wants to know. They have no number, so what the server says against one names none: it
+//! is told by its place, between the signal and the answer to the question behind it. Only one at a time is therefore under
+//! way. It is never said twice: where the connection goes before that answer, it has failed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,10 +13,10 @@ use std::time::Duration;
 use anchor_core::code::{Class, Code};
 use anchor_core::environment::Monotonic;
 use anchor_core::limits::READS_OPEN_MAX;
-use anchor_core::session::frame::RequestId;
+use anchor_core::session::frame::{ClientFrame, RequestId};
 
 use super::action::{Action, Output};
-use crate::client::command::{Answer, Request, Waiter};
+use crate::client::command::{Request, Waiter};
 use crate::client::error::RequestError;
 
 /// The open and the waiting requests.
@@ -54,6 +58,8 @@ struct Question {
     deadline: Option<Monotonic>,
     /// Not to be asked before.
     not_before: Monotonic,
+    /// What the server said against it already, of a signal alone.
+    refusal: Option<RequestError>,
 }
 
 impl Requests {
@@ -74,24 +80,26 @@ impl Requests {
         if deadline.is_some() && self.waiting.len() >= WAITING_MAX {
             return out.act(Action::Answer(waiter, Err(RequestError::Busy)));
         }
-        let origin = Origin::Application(waiter);
-        self.waiting.push_back(Question { origin, request, deadline, not_before: Monotonic::default() });
+        self.waiting.push_back(Question::new(Origin::Application(waiter), request, deadline));
     }
 
     /// Takes a request of the search, before all others.
     pub(super) fn search(&mut self, request: Request) {
-        let not_before = Monotonic::default();
-        self.waiting.push_front(Question { origin: Origin::Search, request, deadline: None, not_before });
+        self.waiting.push_front(Question::new(Origin::Search, request, None));
     }
 
     /// Asks what may be asked now; only while there is a session.
     pub(super) fn pump(&mut self, now: Monotonic, out: &mut Output) {
         while self.open.len() < READS_OPEN_MAX {
-            let Some(at) = self.waiting.iter().position(|question| question.not_before <= now) else {
-                return;
-            };
+            let is_signalling = self.open.values().any(Question::is_signal);
+            let may_go =
+                |question: &Question| question.not_before <= now && !(is_signalling && question.is_signal());
+            let Some(at) = self.waiting.iter().position(may_go) else { return };
             let Some(question) = self.waiting.remove(at) else { return };
             let id = self.number();
+            if let Request::Signal(signal) = &question.request {
+                out.send(ClientFrame::Signal(signal.clone()));
+            }
             out.send(question.request.clone().frame(id));
             self.open.insert(id.0, question);
         }
@@ -102,10 +110,22 @@ impl Requests {
         self.open.remove(&id.0).map(|question| question.origin)
     }
 
+    /// Takes an error of the server that names no request; false if no signal is under way that it could be about.
+    pub(super) fn refused(&mut self, code: Code, message: &str) -> bool {
+        let Some(signal) = self.open.values_mut().find(|question| question.is_signal()) else { return false };
+        signal.refusal.get_or_insert_with(|| RequestError::Refused { code, message: message.to_owned() });
+        true
+    }
+
+    /// What the server said against the open request `id`.
+    pub(super) fn refusal(&mut self, id: RequestId) -> Option<RequestError> {
+        self.open.get_mut(&id.0)?.refusal.take()
+    }
+
     /// Takes an error of the server: gives who asked, unless the request is asked again by itself or nobody knows it.
     pub(super) fn failed(&mut self, failure: &Failure, now: Monotonic) -> Option<Origin> {
         let mut question = self.open.remove(&failure.id.0)?;
-        if failure.code.class() != Class::Retry {
+        if failure.code.class() != Class::Retry || question.is_signal() {
             return Some(question.origin);
         }
         question.not_before = now + failure.retry_after.unwrap_or(RETRY_AFTER);
@@ -113,10 +133,16 @@ impl Requests {
         None
     }
 
-    /// The connection is gone: what was open is asked again on the next; a search begins anew by itself.
-    pub(super) fn disconnected(&mut self) {
+    /// The connection is gone: what was open is asked again on the next, but for a signal; a search begins anew by itself.
+    pub(super) fn disconnected(&mut self, out: &mut Output) {
         while let Some((_, question)) = self.open.pop_last() {
-            self.waiting.push_front(question);
+            match question.origin {
+                Origin::Application(waiter) if question.is_signal() => {
+                    let error = question.refusal.unwrap_or(RequestError::Lost);
+                    out.act(Action::Answer(waiter, Err(error)));
+                }
+                _ => self.waiting.push_front(question),
+            }
         }
         self.waiting.retain(|question| question.origin != Origin::Search);
     }
@@ -148,17 +174,23 @@ impl Requests {
     pub(super) fn deadline(&self, is_live: bool) -> Option<Monotonic> {
         let open = self.open.values().filter_map(|question| question.deadline);
         let waiting = self.waiting.iter().filter_map(|question| question.deadline);
-        let again = self.waiting.iter().map(|question| question.not_before).filter(|_| {
-            // Those that could go now wait for an answer, not for time.
-            is_live && self.open.len() < READS_OPEN_MAX
-        });
-        open.chain(waiting).chain(again).min()
+        // Those that could go now wait for an answer, not for time; so do signals, always.
+        let again = self
+            .waiting
+            .iter()
+            .filter(|question| is_live && self.open.len() < READS_OPEN_MAX && !question.is_signal());
+        open.chain(waiting).chain(again.map(|question| question.not_before)).min()
     }
 }
 
-/// Answers an application.
-pub(super) fn answer(waiter: Waiter, answer: Answer, out: &mut Output) {
-    out.act(Action::Answer(waiter, Ok(answer)));
+impl Question {
+    fn new(origin: Origin, request: Request, deadline: Option<Monotonic>) -> Self {
+        Self { origin, request, deadline, not_before: Monotonic::default(), refusal: None }
+    }
+
+    const fn is_signal(&self) -> bool {
+        matches!(self.request, Request::Signal(_))
+    }
 }
 
 /// Requests that wait to be asked. Beyond it: [`RequestError::Busy`]. Source: chosen.

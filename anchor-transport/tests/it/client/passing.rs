@@ -3,9 +3,11 @@
 use anchor_core::code::Code;
 use anchor_core::event::Body;
 use anchor_core::id::RoomId;
+use anchor_core::room::RoomKind;
+use anchor_core::room::change::Settings;
 use anchor_core::session::frame::{From, HistoryRange, Signal};
 use anchor_core::user::{Direct, Profile, ProfileText};
-use anchor_transport::client::{Client, ConnectionState, Delivery, PublishError};
+use anchor_transport::client::{Client, ConnectionState, Delivery, PublishError, RequestError};
 
 use super::world::{Fast, World, answered, next, soon, text, user};
 
@@ -82,6 +84,22 @@ async fn a_signal_reaches_those_who_are_there() {
     assert!(ring.client.is_some());
     assert!(soon(ada.signal(signal(&"x".repeat(5_000)))).await.is_err(), "too long for any server");
     assert!(world.log().await.len() == 1, "nothing of it is kept");
+}
+
+#[tokio::test]
+async fn a_refused_signal_is_told_by_name_to_who_wants_to_know() {
+    let world = World::new();
+    let (ada, bob) = (world.client("ada"), world.client("bob"));
+    let lobby = RoomId::lobby();
+    let room = RoomId::new("plaza").unwrap();
+    let of =
+        |room: &RoomId| Signal { room: room.clone(), user: None, client: None, body: Body::text("ring") };
+    answered(ada.create_room(&room, RoomKind::Public, Settings::default())).await.unwrap();
+    let refused = soon(bob.signal_taken(of(&room))).await.unwrap_err();
+    assert!(matches!(refused, RequestError::Refused { code: Code::NotAMember, .. }), "{refused:?}");
+    soon(bob.signal_taken(of(&lobby))).await.unwrap();
+    answered(bob.join(&room)).await.unwrap();
+    soon(bob.signal_taken(of(&room))).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Questions: a few at once, again after a disconnect, not for ever.
 
 use anchor_core::code::Code;
-use anchor_core::session::frame::{RoomEntry, RoomListing, ThreadPage, Which};
+use anchor_core::event::Body;
+use anchor_core::session::frame::{RoomEntry, RoomListing, Signal, ThreadPage, Which};
 use anchor_core::store::Direction;
 use anchor_core::user::{Direct, Profile, UserChange};
 
@@ -81,6 +82,94 @@ fn answers_to_nobody_are_ignored() {
             script.frame(refused(6, Code::SeqConflict));
         },
         &[],
+    );
+}
+
+fn call(text: &str) -> Request {
+    Request::Signal(Signal { room: lobby(), user: None, client: None, body: Body::text(text) })
+}
+
+fn present(id: u64) -> ServerFrame {
+    ServerFrame::Present { id: RequestId(id), room: lobby(), users: Vec::new(), total: 0 }
+}
+
+fn unnamed_error() -> ServerFrame {
+    ServerFrame::Error { id: None, code: Code::Muted, message: "no".to_owned(), retry_after_ms: None }
+}
+
+#[test]
+fn a_signal_is_refused_by_what_comes_before_the_answer_behind_it() {
+    check(
+        |script| {
+            script.live();
+            script.frame(unnamed_error());
+            script.ask(call("one"));
+            let id = script.request_id();
+            // Of two under way, nobody could tell which was refused.
+            script.ask(call("two"));
+            script.frame(unnamed_error());
+            script.frame(present(id));
+            let id = script.request_id();
+            script.frame(present(id));
+            script.ask(call("three"));
+            let id = script.request_id();
+            script.frame(unnamed_error());
+            script.frame(error(id, Code::NotAMember));
+        },
+        &[
+            "signal one",
+            "who",
+            "no answer for 1: no (muted)",
+            "signal two",
+            "who",
+            "presence for 2: 0",
+            "signal three",
+            "who",
+            "no answer for 3: no (muted)",
+        ],
+    );
+}
+
+#[test]
+fn a_signal_is_not_said_twice() {
+    check(
+        |script| {
+            script.live();
+            script.ask(call("one"));
+            script.ask(newest());
+            script.reconnect(0);
+            script.ask(call("two"));
+            let id = script.request_id();
+            script.frame(error(id, Code::TooManyReads));
+        },
+        &[
+            "signal one",
+            "who",
+            "history",
+            "no answer for 1: the connection was lost before the server answered",
+            "waiting",
+            "connecting 1",
+            "dial",
+            "hello id0 waits 1",
+            "connected",
+            "history",
+            "signal two",
+            "who",
+            "no answer for 3: no (too_many_reads)",
+        ],
+    );
+}
+
+#[test]
+fn a_signal_that_waits_for_another_wakes_nobody() {
+    check(
+        |script| {
+            script.live();
+            script.ask(call("one"));
+            script.ask(call("two"));
+            assert!(script.machine.poll_deadline() > Some(script.now));
+        },
+        &["signal one", "who"],
     );
 }
 
