@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anchor_core::event::{Event, EventKind};
 use anchor_core::limits::HISTORY_EVENTS_MAX;
-use anchor_core::position::{Epoch, Offset, Ordinal};
-use anchor_core::resume::{Gap, GapReason};
+use anchor_core::position::{Epoch, Offset, Position};
+use anchor_core::resume::Gap;
 use anchor_core::room::Changes;
 use anchor_core::session::frame::HistoryRange;
 use anchor_transport::client::Client;
@@ -23,8 +23,8 @@ pub(crate) async fn run(context: &Context, arguments: History) -> Result<Exit, F
     let client = context.reader().await?;
     let past = read(&client, &arguments).await?;
     let mut log = Log::new(arguments.in_room, context.style());
-    if let Some(gap) = past.gap {
-        log.gap(&gap)?;
+    for gap in &past.gaps {
+        log.gap(gap)?;
     }
     for (epoch, event) in &past.events {
         log.current(Some(*epoch), event, past.changes.get(&event.offset))?;
@@ -36,7 +36,7 @@ pub(crate) async fn run(context: &Context, arguments: History) -> Result<Exit, F
 #[derive(Default)]
 struct Past {
     /// What cannot be had before the events, if reading came to it.
-    gap: Option<Gap>,
+    gaps: Vec<Gap>,
     events: VecDeque<(Epoch, Event)>,
     /// What later events made of them.
     changes: BTreeMap<Offset, Changes>,
@@ -49,21 +49,29 @@ async fn read(client: &Client, arguments: &History) -> Result<Past, Failure> {
     let mut range = arguments.before.map_or(HistoryRange::Newest, HistoryRange::BeforeOffset);
     loop {
         let page = client.history(&arguments.in_room.room, range, page_limit).await?;
-        past.gap = page.gap.or_else(|| trimmed(page.horizon));
-        let Some(epoch) = page.epoch else { return Ok(past) };
+        if let Some(gap) = page.gap {
+            past.gaps = vec![gap];
+            return Ok(past);
+        }
+        let Some(epoch) = page.epoch else {
+            past.gaps = missing(client, arguments, page.horizon).await?;
+            return Ok(past);
+        };
         past.changes.extend(page.changes.into_iter().map(|changes| (changes.target, changes)));
         for event in page.events.into_iter().rev() {
             if is_printed(arguments, event.kind) {
                 past.events.push_front((epoch, event));
             }
             if past.events.len() == limit {
-                past.gap = None;
                 return Ok(past);
             }
         }
         match page.next {
             Some(next) => range = HistoryRange::Before(next),
-            None => return Ok(past),
+            None => {
+                past.gaps = missing(client, arguments, page.horizon).await?;
+                return Ok(past);
+            }
         }
     }
 }
@@ -76,16 +84,18 @@ fn is_printed(arguments: &History, kind: EventKind) -> bool {
     }
 }
 
-/// What lies before the oldest event that is kept.
-fn trimmed(horizon: Offset) -> Option<Gap> {
-    let to = horizon.previous();
-    (to > Offset::ZERO).then_some(Gap {
-        from: Offset(1),
-        to,
-        reason: GapReason::Trimmed,
-        position: None,
-        ordinal: Ordinal::default(),
-    })
+/// What lies before the oldest event that can be read, as a reader is told who begins at the start: pages that are read
+/// backwards say where it ends, and not why it cannot be had.
+async fn missing(client: &Client, arguments: &History, horizon: Offset) -> Result<Vec<Gap>, Failure> {
+    let mut gaps = Vec::new();
+    let mut position = (horizon > Offset(1)).then_some(Position::START);
+    while let Some(after) = position {
+        let page = client.history(&arguments.in_room.room, HistoryRange::After(after), 1).await?;
+        // The next gap begins where this one ends.
+        position = page.gap.and_then(|gap| gap.position);
+        gaps.extend(page.gap);
+    }
+    Ok(gaps)
 }
 
 /// Kinds of events that a page folds into what they are about.

@@ -130,8 +130,33 @@ fn who_joins_later_reads_from_there_on() {
     let past = world.does_json("bob", "history salon --messages");
     assert_eq!(past.last().unwrap()["body"], "after");
     assert!(past.iter().all(|line| line["body"] != "before"), "{past:?}");
+    // Both say the same of what is missing.
+    assert_eq!(past[0], read[0]);
+    let past = world.cli("bob", "history salon --limit 2 --json").run().succeed().json();
+    assert_eq!((past.len(), &past[0]["offset"]), (2, &json!(3)));
     assert_eq!(world.does("bob", "room leave salon"), "salon 5");
     assert_eq!(world.does("bob", "room leave salon"), "salon unchanged");
+}
+
+#[test]
+fn what_is_missing_for_one_reason_and_another_is_told_by_both() {
+    let world = World::new();
+    world.does("ada", "room create salon --history since-join");
+    world.send("ada", "salon", &["m2", "m3", "m4"]);
+    world.does("bob", "room join salon");
+    world.trim("salon", 3);
+    let gaps = |command: &str| -> Vec<Value> {
+        let lines = world.does_json("bob", command);
+        lines.into_iter().map(|line| line["gap"].clone()).filter(|gap| !gap.is_null()).collect()
+    };
+    let told = gaps("tail salon --from-start");
+    let reasons: Vec<_> = told.iter().map(|gap| (&gap["from"], &gap["to"], &gap["reason"])).collect();
+    assert_eq!(
+        reasons,
+        [(&json!(1), &json!(2), &json!("trimmed")), (&json!(3), &json!(4), &json!("hidden"))]
+    );
+    assert_eq!(gaps("history salon"), told);
+    assert_eq!(gaps("history salon --before 2"), told);
 }
 
 #[test]
