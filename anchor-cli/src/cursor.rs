@@ -72,6 +72,17 @@ impl Cursor {
         self.write(position).map_err(|error| trouble(&self.file, &error))
     }
 
+    /// Drops the saved position, if there is one: the next reader begins anew.
+    ///
+    /// # Errors
+    /// A sentence where the file cannot be taken away.
+    pub(crate) fn forget(&self) -> Result<(), Failure> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(trouble(&self.file, &error)),
+            _ => Ok(()),
+        }
+    }
+
     fn write(&self, position: &Position) -> io::Result<()> {
         let mut file = File::create(&self.next)?;
         file.write_all(&json::to_line(&json::position(position)))?;

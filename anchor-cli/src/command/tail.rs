@@ -125,6 +125,7 @@ impl Reader<'_> {
                     self.log.gap(&gap)?;
                     self.position = gap.position;
                     if gap.position.is_none() {
+                        self.forget()?;
                         break;
                     }
                     if self.end.is_some() {
@@ -199,6 +200,12 @@ impl Reader<'_> {
             (Some(cursor), Some(position)) => cursor.save(&position),
             _ => Ok(()),
         }
+    }
+
+    /// Writes out what was printed, and keeps no position: none is left in a room that was deleted.
+    fn forget(&mut self) -> Result<(), Failure> {
+        self.log.flush()?;
+        self.cursor.as_ref().map_or(Ok(()), Cursor::forget)
     }
 }
 

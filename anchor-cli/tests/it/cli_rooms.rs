@@ -249,3 +249,19 @@ fn a_deleted_room_is_gone_for_everybody() {
     // One of the same name is another room.
     assert_eq!(world.does("cid", "send brief new"), "brief 1");
 }
+
+#[test]
+fn the_position_in_a_deleted_room_is_forgotten() {
+    let world = World::new();
+    world.does("ada", "room create brief");
+    assert_eq!(world.does_json("bob", "tail brief --resume").len(), 1);
+    world.does("ada", "room delete brief");
+    let told = world.does_json("bob", "tail brief --resume");
+    assert_eq!((told.len(), &told[0]["gap"]["reason"]), (1, &json!("deleted")));
+    // It is told once.
+    assert_eq!(world.does_json("bob", "tail brief --resume"), Vec::<Value>::new());
+    world.does("cid", "send brief new");
+    let read = world.does_json("bob", "tail brief --resume");
+    assert_eq!((read.len(), &read[0]["body"]), (1, &json!("new")));
+    assert_eq!(world.does_json("bob", "tail brief --resume"), Vec::<Value>::new());
+}
