@@ -304,6 +304,11 @@ fn offset(text: &str) -> Result<Offset, String> {
 
 /// Takes seconds, or a number with `ms`, `s`, `m` or `h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    time(text, TIME_MAX)
+}
+
+/// A time of at most `longest`, which is named in whole hours where it is exceeded.
+pub(crate) fn time(text: &str, longest: Duration) -> Result<Duration, String> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let seconds = match unit {
@@ -316,8 +321,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let number: f64 =
         number.parse().map_err(|_| "give seconds, or a number with ms, s, m or h".to_owned())?;
     let time = Duration::try_from_secs_f64(number * seconds).ok();
-    time.filter(|time| !time.is_zero() && *time <= TIME_MAX)
-        .ok_or_else(|| "give a time above zero, and at most 8760h".to_owned())
+    time.filter(|time| !time.is_zero() && *time <= longest)
+        .ok_or_else(|| format!("give a time above zero, and at most {}h", longest.as_secs() / 3600))
 }
 
 /// The longest time that can be given: a year. Source: chosen; nobody waits longer.

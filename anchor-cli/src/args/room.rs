@@ -8,7 +8,7 @@ use anchor_core::room::change::{RoomChange, Settings};
 use anchor_core::room::{HistoryAccess, Retention, Role, RoomKind, Title, Topic};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 
-use super::{InRoom, duration, offset, room, user};
+use super::{InRoom, offset, room, time, user};
 
 /// Make rooms, say who belongs to them, and look at both
 ///
@@ -119,7 +119,7 @@ pub(crate) struct SettingArguments {
     history: Option<HistoryArgument>,
 
     /// Keep events for so long: 12h, 8760h; what is older goes within minutes
-    #[arg(long, group = "keep", value_name = "TIME", value_parser = duration)]
+    #[arg(long, group = "keep", value_name = "TIME", value_parser = age)]
     keep_for: Option<Duration>,
 
     /// Keep so many of the newest events
@@ -287,6 +287,10 @@ impl From<RoleArgument> for Role {
     }
 }
 
+fn age(text: &str) -> Result<Duration, String> {
+    time(text, AGE_MAX)
+}
+
 fn title(text: &str) -> Result<MaybeTitle, String> {
     match text {
         "" => Ok(MaybeTitle(None)),
@@ -300,6 +304,9 @@ fn topic(text: &str) -> Result<MaybeTopic, String> {
         text => Topic::new(text).map(|topic| MaybeTopic(Some(topic))).map_err(|error| error.to_string()),
     }
 }
+
+/// The longest that events can be kept for short of for ever. Source: the protocol's largest number, of milliseconds.
+const AGE_MAX: Duration = Duration::from_millis(NUMBER_MAX);
 
 const EXAMPLES: &str = "\
 Examples:

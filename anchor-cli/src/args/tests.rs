@@ -107,3 +107,22 @@ fn settings_are_those_that_are_given() {
     assert_eq!(settings("anchor-cli room set r --keep-all").retention, Some(Retention::Forever));
     assert_eq!(settings("anchor-cli room set r --keep-newest 9").retention, Some(Retention::Count(9)));
 }
+
+#[test]
+fn events_are_kept_for_as_long_as_the_protocol_can_say() {
+    let age = |time: &str| match parse(&format!("anchor-cli room set r --keep-for {time}"))
+        .map(|cli| cli.command)
+    {
+        Ok(Command::Room(RoomArguments { command: RoomCommand::Set(set) })) => {
+            Ok(set.settings.settings().retention)
+        }
+        Ok(command) => panic!("{command:?}"),
+        Err(error) => Err(error.to_string()),
+    };
+    assert_eq!(age("8761h"), Ok(Some(Retention::Age(8_761 * 3_600_000))));
+    assert_eq!(age("2501999792h"), Ok(Some(Retention::Age(2_501_999_792 * 3_600_000))));
+    assert_eq!(age("0.1ms"), Ok(Some(Retention::Age(1))));
+    for time in ["2501999793h", "18446744073709551615", "0"] {
+        assert!(age(time).unwrap_err().contains("at most 2501999792h"), "{time}");
+    }
+}
