@@ -197,6 +197,34 @@ fn settings_are_shown_and_kept() {
 }
 
 #[test]
+fn an_invitation_is_turned_down() {
+    let world = World::new();
+    world.does("ada", "room create plans --kind group");
+    world.does("ada", "room invite plans bob");
+    assert_eq!(world.does("bob", "room decline plans"), "plans 3");
+    assert_eq!(world.does("bob", "room decline plans"), "plans unchanged");
+    assert_eq!(world.does_json("bob", "room list --mine"), Vec::<Value>::new());
+    world.refuses("bob", "room accept plans", "not_a_member");
+    assert_eq!(world.does("ada", "room members plans"), "owner ada");
+    let log = told(&world, "ada", "tail plans");
+    assert_eq!(log[2], "3 bob [turned the invitation down]");
+}
+
+#[test]
+fn what_was_pinned_is_unpinned() {
+    let world = World::new();
+    world.does("ada", "room create plans");
+    world.does("ada", "send plans hello");
+    world.does("bob", "room join plans");
+    world.does("ada", "pin plans 2");
+    world.refuses("bob", "unpin plans 2", "denied");
+    assert_eq!(world.does_json("ada", "unpin plans 2")[0]["offset"], 5);
+    assert_eq!(world.does_json("ada", "unpin plans 2")[0]["unchanged"], true);
+    assert_eq!(world.does_json("bob", "pins plans"), Vec::<Value>::new());
+    assert_eq!(told(&world, "bob", "tail plans --after 4"), ["5 ada [unpinned #2]"]);
+}
+
+#[test]
 fn order_is_kept() {
     let world = World::new();
     world.does("ada", "room create plaza");
