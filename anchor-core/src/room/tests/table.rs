@@ -1,5 +1,7 @@
 //! `docs/guide/rooms.md` against the rules: each cell of its tables is what the rules say.
 
+use std::sync::Arc;
+
 use super::acting::{Drafted, House, about, mentioning_all, role, since_join, user};
 use crate::event::{Draft, EventKind};
 use crate::id::RoomId;
@@ -32,11 +34,13 @@ fn direct_rooms() {
 fn check(title: &str, kind: RoomKind, has_owner: bool) {
     let written = rows(title);
     let who: Vec<&str> = written[0][1..].to_vec();
-    let (mut house, room) = House::with_crew(kind, has_owner);
+    let (house, room) = House::with_crew(kind, has_owner);
     let mut actual = vec![written[0].iter().map(ToString::to_string).collect::<Vec<_>>()];
-    for (act, draft) in acts(&house, &room) {
+    for Act { name: act, given, draft } in acts(&house, &room) {
         let mut row = vec![act.to_owned()];
         for name in &who {
+            let mut house = house.clone();
+            given.take_place(&mut house, &room, name);
             row.push(cell(&mut house, &room, name, draft.as_deref()));
         }
         actual.push(row);
@@ -47,7 +51,7 @@ fn check(title: &str, kind: RoomKind, has_owner: bool) {
 }
 
 /// What somebody may do: `yes`, or the code of the refusal.
-fn cell(house: &mut House, room: &RoomId, name: &str, draft: Option<&dyn Fn(&str) -> Draft>) -> String {
+fn cell(house: &mut House, room: &RoomId, name: &str, draft: Option<&Drafting>) -> String {
     let refusal = match draft {
         Some(draft) => {
             let draft = draft(name);
@@ -70,11 +74,60 @@ fn cell(house: &mut House, room: &RoomId, name: &str, draft: Option<&dyn Fn(&str
     refusal.map_or_else(|| "yes".to_owned(), |refusal| format!("`{}`", refusal.code))
 }
 
-type Act = (&'static str, Option<Box<dyn Fn(&str) -> Draft>>);
+/// A row: what somebody does, by name; none is reading.
+struct Act {
+    name: &'static str,
+    given: Given,
+    draft: Option<Box<Drafting>>,
+}
+
+type Drafting = dyn Fn(&str) -> Draft;
+
+impl Act {
+    fn given(self, given: Given) -> Self {
+        Self { given, ..self }
+    }
+}
+
+/// What is so before somebody acts, that there be something to take back. However it came about: who set a sign may have
+/// been a member then.
+#[derive(Clone, Copy)]
+enum Given {
+    Nothing,
+    Signed,
+    Pinned,
+    Muted,
+    Archived,
+}
+
+impl Given {
+    fn take_place(self, house: &mut House, room: &RoomId, name: &str) {
+        let newest = house.newest(room);
+        let info = house.infos.get_mut(room).map(Arc::make_mut).expect("something was decided of the room");
+        match self {
+            Self::Nothing => {}
+            Self::Signed => {
+                let sign = about(EventKind::REACTION, newest, "👍");
+                house.logs.get_mut(room).expect("the room has events").push((user(name), sign));
+            }
+            Self::Pinned => info.pins.push(newest),
+            Self::Muted => {
+                let place = (room.clone(), user(subject_of(name)));
+                house.members.get_mut(&place).expect("a member").muted = true;
+            }
+            Self::Archived => info.archived = true,
+        }
+    }
+}
+
+/// On whom somebody acts: nobody does on themselves.
+fn subject_of(name: &str) -> &'static str {
+    if name == "other" { "member" } else { "other" }
+}
 
 fn acts(house: &House, room: &RoomId) -> Vec<Act> {
     fn act(name: &'static str, draft: impl Fn(&str) -> Draft + 'static) -> Act {
-        (name, Some(Box::new(draft)))
+        Act { name, given: Given::Nothing, draft: Some(Box::new(draft)) }
     }
     let of_member = house.newest(room);
     let crew = room.clone();
@@ -84,40 +137,42 @@ fn acts(house: &House, room: &RoomId) -> Vec<Act> {
         body: Report { room: crew.clone(), offset: of_member, reason: None }.to_body(),
     };
     let subject = |change: fn(crate::id::UserId) -> MembershipChange| {
-        // Whoever acts does not act on themselves.
-        move |name: &str| change(user(if name == "other" { "member" } else { "other" })).draft()
+        move |name: &str| change(user(subject_of(name))).draft()
     };
     let title = Settings { title: Some(Some(Title::new("Crew").expect("a title"))), ..Settings::default() };
     vec![
-        ("read", None),
+        Act { name: "read", given: Given::Nothing, draft: None },
         act("write a message", |_| Draft::message("hi")),
         act("reply", move |_| Draft { target: Some(of_member), ..Draft::message("hi") }),
         act("mention the whole room", |_| mentioning_all()),
         act("react", move |_| about(EventKind::REACTION, of_member, "👍")),
+        act("take a reaction of one's own back", move |_| {
+            about(EventKind::REACTION_REMOVED, of_member, "👍")
+        })
+        .given(Given::Signed),
         act("edit a message of `member`", move |_| about(EventKind::EDIT, of_member, "hey")),
         act("redact a message of `member`", move |_| about(EventKind::REDACTION, of_member, "")),
         act("pin a message", move |_| about(EventKind::PIN, of_member, "")),
+        act("take a pin away", move |_| about(EventKind::UNPIN, of_member, "")).given(Given::Pinned),
         act("report a message", report),
         act("invite somebody", |_| MembershipChange::Invite { user: user("new"), role: None }.draft()),
         act("join", |_| MembershipChange::Join.draft()),
         act("accept an invitation", |_| MembershipChange::Accept.draft()),
+        act("decline an invitation", |_| MembershipChange::Decline.draft()),
         act("leave", |_| MembershipChange::Leave.draft()),
         act("kick a member", subject(|user| MembershipChange::Kick { user })),
         act("ban a member", subject(|user| MembershipChange::Ban { user })),
         act("unban somebody", |_| MembershipChange::Unban { user: user("banned") }.draft()),
         act("mute a member", subject(|user| MembershipChange::Mute { user })),
-        act("make a member read-only", |name| {
-            role(if name == "other" { "member" } else { "other" }, Role::ReadOnly)
-        }),
-        act("make a member a moderator", |name| {
-            role(if name == "other" { "member" } else { "other" }, Role::Moderator)
-        }),
-        act("make a member an owner", |name| {
-            role(if name == "other" { "member" } else { "other" }, Role::Owner)
-        }),
+        act("let a muted member write again", subject(|user| MembershipChange::Unmute { user }))
+            .given(Given::Muted),
+        act("make a member read-only", |name| role(subject_of(name), Role::ReadOnly)),
+        act("make a member a moderator", |name| role(subject_of(name), Role::Moderator)),
+        act("make a member an owner", |name| role(subject_of(name), Role::Owner)),
         act("set title and topic", move |_| RoomChange::Set(title.clone()).draft()),
         act("set history, retention, default role", |_| since_join()),
         act("archive the room", |_| RoomChange::Archive.draft()),
+        act("bring an archived room back", |_| RoomChange::Unarchive.draft()).given(Given::Archived),
         act("delete the room", |_| RoomChange::Delete.draft()),
     ]
 }
