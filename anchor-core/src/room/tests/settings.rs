@@ -59,6 +59,24 @@ fn nobody_makes_rooms_of_the_server() {
 }
 
 #[test]
+fn only_admins_change_rooms_of_the_server() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    let reports = RoomId::reports_of(&room);
+    let report = Report { room: room.clone(), offset: house.newest(&room), reason: None };
+    let report = Draft { kind: EventKind::REPORT, target: None, body: report.to_body() };
+    house.must("member", &reports, report);
+    house.must("admin", &RoomId::announcements(), Draft::message("hear, hear"));
+    for id in [reports.clone(), RoomId::announcements()] {
+        for change in [RoomChange::Set(titled("Crew")), RoomChange::Archive, RoomChange::Delete] {
+            assert_eq!(house.publish("owner", &id, change.draft()), Err(Code::Denied), "{id}");
+        }
+        assert_eq!(house.publish("admin", &id, MembershipChange::Join.draft()), Err(Code::Denied));
+        house.must("admin", &id, RoomChange::Set(titled("Crew")).draft());
+    }
+    assert_eq!(house.publish("admin", &reports, Draft::message("seen")), Err(Code::Denied));
+}
+
+#[test]
 fn settings_change_one_by_one() {
     let (mut house, room) = House::with_crew(RoomKind::Group, true);
     let set = Settings {

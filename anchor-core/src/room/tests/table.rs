@@ -31,6 +31,32 @@ fn direct_rooms() {
     check("In a direct room", RoomKind::Direct, false);
 }
 
+#[test]
+fn archived_rooms() {
+    let (house, room) = House::with_crew(RoomKind::Group, true);
+    let crew = ["member", "owner", "invited"];
+    let (mut refused, mut goes_on) = (Vec::new(), Vec::new());
+    for Act { name: act, given, draft } in acts(&house, &room) {
+        let answer_to = |name: &&str, archived: bool| {
+            let mut house = house.clone();
+            given.take_place(&mut house, &room, name);
+            if archived {
+                Given::Archived.take_place(&mut house, &room, name);
+            }
+            cell(&mut house, &room, name, draft.as_deref())
+        };
+        let who = crew.iter().find(|name| answer_to(name, false) == "yes").expect("somebody may do it");
+        match answer_to(who, true).as_str() {
+            "yes" => goes_on.push(act),
+            "`room_archived`" => refused.push(act),
+            answer => assert_eq!((act, answer), ("archive the room", "`unchanged`")),
+        }
+    }
+    let (goes_on, refused) = (goes_on.join(" · "), refused.join(" · "));
+    let expected = [["goes on", &goes_on], ["refused `room_archived`", &refused]];
+    assert!(rows("In an archived room")[1..] == expected, "{expected:#?}");
+}
+
 fn check(title: &str, kind: RoomKind, has_owner: bool) {
     let written = rows(title);
     let who: Vec<&str> = written[0][1..].to_vec();
