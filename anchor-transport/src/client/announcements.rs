@@ -64,7 +64,8 @@ impl Announcements {
                     said.map(|event| Announcement { position: Position::at(epoch, event.mark()), event }),
                 );
             }
-            Delivery::Gap(gap) => self.taken = gap.position,
+            // Of a room that was deleted nothing is left to go on from: all that a new one says is new.
+            Delivery::Gap(gap) => self.taken = Some(gap.position.unwrap_or(Position::START)),
             Delivery::Started { .. } | Delivery::Hidden { .. } | Delivery::Ended { .. } => {}
         }
     }

@@ -1,8 +1,11 @@
 //! What comes beside the rooms: announcements, which are durable; signals and new profiles, which are not.
 
+use std::time::Duration;
+
 use anchor_core::code::Code;
 use anchor_core::event::Body;
 use anchor_core::id::RoomId;
+use anchor_core::position::Position;
 use anchor_core::room::RoomKind;
 use anchor_core::room::change::Settings;
 use anchor_core::session::frame::{From, HistoryRange, Signal};
@@ -53,6 +56,33 @@ async fn what_an_admin_announces_reaches_everybody_once_and_apart_from_the_rooms
     }
     let page = soon(ada.history(&RoomId::announcements(), HistoryRange::Newest, 10)).await.unwrap();
     assert_eq!(page.events.len(), 5);
+}
+
+#[tokio::test]
+async fn announcements_are_heard_again_though_their_room_was_deleted() {
+    let (world, home) = (World::new(), tempfile::tempdir().unwrap());
+    let root = world.client("root");
+    let ada = world.client_in("ada", home.path());
+    settled(&ada).await;
+    let mut heard = ada.announcements();
+    answered(root.announce("one")).await.unwrap();
+    assert_eq!(text(&next(&mut heard).await.event), "one");
+    let room = RoomId::announcements();
+    answered(root.delete_room(&room)).await.unwrap();
+    // Who waits for the next has heard that there is none.
+    let waiting = tokio::spawn(async move { futures::StreamExt::next(&mut heard).await.is_some() });
+    let forgotten = async {
+        while ada.saved_cursor("anchor.announcements", &room).await.unwrap() != Some(Position::START) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon(forgotten).await;
+    soon(ada.close()).await;
+    assert!(!soon(waiting).await.unwrap());
+    // Said before the next start, and all that the room has.
+    answered(root.announce("two")).await.unwrap();
+    let ada = world.client_in("ada", home.path());
+    assert_eq!(text(&next(&mut ada.announcements()).await.event), "two");
 }
 
 #[tokio::test]
