@@ -52,6 +52,16 @@ impl Look<'_> {
         Ok(row.map(|row| StoredRoom { room: room.clone(), state: row.state.clone(), info: row.info.clone() }))
     }
 
+    /// True if there was such a room, which was deleted and did not begin anew.
+    pub(crate) fn was_deleted(&self, room: &RoomId) -> Result<bool, BoxError> {
+        match self.shared.visible().find(room) {
+            Found::Live(_) => return Ok(false),
+            Found::Gone(_) => return Ok(true),
+            Found::Paged => {}
+        }
+        Ok(self.shared.deleted(room)?.is_some())
+    }
+
     /// See [`anchor_core::store::Store::standing`]: of one moment.
     pub(crate) fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, BoxError> {
         for _ in 0..STANDING_ATTEMPTS {

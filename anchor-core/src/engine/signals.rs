@@ -104,6 +104,10 @@ impl Facts for Known {
         Ok(self.standing.info.clone())
     }
 
+    fn was_deleted(&mut self, _: &RoomId) -> Result<bool, BoxError> {
+        Ok(false)
+    }
+
     fn member(&mut self, _: &RoomId, _: &UserId) -> Result<Option<Member>, BoxError> {
         Ok(self.standing.member)
     }

@@ -176,6 +176,10 @@ impl Facts for InMemory<'_> {
         Ok(self.0.logs.get(room).and_then(|log| log.info.clone()))
     }
 
+    fn was_deleted(&mut self, room: &RoomId) -> Result<bool, BoxError> {
+        Ok(self.0.deleted.contains_key(room))
+    }
+
     fn member(&mut self, room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {
         Ok(self.0.logs.get(room).and_then(|log| log.members.get(user).copied()))
     }

@@ -30,6 +30,12 @@ pub trait Facts {
     /// Any error of the backend.
     fn info(&mut self, room: &RoomId) -> Result<Option<Arc<RoomInfo>>, BoxError>;
 
+    /// True if there was such a room, which was deleted and did not begin anew. Asked of rooms without events alone.
+    ///
+    /// # Errors
+    /// Any error of the backend.
+    fn was_deleted(&mut self, room: &RoomId) -> Result<bool, BoxError>;
+
     /// A user's place in a room.
     ///
     /// # Errors
@@ -116,6 +122,11 @@ pub fn decide(asked: &Asked<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxE
     if let Err(refusal) = is_sound(asked) {
         return Ok(Err(refusal));
     }
+    let asked = &match !asked.exists && facts.was_deleted(asked.room)? {
+        // What was meant for those in a room that is gone is not said to whoever comes by.
+        true => Asked { missing: MissingRoom::Refuse, ..*asked },
+        false => *asked,
+    };
     let acting = Acting { asked, info: facts.info(asked.room)?, member: None };
     // By far the most: a message to a room of which nothing was ever decided.
     if acting.info.is_none() && acting.is_plain_message() {

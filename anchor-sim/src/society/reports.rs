@@ -7,7 +7,7 @@ use anchor_core::event::{Event, EventKind};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::Position;
 use anchor_core::room::change::{MembershipChange, Report, RoomChange};
-use anchor_core::room::{Membership, Role};
+use anchor_core::room::{Membership, Role, RoomKind};
 use anchor_core::session::frame::{HistoryRange, Page};
 use anchor_transport::client::Client;
 
@@ -107,15 +107,20 @@ impl Inner {
 
 /// The roles of a room, as its events made them: as far as it matters who moderates.
 #[derive(Debug, Default)]
-struct Staff(BTreeMap<UserId, (Membership, Role)>);
+struct Staff {
+    places: BTreeMap<UserId, (Membership, Role)>,
+    /// It is a group.
+    is_group: bool,
+}
 
 impl Staff {
     fn take(&mut self, event: &Event) {
         let Some(body) = &event.body else { return };
         if event.kind == EventKind::ROOM
-            && let Ok(RoomChange::Create { user: None, .. }) = RoomChange::from_body(body)
+            && let Ok(RoomChange::Create { user: None, kind, .. }) = RoomChange::from_body(body)
         {
-            self.0.insert(event.user.clone(), (Membership::Joined, Role::Owner));
+            self.is_group = kind == RoomKind::Group;
+            self.places.insert(event.user.clone(), (Membership::Joined, Role::Owner));
         }
         let Some(change) =
             (event.kind == EventKind::MEMBERSHIP).then(|| MembershipChange::from_body(body).ok()).flatten()
@@ -123,23 +128,28 @@ impl Staff {
             return;
         };
         let user = change.named().unwrap_or(&event.user).clone();
-        let before = self.0.get(&user).copied();
+        let before = self.places.get(&user).copied();
         match change {
             MembershipChange::Invite { role, .. } => {
-                self.0.insert(user, (Membership::Invited, role.unwrap_or(Role::Member)));
+                self.places.insert(user, (Membership::Invited, role.unwrap_or(Role::Member)));
             }
             MembershipChange::Accept | MembershipChange::Join => {
-                let role = before.filter(|(membership, _)| *membership == Membership::Invited);
-                self.0.insert(user, (Membership::Joined, role.map_or(Role::Member, |(_, role)| role)));
+                let invited = before.filter(|(membership, _)| *membership == Membership::Invited);
+                let role = match invited {
+                    // The first who is there again owns what its last owner has left.
+                    Some(_) if self.is_group && !self.is_owned() => Role::Owner,
+                    invited => invited.map_or(Role::Member, |(_, role)| role),
+                };
+                self.places.insert(user, (Membership::Joined, role));
             }
             MembershipChange::Decline
             | MembershipChange::Leave
             | MembershipChange::Kick { .. }
             | MembershipChange::Ban { .. } => {
-                self.0.remove(&user);
+                self.places.remove(&user);
             }
             MembershipChange::Role { role, .. } => {
-                self.0.insert(user, (Membership::Joined, role));
+                self.places.insert(user, (Membership::Joined, role));
             }
             MembershipChange::Unban { .. }
             | MembershipChange::Mute { .. }
@@ -147,8 +157,12 @@ impl Staff {
         }
     }
 
+    fn is_owned(&self) -> bool {
+        self.places.values().any(|place| *place == (Membership::Joined, Role::Owner))
+    }
+
     fn moderates(&self, user: &UserId) -> bool {
-        self.0
+        self.places
             .get(user)
             .is_some_and(|(membership, role)| *membership == Membership::Joined && *role >= Role::Moderator)
     }

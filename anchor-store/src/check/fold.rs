@@ -65,6 +65,10 @@ impl Facts for Fold {
         Ok(self.info.clone())
     }
 
+    fn was_deleted(&mut self, _room: &RoomId) -> Result<bool, BoxError> {
+        Ok(false)
+    }
+
     fn member(&mut self, _room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {
         Ok(self.members.get(user).copied())
     }

@@ -84,6 +84,13 @@ impl Facts for AtPublish<'_, '_> {
         })
     }
 
+    fn was_deleted(&mut self, room: &RoomId) -> Result<bool, BoxError> {
+        match self.deciding.room(room) {
+            Some(_) => Ok(true),
+            None => self.deciding.shared.look().was_deleted(room),
+        }
+    }
+
     fn member(&mut self, room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {
         match self.known(room) {
             Known::Nowhere => return Ok(None),

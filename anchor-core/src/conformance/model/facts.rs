@@ -35,6 +35,10 @@ impl Facts for Known<'_> {
         Ok(self.0.log(room).and_then(|log| log.info.clone()).map(Arc::new))
     }
 
+    fn was_deleted(&mut self, room: &RoomId) -> Result<bool, BoxError> {
+        Ok(self.0.deleted(room).is_some())
+    }
+
     fn member(&mut self, room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {
         Ok(self.0.log(room).and_then(|log| log.members.get(user).copied()))
     }

@@ -5,7 +5,8 @@ use crate::event::{Body, Draft, EventKind};
 use crate::id::{ClientId, ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId};
 use crate::position::Offset;
 use crate::publish::{Ack, MissingRoom, Outcome, Publish, Refusal, Verdict};
-use crate::room::change::{MembershipChange, RoomChange};
+use crate::room::RoomKind;
+use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::store::{ClientState, Store};
 
 /// A client in a test. Two authors of the same user and installation are the same client.
@@ -65,6 +66,12 @@ impl Author {
     /// The next publish: somebody joins, leaves, is invited, …
     pub fn membership(&mut self, room: &RoomId, change: &MembershipChange) -> Publish {
         self.next(room, Draft { kind: EventKind::MEMBERSHIP, target: None, body: change.to_body() })
+    }
+
+    /// Creates a public room.
+    pub fn begins(&mut self, room: &RoomId) -> Publish {
+        let (kind, settings) = (RoomKind::Public, Settings::default());
+        self.room(room, &RoomChange::Create { kind, settings, user: None })
     }
 
     /// The next publish: the room comes into being, changes, goes away.

@@ -19,6 +19,7 @@ use crate::store::{CommitObserver, Direction, Place, Read, Store};
 pub async fn test_all(factory: &impl Factory) {
     nothing_of_a_deleted_room_can_be_read(factory).await;
     what_comes_after_it_is_another_room(factory).await;
+    nothing_but_its_creation_begins_it_anew(factory).await;
     deletion_and_a_new_beginning_in_one_batch(factory).await;
     a_room_may_come_and_go_in_one_batch(factory).await;
     what_was_acked_in_it_is_acked_again(factory).await;
@@ -43,16 +44,42 @@ pub async fn what_comes_after_it_is_another_room(factory: &impl Factory) {
     let (store, _env) = start(factory).await;
     let (room, epoch) = deleted_club(&store).await;
     let mut zoe = Author::open(&store, "zoe", 1).await;
-    let ack = ack_of(append_one(&store, zoe.message(&room, "mine now")).await);
+    let ack = ack_of(append_one(&store, zoe.begins(&room)).await);
     assert_eq!(ack.mark.offset, Offset(1), "a log begins at 1");
     assert_ne!(ack.epoch, epoch, "in a history of its own");
     assert_eq!(check_log(&store, &room).await.len(), 1);
     let standing = store.standing(&room, &user("ada")).await.expect("a standing is read");
-    assert_eq!(standing, Standing::default(), "no tombstone, and nobody's place of before");
+    assert_eq!(
+        (standing.member, standing.deleted),
+        (None, None),
+        "no tombstone, and nobody's place of before"
+    );
     let all = (Offset(1), Offset(u64::from(u32::MAX)));
     assert_eq!(store.amendments(&room, all, 10).await.expect("the index is read"), []);
     assert_eq!(store.threads(&room, all).await.expect("the index is read"), []);
-    assert_eq!(store.members(&room, None, 10).await.expect("the members are read"), []);
+    let members = store.members(&room, None, 10).await.expect("the members are read");
+    assert!(members.iter().map(|(user, _)| user).eq([&user("zoe")]));
+}
+
+/// What somebody meant for those who were in it is said to nobody else; who creates the room knows that it is another.
+pub async fn nothing_but_its_creation_begins_it_anew(factory: &impl Factory) {
+    let (store, _env) = start(factory).await;
+    let (room, epoch) = deleted_club(&store).await;
+    let mut zoe = Author::open(&store, "zoe", 1).await;
+    for publish in [zoe.message(&room, "between us"), zoe.membership(&room, &MembershipChange::Join)] {
+        assert_eq!(refusal_of(append_one(&store, publish).await).code, Code::RoomUnknown);
+    }
+    let plain = super::room("plain");
+    let batch = vec![
+        zoe.message(&plain, "text"),
+        by_admin(zoe.room(&plain, &RoomChange::Delete)),
+        zoe.message(&plain, "too late"),
+    ];
+    let outcome = store.append(batch).await.expect("the append goes through").pop().expect("three outcomes");
+    assert_eq!(refusal_of(outcome).code, Code::RoomUnknown, "in the same commit, too");
+    check_gone(&store, &room, Some(epoch)).await;
+    drop(ack_of(append_one(&store, zoe.begins(&room)).await));
+    drop(ack_of(append_one(&store, zoe.message(&room, "hello")).await));
 }
 
 /// Both are acked, each in its own history; the batch is told as a deletion and then the new beginning.
@@ -64,7 +91,7 @@ pub async fn deletion_and_a_new_beginning_in_one_batch(factory: &impl Factory) {
     let batch = vec![
         ada.message(&room, "the last"),
         by_admin(ada.room(&room, &RoomChange::Delete)),
-        ada.message(&room, "the first"),
+        ada.begins(&room),
         ada.message(&room, "the second"),
     ];
     let outcomes = store.append(batch).await.expect("the append goes through");
@@ -73,7 +100,7 @@ pub async fn deletion_and_a_new_beginning_in_one_batch(factory: &impl Factory) {
     assert_eq!((acks[0].epoch, acks[1].epoch), (before[0].epoch, before[0].epoch));
     assert_eq!(acks[2].epoch, acks[3].epoch);
     assert_ne!(acks[2].epoch, acks[1].epoch);
-    assert_eq!((acks[1].mark.ordinal.0, acks[2].mark.ordinal.0), (71, 1), "a deletion is no message");
+    assert_eq!((acks[1].mark.ordinal.0, acks[3].mark.ordinal.0), (71, 1), "a deletion is no message");
     let events = check_log(&store, &room).await;
     assert_eq!(
         events.iter().map(crate::event::Event::mark).collect::<Vec<_>>(),
@@ -90,7 +117,7 @@ pub async fn a_room_may_come_and_go_in_one_batch(factory: &impl Factory) {
     let mut ada = Author::open(&store, "ada", 1).await;
     let mut batch = Vec::new();
     for _ in 0..3 {
-        batch.push(ada.membership(&room, &MembershipChange::Join));
+        batch.push(ada.begins(&room));
         batch.push(ada.message(&room, "text"));
         batch.push(by_admin(ada.room(&room, &RoomChange::Delete)));
     }
@@ -131,11 +158,8 @@ pub async fn an_observer_is_told_before_what_follows(factory: &impl Factory) {
     store.observe(listener.clone());
     let first = vec![ada.message(&room, "1"), ada.message(&room, "2")];
     drop(store.append(first).await.expect("the append goes through"));
-    let second = vec![
-        ada.message(&room, "3"),
-        by_admin(ada.room(&room, &RoomChange::Delete)),
-        ada.message(&room, "1 of another"),
-    ];
+    let second =
+        vec![ada.message(&room, "3"), by_admin(ada.room(&room, &RoomChange::Delete)), ada.begins(&room)];
     drop(store.append(second).await.expect("the append goes through"));
     let delete = by_admin(ada.room(&room, &RoomChange::Delete));
     drop(ack_of(append_one(&store, delete).await));
@@ -176,7 +200,7 @@ pub async fn a_deletion_is_kept(factory: &impl Reopen) {
     let delete = by_admin(zoe.room(&long, &RoomChange::Delete));
     let ack = ack_of(append_one(&store, delete.clone()).await);
     drop(ack_of(append_one(&store, zoe.message(&new, "text")).await));
-    let again = vec![by_admin(zoe.room(&new, &RoomChange::Delete)), zoe.message(&new, "of another")];
+    let again = vec![by_admin(zoe.room(&new, &RoomChange::Delete)), zoe.begins(&new)];
     let anew = store.append(again).await.expect("the append goes through").pop().expect("two outcomes");
     let anew = ack_of(anew);
     let mut store = store;
@@ -190,7 +214,9 @@ pub async fn a_deletion_is_kept(factory: &impl Reopen) {
         assert_eq!(ack_of(repeat), Ack { duplicate: true, ..ack.clone() });
     }
     zoe.hello(&store).await;
-    let next = ack_of(append_one(&store, zoe.message(&room, "mine now")).await);
+    let late = append_one(&store, zoe.message(&room, "mine now")).await;
+    assert_eq!(refusal_of(late).code, Code::RoomUnknown);
+    let next = ack_of(append_one(&store, zoe.begins(&room)).await);
     assert_eq!(next.mark.offset, Offset(1));
     assert_ne!(next.epoch, epoch);
 }

@@ -163,17 +163,20 @@ pub async fn a_target_of_another_history_is_unknown(factory: &impl Factory) {
     let (store, _env) = start(factory).await;
     let room = room("a");
     let mut ada = Author::open(&store, "ada", 1).await;
-    drop(ack_of(append_one(&store, ada.message(&room, "before")).await));
-    let edit = ada.about(&store, &room, EventKind::EDIT, 1, "edited").await;
+    for text in ["before", "before, too"] {
+        drop(ack_of(append_one(&store, ada.message(&room, text)).await));
+    }
+    let edit = ada.about(&store, &room, EventKind::EDIT, 2, "edited").await;
     let delete = by_admin(ada.room(&room, &RoomChange::Delete));
+    let create = ada.begins(&room);
     let anew = ada.message(&room, "another room");
-    // The edit was handed over last, though its number is the first of the three.
+    // The edit was handed over last, though its number is the first of the four.
     let edit = Publish { seq: ada.message(&room, "").seq, ..edit };
-    let outcomes = store.append(vec![delete, anew, edit]).await.expect("the append goes through");
-    let [deleted, anew, edited] = outcomes.try_into().expect("three outcomes");
-    assert_eq!((ack_of(deleted).mark.offset, ack_of(anew).mark.offset), (Offset(2), Offset(1)));
+    let outcomes = store.append(vec![delete, create, anew, edit]).await.expect("the append goes through");
+    let [deleted, _, anew, edited] = outcomes.try_into().expect("four outcomes");
+    assert_eq!((ack_of(deleted).mark.offset, ack_of(anew).mark.offset), (Offset(3), Offset(2)));
     assert_eq!(refusal_of(edited).code, Code::TargetUnknown);
-    let mut later = ada.about(&store, &room, EventKind::EDIT, 1, "edited").await;
+    let mut later = ada.about(&store, &room, EventKind::EDIT, 2, "edited").await;
     drop(ack_of(append_one(&store, later.clone()).await));
     later = informed(&store, ada.next(&room, Draft { target: Some(Offset(3)), ..later.draft })).await;
     assert_eq!(refusal_of(append_one(&store, later).await).code, Code::TargetUnknown);

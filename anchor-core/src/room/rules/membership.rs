@@ -94,6 +94,10 @@ fn after(
             _ if info.members >= MEMBERS_MAX => {
                 Err(Refusal::new(Code::Full, "the room has as many members as a room can have"))
             }
+            // Its last owner has left it to whoever was asked in.
+            Some(Membership::Invited) if info.kind == RoomKind::Group && info.owners == 0 => {
+                Ok(joined(Role::Owner))
+            }
             Some(Membership::Invited) => Ok(joined(before.role)),
             _ if matches!(change, MembershipChange::Accept) => {
                 Err(Refusal::new(Code::NotAMember, "there is no invitation for you"))
@@ -109,7 +113,7 @@ fn after(
         },
         MembershipChange::Leave => match membership {
             Some(Membership::Invited) => Ok(ended(Membership::Left)),
-            Some(Membership::Joined) if is_last_owner(info, &before) && info.members > 1 => {
+            Some(Membership::Joined) if leaves_no_owner(info, known) => {
                 Err(denied("you are the only owner: give somebody else that role first"))
             }
             Some(Membership::Joined) => Ok(ended(Membership::Left)),
@@ -118,6 +122,7 @@ fn after(
         MembershipChange::Kick { .. } => {
             over(acting, known, is_self)?;
             match membership {
+                Some(Membership::Joined) if leaves_no_owner(info, known) => Err(only_owner()),
                 Some(Membership::Joined | Membership::Invited) => Ok(ended(Membership::Removed)),
                 _ => Err(unchanged("this user is no member")),
             }
@@ -126,6 +131,7 @@ fn after(
             over(acting, known, is_self)?;
             match membership {
                 Some(Membership::Banned) => Err(unchanged("this user is banned already")),
+                _ if leaves_no_owner(info, known) => Err(only_owner()),
                 // Who was no member could read an open room, and that ends here. What ended before stays ended.
                 _ if info.kind == RoomKind::Public && info.history == HistoryAccess::All => {
                     Ok(Member { ended_at: offset, ..ended(Membership::Banned) })
@@ -162,7 +168,7 @@ fn after(
                 return Err(denied("your role does not let you give or take this role"));
             }
             if before.role == Role::Owner && info.owners == 1 {
-                return Err(denied("this is the only owner: give somebody else that role first"));
+                return Err(only_owner());
             }
             Ok(Member { role: *role, ..before })
         }
@@ -182,8 +188,14 @@ fn over(acting: &Acting<'_>, subject: Option<Member>, is_self: bool) -> Result<(
     }
 }
 
-fn is_last_owner(info: &RoomInfo, member: &Member) -> bool {
-    member.role == Role::Owner && info.owners == 1
+/// True if others stay in a room that nobody owns, once the only owner is gone.
+fn leaves_no_owner(info: &RoomInfo, owner: Option<Member>) -> bool {
+    let is_owner = owner.and_then(|member| member.joined()) == Some(Role::Owner);
+    is_owner && info.owners == 1 && info.members > 1
+}
+
+fn only_owner() -> Refusal {
+    denied("this is the only owner: give somebody else that role first")
 }
 
 /// Keeps the counts of a room right.

@@ -1,6 +1,6 @@
 //! A room in maps, in which tests act: the rules decide, and their effects are folded as a store folds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::code::Code;
@@ -27,6 +27,8 @@ pub(super) struct House {
     pub(super) contacts: BTreeMap<UserId, Contact>,
     pub(super) logs: BTreeMap<RoomId, Vec<(UserId, Draft)>>,
     pub(super) admins: Vec<UserId>,
+    /// Rooms that were deleted and did not begin anew.
+    pub(super) deleted: BTreeSet<RoomId>,
 }
 
 pub(super) const EPOCH: Epoch = Epoch::from_bytes([7; 8]);
@@ -109,9 +111,11 @@ impl House {
             self.logs.remove(room);
             self.infos.remove(room);
             self.members.retain(|(of, _), _| of != room);
+            self.deleted.insert(room.clone());
             return Ok(effect);
         }
         let body = effect.body.clone().unwrap_or_else(|| draft.body.clone());
+        self.deleted.remove(room);
         self.logs.entry(room.clone()).or_default().push((user(name), Draft { body, ..draft }));
         if let Some(info) = &effect.info {
             self.infos.insert(room.clone(), Arc::new(info.clone()));
@@ -144,6 +148,10 @@ impl House {
 impl Facts for House {
     fn info(&mut self, room: &RoomId) -> Result<Option<Arc<RoomInfo>>, BoxError> {
         Ok(self.infos.get(room).cloned())
+    }
+
+    fn was_deleted(&mut self, room: &RoomId) -> Result<bool, BoxError> {
+        Ok(self.deleted.contains(room))
     }
 
     fn member(&mut self, room: &RoomId, user: &UserId) -> Result<Option<Member>, BoxError> {

@@ -3,8 +3,9 @@
 use super::acting::{Drafted, House, role, user};
 use crate::code::Code;
 use crate::event::Draft;
+use crate::id::RoomId;
 use crate::position::Offset;
-use crate::room::change::MembershipChange;
+use crate::room::change::{MembershipChange, RoomChange};
 use crate::room::{Membership, Role, RoomKind};
 
 fn invite(name: &str) -> Draft {
@@ -179,4 +180,39 @@ fn an_archived_room_can_be_left_and_not_joined() {
     house.must("other", &room, MembershipChange::Leave.draft());
     house.must("owner", &room, crate::room::change::RoomChange::Unarchive.draft());
     house.must("owner", &room, Draft::message("hi"));
+}
+
+#[test]
+fn no_room_with_people_in_it_loses_its_only_owner() {
+    for kind in [RoomKind::Group, RoomKind::Public] {
+        let (mut house, room) = House::with_crew(kind, true);
+        let owner = || user("owner");
+        for change in [
+            MembershipChange::Kick { user: owner() },
+            MembershipChange::Ban { user: owner() },
+            MembershipChange::Role { user: owner(), role: Role::Member },
+        ] {
+            assert_eq!(house.publish("admin", &room, change.draft()), Err(Code::Denied), "{change:?}");
+        }
+        assert_eq!(house.publish("owner", &room, MembershipChange::Leave.draft()), Err(Code::Denied));
+        house.must("admin", &room, role("member", Role::Owner));
+        house.must("admin", &room, MembershipChange::Kick { user: owner() }.draft());
+        assert_eq!(house.info(&room).owners, 1);
+    }
+}
+
+#[test]
+fn who_is_invited_into_a_group_that_its_last_owner_left_owns_it() {
+    let mut house = House::default();
+    let room = RoomId::new("plans").unwrap();
+    house.must("ada", &room, RoomChange::create(RoomKind::Group, None).draft());
+    for name in ["bob", "cid"] {
+        house.must("ada", &room, MembershipChange::Invite { user: user(name), role: None }.draft());
+    }
+    house.must("ada", &room, MembershipChange::Leave.draft());
+    for (name, role) in [("bob", Role::Owner), ("cid", Role::Member)] {
+        house.must(name, &room, MembershipChange::Accept.draft());
+        assert_eq!(house.member(&room, name).unwrap().joined(), Some(role));
+    }
+    assert_eq!(house.info(&room).owners, 1);
 }

@@ -119,7 +119,6 @@ fn a_deleted_room_is_no_more() {
     assert_eq!(house.publish("moderator", &room, RoomChange::Delete.draft()), Err(Code::Denied));
     assert!(house.must("owner", &room, RoomChange::Delete.draft()).deletes);
     assert_eq!(house.publish("owner", &room, RoomChange::Delete.draft()), Err(Code::RoomUnknown));
-    house.must("eve", &room, Draft::message("mine now"));
 }
 
 #[test]
@@ -182,4 +181,20 @@ fn what_is_no_change_is_named() {
     }
     let typed = crate::event::Body::new(Some("text/plain"), "{\"action\":\"join\"}".into()).expect("a body");
     assert_eq!(MembershipChange::from_body(&typed), Err(InvalidChange::NotJson));
+}
+
+/// What somebody meant for a group would stand in a public room else.
+#[test]
+fn a_room_that_was_deleted_begins_anew_on_purpose_alone() {
+    let (mut house, room) = House::with_crew(RoomKind::Group, true);
+    house.must("owner", &room, RoomChange::Delete.draft());
+    for draft in
+        [Draft::message("between us"), MembershipChange::Join.draft(), MembershipChange::Accept.draft()]
+    {
+        for name in ["member", "stranger", "admin"] {
+            assert_eq!(house.publish(name, &room, draft.clone()), Err(Code::RoomUnknown), "{name}");
+        }
+    }
+    house.must("stranger", &room, RoomChange::create(RoomKind::Public, None).draft());
+    house.must("stranger", &room, Draft::message("hello"));
 }

@@ -340,7 +340,8 @@ fn a_deleted_room_ends_every_subscription_with_a_gap_and_so_does_a_later_resume(
     assert_eq!(told(&late, "plans"), ["subscribed at 0 of 1..0", "deleted 1..2"]);
     let deleted = page(&house, "rita", HistoryRange::After(at)).unwrap();
     assert_eq!(deleted.gap.map(|gap| (gap.reason, gap.position)), Some((GapReason::Deleted, None)));
-    house.say("rita", "plans", 1);
+    let create = RoomChange::Create { kind: RoomKind::Public, settings: Settings::default(), user: None };
+    house.act("rita", "plans", super::peer::room_change(&create));
     let anew = house.session("rita", &[("plans", at)]);
     assert_eq!(told(&anew, "plans"), ["history 1..2", "1..1"]);
 }
