@@ -265,8 +265,10 @@ impl Store for MemoryStore {
         Ok(self.data().windows.get(client).is_some_and(|window| window.is_decided(seq)))
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
-        Ok(self.data().logs.get_mut(room).map_or(Ok(()), |log| log.trim(horizon))?)
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
+        let mut data = self.data();
+        let log = data.logs.get_mut(room).filter(|log| log.state().epoch() == epoch);
+        Ok(log.map_or(Ok(()), |log| log.trim(horizon))?)
     }
 
     fn readiness(&self) -> Readiness {

@@ -207,12 +207,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`StoreError`].
     async fn is_decided(&self, client: &ClientKey, seq: Seq) -> Result<bool, StoreError>;
 
-    /// Raises the horizon of a room to `horizon`, at most to head + 1; events below it can no longer be read, ordinal and
-    /// chain of `horizon − 1` are kept. A lower one changes nothing. Durable on return.
+    /// Raises the horizon of the room whose newest epoch is `epoch` to `horizon`, at most to head + 1; events below it can no
+    /// longer be read, ordinal and chain of `horizon − 1` are kept. A lower one changes nothing, nor does one of another epoch:
+    /// what was found out about a log says nothing of the one that has its id since. Durable on return.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError>;
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError>;
 
     /// Whether appends go through now.
     fn readiness(&self) -> Readiness;
@@ -322,8 +323,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).is_decided(client, seq).await
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
-        (**self).trim(room, horizon).await
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
+        (**self).trim(room, epoch, horizon).await
     }
 
     fn readiness(&self) -> Readiness {
@@ -346,6 +347,17 @@ pub trait CommitObserver: Debug + Send + Sync {
 /// Conveniences over any [`Store`].
 #[async_trait]
 pub trait StoreExt: Store {
+    /// [`Store::trim`] of whatever log the room has now, if it has one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn trim_newest(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        match self.room(room).await? {
+            Some(state) => self.trim(room, state.epoch(), horizon).await,
+            None => Ok(()),
+        }
+    }
+
     /// Every event of a room that can still be read, in order; for tests and small tools.
     ///
     /// # Errors

@@ -197,10 +197,10 @@ impl<S: Store> Store for Paced<S> {
         self.inner.is_decided(client, seq).await
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
         self.work.notify_one();
         let trimming = self.society.trims(room, horizon);
-        self.inner.trim(room, horizon).await?;
+        self.inner.trim(room, epoch, horizon).await?;
         self.society.trimmed(room, &trimming);
         Ok(())
     }

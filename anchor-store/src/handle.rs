@@ -493,9 +493,9 @@ impl Store for RedbStore {
         self.handle.shared.ask(|reply| Request::IsDecided { client, seq, reply }).await
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
         let room = room.clone();
-        self.handle.shared.ask(|reply| Request::Trim { room, horizon, reply }).await
+        self.handle.shared.ask(|reply| Request::Trim { room, epoch, horizon, reply }).await
     }
 
     fn readiness(&self) -> Readiness {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anchor_core::id::{ClientKey, RoomId, Seq, USER_ID_BYTES_MAX, UserId};
 use anchor_core::limits::{BLOCKED_MAX, PROFILE_TEXT_BYTES_MAX};
-use anchor_core::position::Offset;
+use anchor_core::position::{Epoch, Offset};
 use anchor_core::publish::{Outcome, Publish};
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::{ClientState, StoreError};
@@ -21,7 +21,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(crate) enum Request {
     Append { batch: Vec<Publish>, reply: Reply<Vec<Outcome>> },
     Open { client: ClientKey, waits: Seq, reply: Reply<ClientState> },
-    Trim { room: RoomId, horizon: Offset, reply: Reply<()> },
+    Trim { room: RoomId, epoch: Epoch, horizon: Offset, reply: Reply<()> },
     ChangeUser { user: UserId, change: UserChange, reply: Reply<Result<UserRow, TooManyBlocked>> },
     IsDecided { client: ClientKey, seq: Seq, reply: Reply<bool> },
 }

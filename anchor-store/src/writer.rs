@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 
 use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, ClientTag, RoomId, Seq, UserId};
-use anchor_core::position::Offset;
+use anchor_core::position::{Epoch, Offset};
 use anchor_core::publish::{Outcome, Publish};
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::store::ClientState;
@@ -164,8 +164,14 @@ impl Writer {
                     let waits = if disk_is_full { Seq::ZERO } else { waits };
                     Answer::Open(reply, self.open(shared, &client, waits)?)
                 }
-                Request::Trim { room, horizon, reply } => {
-                    deciding.trim(trimmed(shared, room, horizon)?);
+                Request::Trim { room, epoch, horizon, reply } => {
+                    // What it was of may go with this very commit, and another come.
+                    let is_there = deciding
+                        .room(&room)
+                        .is_none_or(|growing| growing.epoch == epoch && !growing.is_ended);
+                    if is_there {
+                        deciding.trim(trimmed(shared, room, epoch, horizon)?);
+                    }
                     Answer::Trim(reply)
                 }
                 Request::ChangeUser { user, change, reply } => {
@@ -472,8 +478,14 @@ fn client<'a>(
 }
 
 /// The horizon that a room gets, if it rises.
-fn trimmed(shared: &Shared, room: RoomId, horizon: Offset) -> Result<Option<Trimmed>, BoxError> {
-    let Some(state) = shared.look().room_state(&room)? else { return Ok(None) };
+fn trimmed(
+    shared: &Shared,
+    room: RoomId,
+    epoch: Epoch,
+    horizon: Offset,
+) -> Result<Option<Trimmed>, BoxError> {
+    let state = shared.look().room_state(&room)?.filter(|state| state.epoch() == epoch);
+    let Some(state) = state else { return Ok(None) };
     let horizon = horizon.min(state.head.offset.next());
     if horizon <= state.horizon {
         return Ok(None);

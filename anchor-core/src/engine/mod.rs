@@ -68,6 +68,7 @@ use crate::bus::Bus;
 use crate::environment::{Environment, Monotonic};
 use crate::id::{ClientId, ClientKey, RoomId, UserId};
 use crate::limits::HEADS_POLL;
+use crate::position::{Epoch, Offset};
 use crate::publish::{MissingRoom, Outcome, Publish};
 use crate::sabotage::{self, Sabotage};
 use crate::session::Identity;
@@ -143,8 +144,15 @@ impl Anchor {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn trim(&self, room: &RoomId, horizon: crate::position::Offset) -> Result<(), StoreError> {
-        self.store().trim(room, horizon).await?;
+    pub async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+        match self.epoch_now(room).await? {
+            Some(epoch) => self.trim_log(room, epoch, horizon).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn trim_log(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
+        self.store().trim(room, epoch, horizon).await?;
         if let (Some(tail), Some(state)) = (self.0.tails.get(room), self.store().room(room).await?) {
             tail.trimmed(&state);
         }

@@ -48,7 +48,7 @@ impl Walk {
             self.at = Some(at.clone());
             let horizon = anchor.kept_from(&stored).await?;
             if horizon > stored.state.horizon {
-                anchor.trim(&stored.room, horizon).await?;
+                anchor.trim_log(&stored.room, stored.state.epoch(), horizon).await?;
                 trims += 1;
             }
             if trims >= TRIMS_AT_A_TIME {

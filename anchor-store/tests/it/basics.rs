@@ -179,8 +179,8 @@ async fn a_trim_is_durable_and_keeps_the_point_before_the_horizon() {
     store.close();
 
     let mut store = RedbStore::open(dir.path(), System).unwrap();
-    store.trim(&lobby, Offset(150)).await.unwrap();
-    store.trim(&lobby, Offset(10)).await.unwrap();
+    store.trim_newest(&lobby, Offset(150)).await.unwrap();
+    store.trim_newest(&lobby, Offset(10)).await.unwrap();
     for _ in 0..2 {
         let state = store.room(&lobby).await.unwrap().unwrap();
         assert_eq!((state.horizon, state.before_horizon), (Offset(150), before));
@@ -195,7 +195,7 @@ async fn a_trim_is_durable_and_keeps_the_point_before_the_horizon() {
         assert_eq!(store.read_all(&lobby).await.unwrap(), events);
     }
     // All of it, and the log goes on.
-    store.trim(&lobby, Offset(1_000)).await.unwrap();
+    store.trim_newest(&lobby, Offset(1_000)).await.unwrap();
     assert_eq!(store.room(&lobby).await.unwrap().unwrap().horizon, Offset(201));
     assert!(store.read_all(&lobby).await.unwrap().is_empty());
     store.append(batch(201)).await.unwrap();

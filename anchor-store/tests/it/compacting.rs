@@ -28,7 +28,7 @@ async fn what_was_trimmed_is_given_back_to_the_disk() {
         acked(&store.append(batch(&lobby, from)).await.unwrap()[49]);
     }
     assert!(matches!(compact(dir.path(), System), Err(OpenError::Held { .. })));
-    store.trim(&lobby, Offset(3_900)).await.unwrap();
+    store.trim_newest(&lobby, Offset(3_900)).await.unwrap();
     let kept = store.read_all(&lobby).await.unwrap();
     store.close();
     drop(store);
@@ -56,7 +56,7 @@ fn nothing_is_lost_where_the_power_goes_while_compacting() {
             store.step_pager().unwrap();
         }
     }
-    let mut trim = store.trim(&lobby, Offset(150));
+    let mut trim = store.trim_newest(&lobby, Offset(150));
     assert!(trim.as_mut().now_or_never().is_none());
     run_steps(&store).unwrap();
     block_on(trim).unwrap();

@@ -39,7 +39,7 @@ fn run(store: &RedbStore, told: &mut Told) -> Result<(), StoreError> {
         }
         if from % 4 != 0 {
             let horizon = Offset((from + from % 6).saturating_sub(4));
-            let mut trim = store.trim(&lobby, horizon);
+            let mut trim = store.trim_newest(&lobby, horizon);
             assert!(trim.as_mut().now_or_never().is_none());
             run_steps(store)?;
             block_on(trim)?;

@@ -36,8 +36,8 @@ async fn pages_below_the_horizon_are_removed() {
         };
         store.append((1..=64).map(publish).collect()).await.unwrap();
     }
-    store.trim(&lobby, Offset(400)).await.unwrap();
-    store.trim(&other, Offset(99)).await.unwrap();
+    store.trim_newest(&lobby, Offset(400)).await.unwrap();
+    store.trim_newest(&other, Offset(99)).await.unwrap();
     store.close();
     let left = count::<(u64, u64)>(&dir.path().join("pages.redb"), "pages");
     assert!(left <= 5, "{left} pages are left");
@@ -95,7 +95,7 @@ fn it_is_known_without_a_step_whether_a_step_has_work() {
     assert_eq!(store.step_pager().unwrap(), Step::Worked);
     assert_eq!((work(), store.step_pager().unwrap()), ((false, false), Step::Idle));
     let lobby = room("a");
-    let mut trimmed = store.trim(&lobby, Offset(90));
+    let mut trimmed = store.trim_newest(&lobby, Offset(90));
     assert!(futures::FutureExt::now_or_never(trimmed.as_mut()).is_none());
     assert_eq!(work(), (true, false));
     run_steps(&store).unwrap();

@@ -24,7 +24,8 @@ fn of_two_trims_in_one_commit_the_higher_holds() {
     let (lobby, ada) = (room("lobby"), client(1));
     let batch = (1..=10).map(|seq| publish(&ada, seq, &lobby, "x")).collect();
     append_stepped(&store, batch).unwrap();
-    let (mut higher, mut lower) = (store.trim(&lobby, Offset(8)), store.trim(&lobby, Offset(3)));
+    let (mut higher, mut lower) =
+        (store.trim_newest(&lobby, Offset(8)), store.trim_newest(&lobby, Offset(3)));
     assert!(higher.as_mut().now_or_never().is_none() && lower.as_mut().now_or_never().is_none());
     run_steps(&store).unwrap();
     block_on(higher).unwrap();

@@ -159,7 +159,7 @@ fn the_index_says_what_the_log_says() {
                 0..3 => drop(store.step_pager().unwrap()),
                 3 => {
                     let head = block_on(store.room(&lobby)).unwrap().unwrap().head.offset.0;
-                    let mut trim = store.trim(&lobby, Offset(random.below(head) / 2 + 1));
+                    let mut trim = store.trim_newest(&lobby, Offset(random.below(head) / 2 + 1));
                     assert!(trim.as_mut().now_or_never().is_none());
                     run_steps(&store).unwrap();
                     block_on(trim).unwrap();
@@ -200,7 +200,7 @@ fn rows_go_from_the_disk_with_what_is_trimmed() {
         let rest = (first + 1..first + 64).map(|seq| about(&store, seq, &lobby, kind(seq), first, "x"));
         block_on(store.append(rest.collect())).unwrap();
     }
-    block_on(store.trim(&lobby, Offset(64 * 9 + 1))).unwrap();
+    block_on(store.trim_newest(&lobby, Offset(64 * 9 + 1))).unwrap();
     store.close();
     let left = rows(dir.path());
     assert!(left[0] <= 2 * 32 && left[1] <= 2 * 32 && left[2] <= 2, "{left:?} rows are left");

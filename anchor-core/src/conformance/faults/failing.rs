@@ -15,7 +15,8 @@ use crate::publish::{Durability, Outcome, Publish};
 use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
 use crate::store::{
-    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoredRoom,
+    ClientState, CommitObserver, Direction, Place, Read, Readiness, RoomState, Store, StoreError, StoreExt,
+    StoredRoom,
 };
 use crate::user::{TooManyBlocked, UserChange, UserRow};
 
@@ -127,7 +128,7 @@ impl<S: Store> FailingStore<S> {
             change();
         }
         if let Some((room, horizon)) = trim {
-            self.0.inner.trim(&room, horizon).await?;
+            self.0.inner.trim_newest(&room, horizon).await?;
         }
         self.here()
     }
@@ -331,11 +332,11 @@ impl<S: Store> Store for FailingStore<S> {
         self.here()?.is_decided(client, seq).await
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
         if self.state().failed {
             return Err(failed());
         }
-        self.here()?.trim(room, horizon).await
+        self.here()?.trim(room, epoch, horizon).await
     }
 
     fn readiness(&self) -> Readiness {

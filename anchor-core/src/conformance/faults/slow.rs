@@ -279,8 +279,8 @@ impl<S: Store> Store for SlowStore<S> {
         self.0.inner.is_decided(client, seq).await
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
-        self.0.inner.trim(room, horizon).await
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
+        self.0.inner.trim(room, epoch, horizon).await
     }
 
     fn readiness(&self) -> Readiness {

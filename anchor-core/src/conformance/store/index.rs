@@ -9,7 +9,7 @@ use crate::position::Offset;
 use crate::publish::Outcome;
 use crate::room::{Amendment, Sign, Thread};
 use crate::run::Contents;
-use crate::store::{Direction, Read, Store};
+use crate::store::{Direction, Read, Store, StoreExt};
 
 /// Every rule of this page.
 pub async fn test_all(factory: &impl Factory) {
@@ -145,7 +145,7 @@ pub async fn what_was_trimmed_is_about_nothing(factory: &impl Factory) {
     let (store, _env) = start(factory).await;
     let room = talked_about(&store).await;
     for horizon in [3, 12, 14, 18, 19] {
-        store.trim(&room, Offset(horizon)).await.expect("the room is trimmed");
+        store.trim_newest(&room, Offset(horizon)).await.expect("the room is trimmed");
         let from_horizon = (Offset(horizon), Offset(100));
         let rest = store.amendments(&room, from_horizon, 100).await.expect("the index is read");
         let is_three = horizon == 3;

@@ -9,7 +9,7 @@ use crate::id::{RoomId, Seq};
 use crate::limits::WINDOW;
 use crate::position::Offset;
 use crate::publish::{Ack, MissingRoom, Outcome, Publish, Refusal, Verdict};
-use crate::store::{RoomState, Store, StoredRoom};
+use crate::store::{RoomState, Store, StoreExt, StoredRoom};
 
 /// Every rule of this page.
 pub async fn test_all(factory: &impl Reopen) {
@@ -112,8 +112,8 @@ pub async fn the_horizon_is_kept(factory: &impl Reopen) {
     for room in [&part, &all] {
         write(&store, &mut ada, room, (0..100).map(|n| n.to_string())).await;
     }
-    store.trim(&part, Offset(70)).await.expect("the room is trimmed");
-    store.trim(&all, Offset(101)).await.expect("the room is trimmed");
+    store.trim_newest(&part, Offset(70)).await.expect("the room is trimmed");
+    store.trim_newest(&all, Offset(101)).await.expect("the room is trimmed");
     let before = contents(&store).await;
     let store = factory.reopen(store, &env).await;
     assert_eq!(contents(&store).await, before);

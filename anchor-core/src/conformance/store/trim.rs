@@ -1,18 +1,48 @@
 //! Trimming moves the horizon and nothing else.
 
 use super::check::check_log;
-use super::{Author, Factory, WRITE_BATCH, ack_of, append_one, room, start, write};
+use super::{Author, Factory, WRITE_BATCH, ack_of, append_one, by_admin, room, start, write};
 use crate::event::Draft;
 use crate::id::RoomId;
 use crate::position::{Mark, Offset, Ordinal};
+use crate::room::change::RoomChange;
 use crate::run::Run;
-use crate::store::{Direction, Place, Read, RoomState, Store, StoredRoom};
+use crate::store::{Direction, Place, Read, RoomState, Store, StoreExt, StoredRoom};
 
 /// Every rule of this page.
 pub async fn test_all(factory: &impl Factory) {
     trimming_moves_the_horizon_and_nothing_else(factory).await;
     trimming_everything_leaves_a_log_that_goes_on(factory).await;
     trimming_a_room_without_events_changes_nothing(factory).await;
+    what_came_after_a_log_is_not_trimmed_in_its_place(factory).await;
+}
+
+/// Who trims has looked at a log before, which may be gone by then: also with the commit that has the trim.
+pub async fn what_came_after_a_log_is_not_trimmed_in_its_place(factory: &impl Factory) {
+    let (store, _env) = start(factory).await;
+    let room = room("a");
+    let mut ada = Author::open(&store, "ada", 1).await;
+    for is_at_once in [false, true] {
+        let epoch = match store.room(&room).await.expect("the state is read") {
+            Some(state) => state.epoch(),
+            None => write(&store, &mut ada, &room, (0..9).map(|n| n.to_string())).await[0].epoch,
+        };
+        let mut batch = vec![by_admin(ada.room(&room, &RoomChange::Delete)), ada.begins(&room)];
+        batch.extend((0..9).map(|n| ada.message(&room, &n.to_string())));
+        let appending = store.append(batch);
+        if is_at_once {
+            let (appended, trimmed) = futures::join!(appending, store.trim(&room, epoch, Offset(7)));
+            trimmed.expect("nothing is trimmed");
+            drop(appended.expect("the append goes through"));
+        } else {
+            drop(appending.await.expect("the append goes through"));
+            store.trim(&room, epoch, Offset(7)).await.expect("nothing is trimmed");
+        }
+        assert_eq!(check_log(&store, &room).await.len(), 10);
+        let after = state(&store, &room).await;
+        assert_eq!((after.horizon, after.before_horizon), (Offset(1), Mark::START));
+        assert_ne!(after.epoch(), epoch);
+    }
 }
 
 /// Below the horizon nothing can be read, from it on everything; ordinal and chain of what lies before it stay known.
@@ -28,7 +58,7 @@ pub async fn trimming_moves_the_horizon_and_nothing_else(factory: &impl Factory)
     for (horizon, reached) in
         [(0, 1), (1, 1), (2, 2), (40, 40), (17, 40), (64, 64), (65, 65), (66, 66), (199, 199)]
     {
-        store.trim(&room, Offset(horizon)).await.expect("the room is trimmed");
+        store.trim_newest(&room, Offset(horizon)).await.expect("the room is trimmed");
         let after = state(&store, &room).await;
         let before_horizon = if reached == 1 { Mark::START } else { all[reached - 2].mark() };
         let horizon = Offset(reached as u64);
@@ -65,7 +95,7 @@ pub async fn trimming_everything_leaves_a_log_that_goes_on(factory: &impl Factor
         drop(ack_of(append_one(&store, ada.message(&room, &n.to_string())).await));
     }
     let before = state(&store, &room).await;
-    store.trim(&room, Offset(1_000_000)).await.expect("the room is trimmed");
+    store.trim_newest(&room, Offset(1_000_000)).await.expect("the room is trimmed");
     let after = state(&store, &room).await;
     let expected =
         RoomState { horizon: before.head.offset.next(), before_horizon: before.head, ..before.clone() };
@@ -87,7 +117,7 @@ pub async fn trimming_everything_leaves_a_log_that_goes_on(factory: &impl Factor
 pub async fn trimming_a_room_without_events_changes_nothing(factory: &impl Factory) {
     let (store, _env) = start(factory).await;
     let room = room("nowhere");
-    store.trim(&room, Offset(5)).await.expect("nothing is trimmed");
+    store.trim_newest(&room, Offset(5)).await.expect("nothing is trimmed");
     assert_eq!(store.room(&room).await.expect("the state is read"), None);
     let mut ada = Author::open(&store, "ada", 1).await;
     assert_eq!(ack_of(append_one(&store, ada.message(&room, "text")).await).mark.offset, Offset(1));

@@ -190,8 +190,8 @@ impl Store for Stepped {
         self.0.is_decided(client, seq).await
     }
 
-    async fn trim(&self, room: &RoomId, horizon: Offset) -> Result<(), StoreError> {
-        let mut trimming = self.0.trim(room, horizon);
+    async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
+        let mut trimming = self.0.trim(room, epoch, horizon);
         drop(futures::poll!(&mut trimming));
         work(&self.0)?;
         trimming.await

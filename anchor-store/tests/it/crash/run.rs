@@ -11,7 +11,7 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, Seq, SessionNumber};
 use anchor_core::position::Mark;
 use anchor_core::publish::Outcome;
-use anchor_core::store::{CommitObserver, Readiness, Store, StoreError};
+use anchor_core::store::{CommitObserver, Readiness, Store, StoreError, StoreExt};
 use anchor_sim::disk::Disk;
 use anchor_store::{Options, RedbStore, Step as Worked};
 use futures::FutureExt;
@@ -122,7 +122,7 @@ impl Run {
             Step::Trim(trims) => {
                 let store = self.store();
                 let mut trims: Vec<_> =
-                    trims.iter().map(|(room, horizon)| store.trim(room, *horizon)).collect();
+                    trims.iter().map(|(room, horizon)| store.trim_newest(room, *horizon)).collect();
                 assert!(trims.iter_mut().all(|trim| trim.as_mut().now_or_never().is_none()));
                 self.work()?;
                 trims.into_iter().try_for_each(block_on)?;
