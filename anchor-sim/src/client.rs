@@ -365,6 +365,13 @@ struct Application {
 }
 
 impl Application {
+    /// Waits for a while, somewhere between `least` and `most`; false once nobody begins anything more.
+    async fn goes_on(&self, (least, most): (Duration, Duration)) -> bool {
+        let Self { world, clock, .. } = self;
+        world.kernel.sleep(clock.between(least, most)).await;
+        !world.society.is_over()
+    }
+
     /// Notes an ack. One that was looked up in the log, and so tells of no durability, is for copies: whoever has the only
     /// copy of an outbox says what it waits for, and the server forgets nothing of that.
     fn acked(&self, mark: Mark, ack: Ack) {

@@ -15,15 +15,11 @@ use crate::recorder::Call;
 
 /// Does one thing after another until it is time to end.
 pub(super) async fn mingle(application: Application) {
-    let Application { world, clock, habits, .. } = &application;
+    let Application { clock, habits, .. } = &application;
     if habits.clubs.is_empty() {
         return;
     }
-    loop {
-        world.kernel.sleep(clock.between(PAUSE.0, PAUSE.1)).await;
-        if world.society.is_over() {
-            return;
-        }
+    while application.goes_on(PAUSE).await {
         // Now and then several at once, which may share a commit.
         let batch = if clock.below(6) == 0 { 1 + clock.below(6) } else { 1 };
         for _ in 0..batch {

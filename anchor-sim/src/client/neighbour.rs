@@ -29,18 +29,14 @@ pub(super) fn start(application: &Application) {
 }
 
 async fn live(application: Application) {
-    let Application { world, clock, .. } = &application;
+    let Application { clock, .. } = &application;
     // Most let others talk to them from the beginning on.
     match clock.below(6) {
         0 => change(&application, UserChange::Direct(Direct::Nobody)).await,
         1 => {}
         _ => change(&application, UserChange::Direct(Direct::Everyone)).await,
     }
-    loop {
-        world.kernel.sleep(clock.between(PAUSE.0, PAUSE.1)).await;
-        if world.society.is_over() {
-            return;
-        }
+    while application.goes_on(PAUSE).await {
         match clock.below(20) {
             0..=2 => change(&application, contact(&application)).await,
             3 | 4 => change(&application, UserChange::Profile(profile(&application))).await,

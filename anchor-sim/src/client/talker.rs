@@ -34,12 +34,8 @@ async fn meet(application: Application, pair: Pair) {
 }
 
 async fn talk(application: Application) {
-    let Application { world, clock, habits, .. } = &application;
-    loop {
-        world.kernel.sleep(clock.between(PAUSE.0, PAUSE.1)).await;
-        if world.society.is_over() {
-            return;
-        }
+    let Application { clock, habits, .. } = &application;
+    while application.goes_on(PAUSE).await {
         let pair = &habits.pairs[index(clock.below(habits.pairs.len() as u64))];
         match pair.other_than(&habits.user) {
             Some(other) => act(&application, pair, other).await,

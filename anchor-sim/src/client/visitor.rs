@@ -16,15 +16,11 @@ use crate::society::Question;
 
 /// Looks into one room after another until it is time to end.
 pub(super) async fn visit(application: Application) {
-    let Application { world, clock, habits, .. } = &application;
+    let Application { clock, habits, .. } = &application;
     if habits.clubs.is_empty() {
         return;
     }
-    loop {
-        world.kernel.sleep(clock.between(PAUSE.0, PAUSE.1)).await;
-        if world.society.is_over() {
-            return;
-        }
+    while application.goes_on(PAUSE).await {
         let room = &habits.clubs[index(clock.below(habits.clubs.len() as u64))];
         match clock.below(2) {
             0 => leaf(&application, room).await,

@@ -281,17 +281,20 @@ fn a_group_in_the_place_of_a_plain_room_is_not_read_for_it_from_the_store() {
     assert_eq!(told(&rita, "plans"), ["subscribed at 0 of 1..3", "ended not_a_member"]);
 }
 
+/// What ada says to herself.
+fn diary(house: &House) -> RoomId {
+    let room = RoomId::direct(&user_id("ada"), &user_id("ada"));
+    let (kind, settings) = (RoomKind::Direct, Settings::default());
+    let create = RoomChange::Create { kind, settings, user: Some(user_id("ada")) };
+    house.act("ada", room.as_str(), room_change(&create));
+    house.act("ada", room.as_str(), Draft::message("dear diary"));
+    room
+}
+
 #[test]
 pub(super) fn what_two_say_to_each_other_is_not_an_admins_to_read() {
     let house = House::new();
-    let room = RoomId::direct(&user_id("ada"), &user_id("ada"));
-    let create = RoomChange::Create {
-        kind: RoomKind::Direct,
-        settings: Settings::default(),
-        user: Some(user_id("ada")),
-    };
-    house.act("ada", room.as_str(), room_change(&create));
-    house.act("ada", room.as_str(), Draft::message("dear diary"));
+    let room = diary(&house);
     let mut root = house.admin("root");
     root.settle().subscribe(1, room.as_str(), From::Start);
     let answer = root.settle().frames().pop();
@@ -306,13 +309,7 @@ fn an_admin_does_not_wait_for_what_two_will_say_to_each_other() {
     let room = RoomId::direct(&user_id("ada"), &user_id("ada"));
     let mut root = house.admin("root");
     root.settle().subscribe(1, room.as_str(), From::Start);
-    let create = RoomChange::Create {
-        kind: RoomKind::Direct,
-        settings: Settings::default(),
-        user: Some(user_id("ada")),
-    };
-    house.act("ada", room.as_str(), room_change(&create));
-    house.act("ada", room.as_str(), Draft::message("dear diary"));
+    diary(&house);
     root.settle();
     assert_eq!(told(&root, room.as_str()), ["error not_a_member"]);
 }
