@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anchor::System;
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::limits::GOODBYE_WITHIN;
 use anchor_core::publish::MissingRoom;
 use anchor_core::session::Identify;
 use anchor_store::RedbStore;
+use anchor_system::System;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

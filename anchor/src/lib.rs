@@ -1,8 +1,7 @@
 //! Durable real-time chat as one library: what was acknowledged is on disk, everybody sees everything once, in one order.
 //!
 //! ```
-//! use anchor::{Anchor, ClientId, Delivery, From, RedbStore, RoomId, System, UserId};
-//! use futures::StreamExt;
+//! use anchor::{Anchor, ClientId, Delivery, From, RedbStore, RoomId, StreamExt, System, UserId};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,11 +31,15 @@
 //! # Features
 //!
 //! - `redb` (default): [`RedbStore`], two files in a directory, nothing to install.
-//! - `client`: `transport::client`, a client of a server somewhere else: reconnects, resumes, keeps an outbox, and makes of a
-//!   room's events what a person sees.
-//! - `server`: `transport::server`, serves the protocol on a connection of yours.
+//! - `client`: `client`, a client of a server somewhere else: reconnects, resumes, keeps an outbox, and makes of a room's
+//!   events what a person sees.
+//! - `server`: `server`, the protocol for others to connect to: a router for a host's HTTP server, a whole server, or
+//!   `server::serve` for a connection of yours.
+//!
+//! The guide `docs/guide/embedding.md` goes through all of it.
 
-mod system;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use anchor_core as core;
 pub use anchor_core::engine::{Anchor, Delivery, Events, PublishError, Publisher, Subscription};
@@ -50,6 +53,12 @@ pub use anchor_core::{
 pub use anchor_store as redb;
 #[cfg(feature = "redb")]
 pub use anchor_store::RedbStore;
+pub use anchor_system::System;
 #[cfg(any(feature = "client", feature = "server"))]
 pub use anchor_transport as transport;
-pub use system::System;
+#[cfg(feature = "client")]
+pub use anchor_transport::client;
+/// What an `impl` of [`store::Store`], [`session::Identify`] or [`engine::Hook`] is marked with.
+pub use async_trait::async_trait;
+/// What a [`Subscription`] is, and what its `next` comes from.
+pub use futures::{Stream, StreamExt};

@@ -6,8 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use anchor::position::Offset;
-use anchor::{Anchor, ClientId, Delivery, From, RedbStore, RoomId, System, UserId};
-use futures::StreamExt;
+use anchor::{Anchor, ClientId, Delivery, From, RedbStore, RoomId, StreamExt, System, UserId};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -8,9 +8,8 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anchor::transport::client::{Client, ClientConfig, Delivery, Publishing};
-use anchor::{From, RoomId, System, UserId};
-use futures::StreamExt;
+use anchor::client::{Client, ClientConfig, Delivery, Publishing};
+use anchor::{From, RoomId, StreamExt, System, UserId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

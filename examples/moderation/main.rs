@@ -11,8 +11,7 @@ use anchor::code::Code;
 use anchor::core::memory::MemoryStore;
 use anchor::engine::{Hook, HookFailure, Proposal, Ruling};
 use anchor::store::StoreExt;
-use anchor::{Anchor, Body, ClientId, PublishError, Publisher, RoomId, System, UserId};
-use async_trait::async_trait;
+use anchor::{Anchor, Body, ClientId, PublishError, Publisher, RoomId, System, UserId, async_trait};
 
 type Failure = Box<dyn Error + Send + Sync>;
 

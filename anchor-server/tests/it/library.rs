@@ -6,6 +6,7 @@ use anchor_core::engine::Anchor;
 use anchor_core::memory::MemoryStore;
 use anchor_core::session::{Credentials, Denied, Identify, Identity, OpenIdentify};
 use anchor_server::{Config, Ended, Server, State};
+use anchor_system::System;
 use anchor_transport::codec::Encoding;
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -55,7 +56,7 @@ async fn a_dropped_server_ends_its_sessions() {
 
 #[tokio::test]
 async fn a_panic_ends_one_session_and_is_counted() {
-    let anchor = Anchor::builder(MemoryStore::new(anchor::System), anchor::System).build();
+    let anchor = Anchor::builder(MemoryStore::new(System), System).build();
     let server = Server::start_with(config("unused"), anchor, Arc::new(Tripping)).unwrap();
     let mut witness = Wire::session(server.local_addr(), Encoding::MessagePack, "witness").await;
     for panics in 1..=2 {
@@ -81,7 +82,7 @@ async fn a_panic_ends_one_session_and_is_counted() {
 
 #[tokio::test]
 async fn a_host_nests_the_router_in_its_own() {
-    let anchor = Anchor::builder(MemoryStore::new(anchor::System), anchor::System).build();
+    let anchor = Anchor::builder(MemoryStore::new(System), System).build();
     let state = State::new(anchor, Arc::new(OpenIdentify), 10);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -127,7 +127,7 @@ pub(crate) fn hello(user: &str) -> ClientFrame {
     ClientFrame::Hello(Hello {
         token: None,
         user: Some(UserId::new(user).unwrap()),
-        client_id: ClientId::random(&anchor::System),
+        client_id: ClientId::random(&anchor_system::System),
         waits: Seq::new(1).unwrap(),
         features: Vec::new(),
         resume: Vec::new(),

@@ -1,4 +1,7 @@
-//! The operating system's clock and randomness, and tokio's timer.
+//! The operating system's clock and randomness, and tokio's timer: what the core has none of.
+//!
+//! A crate of its own because both need it: the facade `anchor`, which re-exports it, and `anchor-server`, which the
+//! facade re-exports too.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
