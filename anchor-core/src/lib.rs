@@ -40,8 +40,8 @@
 //!
 //! # Map
 //!
-//! The words: [`id`], [`position`], [`event`], [`chain`], [`run`], [`publish`], [`window`], [`resume`], [`room`], [`user`],
-//! [`code`], [`limits`], [`error`]. What comes in from outside: [`environment`], [`store`], [`bus`]. What ties them: [`engine`], and [`session`]
+//! The words: [`id`], [`position`], [`event`], [`chain`], [`run`], [`publish`], [`window`], [`resume`], [`room`], [`user`], [`cursor`],
+//! [`record`], [`code`], [`limits`], [`error`]. What comes in from outside: [`environment`], [`store`], [`bus`]. What ties them: [`engine`], and [`session`]
 //! for a connection. The reference store: [`memory`]. What every store and bus must do: [`conformance`].
 //!
 //! There is no runtime, clock, randomness, file or socket here, so that whole runs can be simulated.
@@ -60,6 +60,8 @@ pub mod window;
 
 pub mod resume;
 
+pub mod cursor;
+pub mod record;
 pub mod room;
 mod text;
 pub mod user;

@@ -16,10 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 
+use crate::cursor::{CursorMove, Cursors, Readers};
 use crate::environment::Environment;
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::record::{RecordKey, RecordWrite, Written};
 use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
 use crate::sabotage::{self, Sabotage};
@@ -269,6 +271,70 @@ impl Store for MemoryStore {
         let mut data = self.data();
         let log = data.logs.get_mut(room).filter(|log| log.state().epoch() == epoch);
         Ok(log.map_or(Ok(()), |log| log.trim(horizon))?)
+    }
+
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        let data = self.data();
+        let of =
+            |room| data.logs.get(room).and_then(|log| log.cursors.get(user)).copied().unwrap_or_default();
+        Ok(rooms.iter().map(of).collect())
+    }
+
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let data = self.data();
+        let Some(log) = data.logs.get(room) else { return Ok(Vec::new()) };
+        let cursors = log.cursors.range((from, Bound::Unbounded)).take(limit);
+        Ok(cursors.map(|(user, cursors)| (user.clone(), *cursors)).collect())
+    }
+
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        let data = self.data();
+        let cursors = || data.logs.get(room).into_iter().flat_map(|log| log.cursors.values());
+        let count = |is_there: &dyn Fn(&Cursors) -> bool| {
+            cursors().filter(|cursors| is_there(cursors)).fold(0, |count, _| count + 1)
+        };
+        let readers = |offset: &Offset| Readers {
+            delivered: count(&|cursors| cursors.delivered >= *offset),
+            read: count(&|cursors| cursors.shown >= *offset),
+        };
+        Ok(offsets.iter().map(readers).collect())
+    }
+
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        let mut data = self.data();
+        for CursorMove { room, epoch, user, to } in moves {
+            if let Some(log) = data.logs.get_mut(&room) {
+                log.move_cursors(epoch, user, to);
+            }
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.data().records.get(key).cloned())
+    }
+
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        let data = self.data();
+        let records = data.records.iter().filter(|(key, _)| key.as_str().starts_with(prefix));
+        let behind = records.filter(|(key, _)| after.is_none_or(|after| *key > after));
+        Ok(behind.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        let written = self.data().write_records(write);
+        Box::pin(std::future::ready(Ok(written)))
     }
 
     fn readiness(&self) -> Readiness {

@@ -9,11 +9,13 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+use crate::cursor::{CursorMove, Cursors, Readers};
 use crate::error::{BoxError, ErrorKind};
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::msgpack::Malformed;
 use crate::position::{Epoch, Mark, Offset, Ordinal, Position};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::record::{RecordKey, RecordWrite, Written};
 use crate::room::{Amendment, Member, RoomInfo, Standing, Thread};
 use crate::run::Run;
 use crate::user::{TooManyBlocked, UserChange, UserRow};
@@ -215,6 +217,66 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`StoreError`].
     async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError>;
 
+    /// How far `user` has come in each of `rooms`, in their order: nowhere in rooms without events.
+    ///
+    /// An append moves its author's cursors ([`Cursors::written`]) with its commit, in every room but those of the system
+    /// that are not direct; what [`Store::move_cursors`] moved is told once that has returned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError>;
+
+    /// How far users have come in a room, those that have come anywhere, in rising order of user ids, those after `after`, at
+    /// most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError>;
+
+    /// How many users have come to each of `offsets`, in their order. Costs a look at every user's cursors in the room.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError>;
+
+    /// Moves cursors of users, each to the furthest of where it is and where it is to be ([`Cursors::max`]). Durable on
+    /// return. A move in another log than the room's newest, or beyond its head, is passed over. In no order with appends.
+    ///
+    /// # Errors
+    /// [`StoreError`]; any of the moves may have been made.
+    #[must_use]
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// The value of a record, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The records whose keys begin with `prefix`, in rising order of keys, those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError>;
+
+    /// Writes records, all or none of them, if the guard allows it. Durable on return. Takes its place among the writes of
+    /// records when it is called; in no order with appends.
+    ///
+    /// # Errors
+    /// [`StoreError`]; as for [`Store::append`].
+    #[must_use]
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>>;
+
     /// Whether appends go through now.
     fn readiness(&self) -> Readiness;
 }
@@ -325,6 +387,44 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
         (**self).trim(room, epoch, horizon).await
+    }
+
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        (**self).cursors(user, rooms).await
+    }
+
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        (**self).room_cursors(room, after, limit).await
+    }
+
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        (**self).count_readers(room, offsets).await
+    }
+
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        (**self).move_cursors(moves)
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).record(key).await
+    }
+
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        (**self).records(prefix, after, limit).await
+    }
+
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        (**self).write_records(write)
     }
 
     fn readiness(&self) -> Readiness {

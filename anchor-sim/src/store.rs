@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anchor_core::cursor::{CursorMove, Cursors, Readers};
 use anchor_core::id::{ClientKey, RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::room::{Amendment, Member, Standing, Thread};
 use anchor_core::run::Run;
 use anchor_core::store::{
@@ -203,6 +205,44 @@ impl<S: Store> Store for Paced<S> {
         self.inner.trim(room, epoch, horizon).await?;
         self.society.trimmed(room, &trimming);
         Ok(())
+    }
+
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        self.inner.cursors(user, rooms).await
+    }
+
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        self.inner.room_cursors(room, after, limit).await
+    }
+
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        self.inner.count_readers(room, offsets).await
+    }
+
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.inner.move_cursors(moves)
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.record(key).await
+    }
+
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        self.inner.records(prefix, after, limit).await
+    }
+
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        self.inner.write_records(write)
     }
 
     fn readiness(&self) -> Readiness {

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, ThreadId};
 
+use anchor_core::cursor::{CursorMove, Cursors, Readers};
 use anchor_core::environment::Environment;
 use anchor_core::error::BoxError;
 use anchor_core::id::{ClientKey, RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::room::{Amendment, Member, Standing, Thread};
 use anchor_core::run::Run;
 use anchor_core::store::{
@@ -498,6 +500,44 @@ impl Store for RedbStore {
         self.handle.shared.ask(|reply| Request::Trim { room, epoch, horizon, reply }).await
     }
 
+    async fn cursors(&self, _: &UserId, _: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        Err(not_kept())
+    }
+
+    async fn room_cursors(
+        &self,
+        _: &RoomId,
+        _: Option<&UserId>,
+        _: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        Err(not_kept())
+    }
+
+    async fn count_readers(&self, _: &RoomId, _: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        Err(not_kept())
+    }
+
+    fn move_cursors(&self, _: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        std::future::ready(Err(not_kept())).boxed()
+    }
+
+    async fn record(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        Err(not_kept())
+    }
+
+    async fn records(
+        &self,
+        _: &str,
+        _: Option<&RecordKey>,
+        _: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        Err(not_kept())
+    }
+
+    fn write_records(&self, _: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        std::future::ready(Err(not_kept())).boxed()
+    }
+
     fn readiness(&self) -> Readiness {
         let shared = &self.handle.shared;
         match shared.databases() {
@@ -512,4 +552,10 @@ impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedbStore").field("shared", &self.handle.shared).finish_non_exhaustive()
     }
+}
+
+/// What this format has no tables for yet.
+fn not_kept() -> StoreError {
+    let source = "the format of this store has no cursors and records yet".into();
+    StoreError::Unavailable { backend: BACKEND, source: Arc::new(source) }
 }

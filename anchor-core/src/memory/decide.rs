@@ -11,6 +11,7 @@ use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::limits::SHARED_ROOMS_MAX;
 use crate::position::{Epoch, Offset};
 use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
+use crate::record::{RecordKey, RecordWrite, Written};
 use crate::room::rules::{self, Asked, Facts};
 use crate::room::{Amendment, Member, RoomInfo, RoomKind, UserSigns};
 use crate::run::Run;
@@ -26,6 +27,7 @@ pub(super) struct Data {
     pub(super) users: BTreeMap<UserId, UserRow>,
     /// The newest epochs of rooms that were deleted and have not come into being again.
     pub(super) deleted: BTreeMap<RoomId, Epoch>,
+    pub(super) records: BTreeMap<RecordKey, Vec<u8>>,
 }
 
 /// What ends with the process: who may hand over.
@@ -103,6 +105,22 @@ impl Data {
         let window = self.windows.entry(client.clone()).or_default();
         window.raise_floor(waits);
         ClientState { session: session.newest, highest: window.highest() }
+    }
+
+    /// Writes records, if the guard allows it.
+    pub(super) fn write_records(&mut self, write: RecordWrite) -> Written {
+        if let Some((key, value)) = &write.guard
+            && self.records.get(key) != value.as_ref()
+        {
+            return Written::GuardFailed;
+        }
+        for (key, value) in write.puts {
+            match value {
+                Some(value) => self.records.insert(key, value),
+                None => self.records.remove(&key),
+            };
+        }
+        Written::Done
     }
 
     fn append(

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::chain::{Link, Salt};
+use crate::cursor::Cursors;
 use crate::event::{Body, Event, EventKind};
 use crate::id::{RoomId, UserId};
 use crate::msgpack::Malformed;
@@ -27,6 +28,8 @@ pub(super) struct Log {
     /// What the room is; none as long as nothing was decided about that.
     pub(super) info: Option<Arc<RoomInfo>>,
     pub(super) members: BTreeMap<UserId, Member>,
+    /// How far users have come.
+    pub(super) cursors: BTreeMap<UserId, Cursors>,
     /// By target and user.
     signs: BTreeMap<(Offset, UserId), UserSigns>,
 }
@@ -44,6 +47,7 @@ impl Log {
             newest_ts: 0,
             info: None,
             members: BTreeMap::new(),
+            cursors: BTreeMap::new(),
             signs: BTreeMap::new(),
         }
     }
@@ -56,10 +60,22 @@ impl Log {
         push_joined(&mut self.pages, &run);
         self.head = run.tip();
         self.newest_ts = link.ts;
+        if !self.room.is_system() || self.room.is_direct() {
+            let cursors = self.cursors.entry(link.user.clone()).or_default();
+            *cursors = cursors.max(Cursors::written(run.tip()));
+        }
         if let (Some(target), Some(sign)) = (link.target, Sign::of(link.kind, body)) {
             self.signs.entry((target, link.user.clone())).or_default().take(link.kind, &sign);
         }
         run
+    }
+
+    /// Moves a user's cursors, unless that is of another log or beyond this one.
+    pub(super) fn move_cursors(&mut self, epoch: Epoch, user: UserId, to: Cursors) {
+        if epoch == self.state().epoch() && to == to.up_to(self.head) {
+            let cursors = self.cursors.entry(user).or_default();
+            *cursors = cursors.max(to);
+        }
     }
 
     /// Makes the changes that come with an event.

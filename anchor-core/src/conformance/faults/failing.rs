@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::cursor::{CursorMove, Cursors, Readers};
 use crate::error::BoxError;
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::record::{RecordKey, RecordWrite, Written};
 use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
 use crate::store::{
@@ -337,6 +339,50 @@ impl<S: Store> Store for FailingStore<S> {
             return Err(failed());
         }
         self.here()?.trim(room, epoch, horizon).await
+    }
+
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        self.here()?.cursors(user, rooms).await
+    }
+
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        self.here()?.room_cursors(room, after, limit).await
+    }
+
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        self.here()?.count_readers(room, offsets).await
+    }
+
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        match self.here() {
+            Ok(store) => store.move_cursors(moves),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.here()?.record(key).await
+    }
+
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        self.here()?.records(prefix, after, limit).await
+    }
+
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        match self.here() {
+            Ok(store) => store.write_records(write),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 
     fn readiness(&self) -> Readiness {

@@ -12,9 +12,11 @@ use async_trait::async_trait;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 
+use crate::cursor::{CursorMove, Cursors, Readers};
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Epoch, Mark, Offset};
 use crate::publish::{Durability, Outcome, Publish};
+use crate::record::{RecordKey, RecordWrite, Written};
 use crate::room::{Amendment, Member, Standing, Thread};
 use crate::run::Run;
 use crate::store::{
@@ -281,6 +283,44 @@ impl<S: Store> Store for SlowStore<S> {
 
     async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError> {
         self.0.inner.trim(room, epoch, horizon).await
+    }
+
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        self.0.inner.cursors(user, rooms).await
+    }
+
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        self.0.inner.room_cursors(room, after, limit).await
+    }
+
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        self.0.inner.count_readers(room, offsets).await
+    }
+
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.inner.move_cursors(moves)
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.inner.record(key).await
+    }
+
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        self.0.inner.records(prefix, after, limit).await
+    }
+
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        self.0.inner.write_records(write)
     }
 
     fn readiness(&self) -> Readiness {

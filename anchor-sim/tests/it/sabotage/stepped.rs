@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::conformance::store::{Factory, Reopen, Restore};
+use anchor_core::cursor::{CursorMove, Cursors, Readers};
 use anchor_core::id::{ClientKey, RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark, Offset};
 use anchor_core::publish::{Durability, Outcome, Publish};
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::room::{Amendment, Member, Standing, Thread};
 use anchor_core::run::Run;
 use anchor_core::store::{
@@ -195,6 +197,44 @@ impl Store for Stepped {
         drop(futures::poll!(&mut trimming));
         work(&self.0)?;
         trimming.await
+    }
+
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        self.0.cursors(user, rooms).await
+    }
+
+    async fn room_cursors(
+        &self,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
+        self.0.room_cursors(room, after, limit).await
+    }
+
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        self.0.count_readers(room, offsets).await
+    }
+
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.0.move_cursors(moves)
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.record(key).await
+    }
+
+    async fn records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        self.0.records(prefix, after, limit).await
+    }
+
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        self.0.write_records(write)
     }
 
     fn readiness(&self) -> Readiness {
