@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 
@@ -88,6 +89,20 @@ impl Admission {
     pub(crate) async fn empty(&self) {
         // The semaphore is never closed.
         let _ = self.places.acquire_many(self.places_max).await;
+    }
+
+    /// Waits until nobody is inside, at most `within`; drops whoever is left then, and says how many that were.
+    pub(crate) async fn end(&self, within: Duration) -> usize {
+        let left = match tokio::time::timeout(within, self.empty()).await {
+            Ok(()) => 0,
+            Err(_) => self.inside(),
+        };
+        if left > 0 {
+            tracing::warn!(connections = left, "connections that did not end in time are dropped");
+        }
+        self.advance(Phase::Aborting);
+        self.empty().await;
+        left
     }
 
     /// How many are inside.

@@ -13,7 +13,8 @@
 //! # }
 //! ```
 //!
-//! A host that has an HTTP server already nests [`router`] in its own:
+//! A host that has an HTTP server already nests [`router`] in its own, says who its users are, by an `Identify` or for each
+//! request by a [`Caller`], and ends it by [`State::stop`]:
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use command::run;
 pub use config::fuzzing;
 pub use config::{AuthMode, CommandLine, Config, ConfigError, Layers, LogFormat, Origin, Place};
 pub use error::StartError;
+pub use identify::Caller;
 pub use routes::router;
 pub use server::{Ended, Server, Stopper};
 pub use state::State;

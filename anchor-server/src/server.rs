@@ -197,11 +197,7 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
     } else {
         tracing::error!("the store has failed: the server ends and must be started again");
     }
-    if tokio::time::timeout(within, admission.empty()).await.is_err() {
-        tracing::warn!(connections = admission.inside(), "connections that did not end in time are dropped");
-    }
-    admission.advance(Phase::Aborting);
-    admission.empty().await;
+    admission.end(within).await;
     // Ends by itself at the first draining; what panicked there was logged by the hook.
     let _ = listening.await;
     maintained.abort();

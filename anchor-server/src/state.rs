@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anchor_core::engine::Anchor;
+use std::time::Duration;
+
+use anchor_core::engine::{Anchor, Drain};
 use anchor_core::session::Identify;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Phase};
 use crate::config::Origin;
 use crate::routes::Connection;
 use crate::routes::origin::Origins;
@@ -52,6 +54,20 @@ impl State {
     pub fn listening_on(self, address: SocketAddr) -> Self {
         let origins = self.0.origins.clone().listening_on(address);
         self.with_origins(origins)
+    }
+
+    /// Ends what is served here, well: from now on nobody comes in and `/readyz` fails; every session is told to go and when
+    /// to come back. Returns once all are gone, or after `within`, from where on those that are left are dropped; says how
+    /// many those were.
+    ///
+    /// Everything acknowledged is on disk, before and after. The host then stops its listener and closes its store.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves connections to themselves; a second call goes on waiting.
+    pub async fn stop(&self, drain: Drain, within: Duration) -> usize {
+        self.admission().advance(Phase::Draining);
+        self.anchor().drain(drain);
+        self.admission().end(within).await
     }
 
     fn with_origins(self, origins: Origins) -> Self {

@@ -50,6 +50,21 @@ pub struct Denied {
     pub message: String,
 }
 
+/// For a host that knows already who it is, by a login of its own say: whoever presents anything is this one. Who claims to
+/// be somebody else is denied, so that what a client has kept for one user never goes out as another's.
+#[async_trait]
+impl Identify for Identity {
+    async fn identify(&self, credentials: Credentials) -> Result<Self, Denied> {
+        match credentials.user {
+            Some(claimed) if claimed != self.user => Err(Denied {
+                code: Code::Auth,
+                message: format!("you are {} here, not {claimed}", self.user),
+            }),
+            _ => Ok(self.clone()),
+        }
+    }
+}
+
 /// Believes whatever name is given: for one machine, for development, for a host that has checked before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenIdentify;

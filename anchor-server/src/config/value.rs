@@ -1,6 +1,7 @@
 //! The syntax of values, one function for each kind; an error is one sentence that shows a right one.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use anchor_core::id::UserId;
@@ -44,6 +45,15 @@ impl Origin {
     #[must_use]
     pub fn allows(&self, origin: &str) -> bool {
         self.0 == "*" || self.0.eq_ignore_ascii_case(origin)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    /// A sentence that shows a right one, if this is none.
+    fn from_str(text: &str) -> Result<Self, String> {
+        origin(text)
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod socket;
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use anchor_core::session::Identify;
 use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, Serving, serve};
 use axum::extract;
@@ -20,6 +22,7 @@ use tracing::{Instrument, Span};
 use self::socket::Socket;
 use super::Refusal;
 use crate::admission::{Admitted, Phase, Turned};
+use crate::identify::Caller;
 use crate::listener::Peer;
 use crate::shards::Driven;
 use crate::state::State;
@@ -32,13 +35,14 @@ pub(super) async fn upgrade(
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (parts, _) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().copied();
+    let identify = parts.extensions.get::<Caller>().map_or_else(|| state.identify(), Caller::identify);
     let opening = open(&parts, upgrade, &state).inspect_err(|refusal| {
         tracing::debug!(?peer, reason = refusal.sentence(), "a handshake was refused");
     })?;
     let span = tracing::debug_span!("connection", ?peer, encoding = opening.encoding.subprotocol());
     let answer = socket::switching(opening.key, opening.encoding.subprotocol());
     let Opening { encoding, upgrade, admitted, .. } = opening;
-    let connection = connection(upgrade, encoding, admitted, state, peer, span.clone());
+    let connection = connection(upgrade, encoding, admitted, state, identify, peer, span.clone());
     tokio::spawn(connection.instrument(span));
     Ok(answer)
 }
@@ -99,10 +103,11 @@ async fn connection(
     encoding: Encoding,
     admitted: Admitted,
     state: State,
+    identify: Arc<dyn Identify>,
     peer: Option<Peer>,
     span: Span,
 ) {
-    let (anchor, identify) = (state.anchor().clone(), state.identify());
+    let anchor = state.anchor().clone();
     match Socket::take(upgrade).await {
         Ok(Socket::Own(socket, early)) => {
             let serving = serve(socket, &early, encoding, anchor, identify);

@@ -65,7 +65,19 @@ impl Wire {
 
     /// As [`Wire::connect`], on another path.
     pub(crate) async fn connect_at(address: SocketAddr, path: &str, encoding: Encoding) -> Self {
-        let (socket, answer) = handshake_at(address, path, encoding.subprotocol(), &[]).await.unwrap();
+        Self::opened(handshake_at(address, path, encoding.subprotocol(), &[]).await.unwrap(), encoding)
+    }
+
+    /// As [`Wire::connect`], with further headers in the handshake.
+    pub(crate) async fn connect_with(
+        address: SocketAddr,
+        encoding: Encoding,
+        headers: &[(&'static str, &str)],
+    ) -> Self {
+        Self::opened(handshake(address, encoding.subprotocol(), headers).await.unwrap(), encoding)
+    }
+
+    fn opened((socket, answer): (WebSocketStream<TcpStream>, Answer), encoding: Encoding) -> Self {
         assert_eq!(answer.headers()["sec-websocket-protocol"], encoding.subprotocol());
         Self { socket, encoding, next: 0 }
     }
