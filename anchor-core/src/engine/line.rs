@@ -38,9 +38,19 @@ struct Inner {
     broken: Option<Broken>,
 }
 
+/// Whether the window of its client may know a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It does not.
+    First,
+    /// It answers it: nothing is found out before.
+    Again,
+}
+
 /// A publish in line, and who waits for its outcome.
 struct Waiting {
     publish: Publish,
+    sent: Sent,
     outcome: oneshot::Sender<Appending>,
 }
 
@@ -64,8 +74,9 @@ impl Line {
     pub(super) fn hand_over(
         &mut self,
         publish: Publish,
+        sent: Sent,
     ) -> impl Future<Output = Result<Outcome, StoreError>> + Send + use<> {
-        let entered = self.enter(publish);
+        let entered = self.enter(publish, sent);
         async move {
             let outcomes = match entered {
                 Entered::Handed(appending) => appending.await,
@@ -79,12 +90,12 @@ impl Line {
         }
     }
 
-    fn enter(&mut self, publish: Publish) -> Entered {
+    fn enter(&mut self, publish: Publish, sent: Sent) -> Entered {
         let mut inner = lock(&self.inner);
         if let Some(broken) = &inner.broken {
             return Entered::Broken(broken.clone());
         }
-        if inner.driver.is_none() && !self.anchor.must_prepare(&publish) {
+        if inner.driver.is_none() && !must_prepare(&self.anchor, &publish, sent) {
             drop(inner);
             // Nobody else puts anything into the line meanwhile: this takes `&mut self`.
             return Entered::Handed(self.anchor.append(vec![publish]));
@@ -96,7 +107,7 @@ impl Line {
         }
         inner.bytes += bytes;
         let (outcome, told) = oneshot::channel();
-        inner.waiting.push_back(Waiting { publish, outcome });
+        inner.waiting.push_back(Waiting { publish, sent, outcome });
         if let Some(driver) = &inner.driver {
             return Entered::Waiting(told, driver.clone());
         }
@@ -128,8 +139,8 @@ enum Entered {
 
 /// Prepares and hands over what stands in line, one after another, until nothing does.
 async fn drive(anchor: Anchor, line: Arc<Mutex<Inner>>) {
-    while let Some(Waiting { publish, outcome }) = next(&line) {
-        let prepared = match anchor.must_prepare(&publish) {
+    while let Some(Waiting { publish, sent, outcome }) = next(&line) {
+        let prepared = match must_prepare(&anchor, &publish, sent) {
             true => anchor.prepare(publish).await,
             false => Ok(publish),
         };
@@ -147,6 +158,10 @@ async fn drive(anchor: Anchor, line: Arc<Mutex<Inner>>) {
             }
         }
     }
+}
+
+fn must_prepare(anchor: &Anchor, publish: &Publish, sent: Sent) -> bool {
+    sent == Sent::First && anchor.must_prepare(publish)
 }
 
 /// Takes the first of the line; where there is none, what comes next needs another driver.

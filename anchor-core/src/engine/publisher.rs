@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::{BoxFuture, FutureExt};
 use thiserror::Error;
 
-use super::Anchor;
-use super::line::Line;
+use super::line::{Line, Sent};
+use super::{Anchor, decided_before};
 use crate::error::ErrorKind;
 use crate::event::Draft;
 use crate::id::{ClientKey, ClientTag, Nonce, RoomId, Seq, SessionNumber};
+use crate::limits::WINDOW;
 use crate::publish::{Ack, Grounds, Outcome, Publish, Refusal, Verdict};
 use crate::session::frame::Signal;
 use crate::store::StoreError;
@@ -18,7 +19,7 @@ use crate::store::StoreError;
 /// Publishes as one client: allocates its seqs and keeps them in order.
 ///
 /// It has no outbox: what was not acknowledged when the process ends may or may not stand in the log, so a program takes
-/// a new `client_id` at every start, or keeps an outbox of its own.
+/// a new `client_id` at every start, or keeps an outbox of its own and [numbers](Publisher::publish_numbered) what it sends.
 #[derive(Debug)]
 pub struct Publisher {
     anchor: Anchor,
@@ -73,34 +74,67 @@ impl Publisher {
         room: &RoomId,
         draft: impl Into<Draft>,
     ) -> BoxFuture<'static, Result<Ack, PublishError>> {
-        let (draft, admin) = (draft.into(), self.admin);
         let seq = self.next;
         self.next = seq.next();
         let (waits, waited) = Waited::enter(&self.waiting, seq);
         let mut nonce = [0; 4];
         self.anchor.env().fill_random(&mut nonce);
-        let outcome = self.line.hand_over(Publish {
+        let nonce = Nonce(u32::from_be_bytes(nonce));
+        let publish = self.put(Numbers { seq, nonce, waits }, room, draft.into());
+        let outcome = self.line.hand_over(publish, Sent::First);
+        async move {
+            let outcome = outcome.await?;
+            drop(waited);
+            told(outcome)
+        }
+        .boxed()
+    }
+
+    /// As [`Publisher::publish`], under a seq of the caller's: for a program whose own clients number what they send, and
+    /// send it again when they got no answer.
+    ///
+    /// The same seq, room and draft again is a repeat: it gets the first outcome and appends nothing, whoever sends it to
+    /// whichever process over this store. Remembered are the [`WINDOW`] seqs up to the highest that was ever handed over. A
+    /// repeat of an older one is refused `seq_forgotten`, a lower seq that was passed over `seq_skipped`, a seq that was used
+    /// for something else `seq_conflict`; none of them appends anything. So seqs rise in the order in which they are sent
+    /// first; gaps are allowed.
+    ///
+    /// Who numbers, numbers all: [`Publisher::publish`] of the same client has the store forget what lies before it.
+    ///
+    /// # Errors
+    /// [`PublishError`], by the future. After any but [`PublishError::Refused`] nothing is known of this publish, and later
+    /// ones fail, too: open the client anew, and hand over the same again.
+    pub fn publish_numbered(
+        &mut self,
+        seq: Seq,
+        room: &RoomId,
+        draft: impl Into<Draft>,
+    ) -> BoxFuture<'static, Result<Ack, PublishError>> {
+        let sent = if seq < self.next { Sent::Again } else { Sent::First };
+        self.next = self.next.max(seq.next());
+        // Told by its seq alone: two clones of a client that the caller numbers are its own affair.
+        let mut publish =
+            self.put(Numbers { seq, nonce: Nonce(0), waits: window_of(seq) }, room, draft.into());
+        if sent == Sent::Again && self.anchor.is_moderated() {
+            publish.verdict = decided_before();
+        }
+        let outcome = self.line.hand_over(publish, sent);
+        async move { told(outcome.await?) }.boxed()
+    }
+
+    fn put(&self, Numbers { seq, nonce, waits }: Numbers, room: &RoomId, draft: Draft) -> Publish {
+        let admin = self.admin;
+        Publish {
             client: self.client.clone(),
             session: Some(self.session),
             seq,
-            nonce: Nonce(u32::from_be_bytes(nonce)),
+            nonce,
             waits,
             room: room.clone(),
             draft,
             verdict: Verdict::Append { room: self.anchor.missing_room() },
             grounds: admin.then(|| Box::new(Grounds { admin, ..Grounds::default() })),
-        });
-        async move {
-            let outcome = outcome.await?;
-            drop(waited);
-            match outcome {
-                Outcome::Acked(ack) => Ok(ack),
-                Outcome::Refused(refusal) => Err(PublishError::Refused(refusal)),
-                Outcome::WindowFull => Err(PublishError::WindowFull),
-                Outcome::Fenced => Err(PublishError::Replaced),
-            }
         }
-        .boxed()
     }
 
     /// Says something in passing; see [`Anchor::signal`].
@@ -110,6 +144,27 @@ impl Publisher {
     pub async fn signal(&self, signal: Signal) -> Result<(), PublishError> {
         let said = self.anchor.signal(&self.client, self.admin, signal).await?;
         said.map_err(PublishError::Refused)
+    }
+}
+
+/// What a client gives to a publish.
+struct Numbers {
+    seq: Seq,
+    nonce: Nonce,
+    waits: Seq,
+}
+
+/// The lowest seq whose outcome is kept beside that of `seq`.
+fn window_of(seq: Seq) -> Seq {
+    Seq::new(seq.get().saturating_sub(WINDOW as u64 - 1)).map_or(Seq::FIRST, |lowest| lowest.max(Seq::FIRST))
+}
+
+fn told(outcome: Outcome) -> Result<Ack, PublishError> {
+    match outcome {
+        Outcome::Acked(ack) => Ok(ack),
+        Outcome::Refused(refusal) => Err(PublishError::Refused(refusal)),
+        Outcome::WindowFull => Err(PublishError::WindowFull),
+        Outcome::Fenced => Err(PublishError::Replaced),
     }
 }
 

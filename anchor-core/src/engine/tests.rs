@@ -4,6 +4,7 @@ pub(crate) mod censor;
 mod embedded;
 mod joint;
 mod line;
+mod numbered;
 mod profiles;
 mod retention;
 mod rulings;
