@@ -181,3 +181,17 @@ pub const RULINGS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a ruling is kept, from the question on. Beyond it it is forgotten, as above. Source: chosen; a telephone that is
 /// without a network for a while, and no ruling of another day.
 pub const RULING_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Text of a query, in bytes. Beyond it: `error invalid`. Source: chosen; several lines.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 512;
+
+/// Words of a query, where a character of a script that is written without spaces counts as one, and the users and rooms that it
+/// names, too. Beyond it: `error invalid`. Source: chosen; a sentence. Each is looked up in every segment of the index.
+pub const SEARCH_TERMS_MAX: usize = 64;
+
+/// Messages in one answer to `search`. More are cut to it. Source: chosen; each is read from its room's log.
+pub const SEARCH_HITS_MAX: usize = 50;
+
+/// Hits that are looked at for one answer to `search`. Beyond it the answer has fewer than asked for, and a `next`. Source:
+/// chosen; a few milliseconds of the index, and the standing in as many rooms at the worst.
+pub const SEARCH_LOOKED_AT_MAX: usize = 2_000;

@@ -17,6 +17,7 @@ use crate::bus::{Bus, BusListener, LocalBus};
 use crate::environment::Environment;
 use crate::limits::{HEARTBEAT, HOOK_WITHIN};
 use crate::publish::MissingRoom;
+use crate::search::Search;
 use crate::store::{CommitObserver, Store};
 
 /// Collects the parts of an [`Anchor`].
@@ -30,6 +31,7 @@ pub struct AnchorBuilder {
     hook: Option<Arc<dyn Hook>>,
     hook_within: Duration,
     hook_failure: HookFailure,
+    search: Option<Arc<dyn Search>>,
 }
 
 impl AnchorBuilder {
@@ -43,6 +45,7 @@ impl AnchorBuilder {
             hook: None,
             hook_within: HOOK_WITHIN,
             hook_failure: HookFailure::default(),
+            search: None,
         }
     }
 
@@ -88,10 +91,17 @@ impl AnchorBuilder {
         self
     }
 
+    /// Has `index` answer what is searched for. Default: nothing can be, [`Anchor::search`] is refused.
+    #[must_use]
+    pub fn search(mut self, index: Arc<dyn Search>) -> Self {
+        self.search = Some(index);
+        self
+    }
+
     /// The engine. It observes the store's commits from here on.
     #[must_use]
     pub fn build(self) -> Anchor {
-        let Self { store, env, bus, missing_room, heartbeat, hook, hook_within, hook_failure } = self;
+        let Self { store, env, bus, missing_room, heartbeat, hook, hook_within, hook_failure, search } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
         let (tails, sessions) = (Tails::new(bus.clone()), Sessions::default());
         let (sender, failed) = oneshot::channel();
@@ -114,6 +124,7 @@ impl AnchorBuilder {
             missing_room,
             heartbeat,
             hooked,
+            search,
             rulings: Arc::default(),
             tails,
             sessions,

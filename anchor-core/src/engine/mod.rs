@@ -31,6 +31,7 @@ mod publisher;
 mod redacted;
 mod retention;
 mod rulings;
+mod searching;
 mod sessions;
 mod signals;
 mod subscription;
@@ -71,6 +72,7 @@ use crate::limits::HEADS_POLL;
 use crate::position::{Epoch, Offset};
 use crate::publish::{MissingRoom, Outcome, Publish};
 use crate::sabotage::{self, Sabotage};
+use crate::search::Search;
 use crate::session::Identity;
 use crate::session::frame::From;
 use crate::store::{ClientState, Readiness, Store, StoreError};
@@ -87,6 +89,7 @@ struct Engine {
     missing_room: MissingRoom,
     heartbeat: Duration,
     hooked: Option<Hooked>,
+    search: Option<Arc<dyn Search>>,
     rulings: Arc<Rulings>,
     tails: Tails,
     sessions: Sessions,

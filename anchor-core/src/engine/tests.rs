@@ -8,5 +8,6 @@ mod numbered;
 mod profiles;
 mod retention;
 mod rulings;
+mod searching;
 mod tails;
 mod threads;
