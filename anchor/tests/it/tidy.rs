@@ -179,7 +179,11 @@ fn dependencies_point_one_way() {
         ("anchor-system", &["anchor-core"]),
         ("anchor-store", &["anchor-core"]),
         ("anchor-transport", &["anchor-core"]),
-        ("anchor-server", &["anchor-core", "anchor-system", "anchor-store", "anchor-transport"]),
+        ("anchor-webhook", &["anchor-core", "anchor-transport"]),
+        (
+            "anchor-server",
+            &["anchor-core", "anchor-system", "anchor-store", "anchor-transport", "anchor-webhook"],
+        ),
         ("anchor", &["anchor-core", "anchor-system", "anchor-store", "anchor-transport", "anchor-server"]),
         ("anchor-sim", &["anchor-core", "anchor-store", "anchor-transport"]),
     ];

@@ -1,0 +1,4 @@
+//! Integration tests of the webhooks.
+
+mod poster;
+mod support;
