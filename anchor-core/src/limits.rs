@@ -165,6 +165,44 @@ pub const SIGNAL_BYTES_MAX: usize = 4 * 1024;
 /// How often rooms are looked at for events that retention takes. Source: chosen.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
+/// How often at most a consumer's positions are written, unless it asks for it. Source: the design; what is lost with a
+/// process is given once more.
+pub const CONSUMER_FLUSH: Duration = Duration::from_secs(1);
+
+/// How often a consumer looks whether it is still its holder's, and at least between two looks at all rooms. Source: chosen;
+/// as [`HEADS_POLL`].
+pub const CONSUMER_POLL: Duration = HEADS_POLL;
+
+/// Parts that a consumer was given and has not done. Beyond it: an error, until some are done. Source: chosen; 16 MiB of runs.
+pub const CONSUMER_PARTS_MAX: usize = 256;
+
+/// Of those, parts of one room. Beyond it the room waits, and others have their turn. Source: chosen.
+pub const CONSUMER_ROOM_PARTS_MAX: usize = 16;
+
+/// Rooms with news that are noted for a consumer. Beyond it all rooms are looked at. Source: chosen; as [`ROOMS_MAX`].
+pub const CONSUMER_NOTED_MAX: usize = ROOMS_MAX;
+
+/// Rooms of which a consumer keeps its place in memory. Beyond it the places are written and forgotten. Source: chosen; as
+/// [`ROOMS_MAX`].
+pub const CONSUMER_PLACES_MAX: usize = ROOMS_MAX;
+
+/// Events of no interest that a consumer passes over before that alone is worth a write. Source: chosen; sixteen pages are
+/// passed over again after a crash.
+pub const CONSUMER_PASSED_MAX: u64 = 1_024;
+
+/// Events, and bytes, that a consumer which passes over some reads at a time. Source: chosen; some sixteen pages.
+pub const CONSUMER_READ_EVENTS: usize = 1_024;
+
+/// See [`CONSUMER_READ_EVENTS`].
+pub const CONSUMER_READ_BYTES: usize = 256 * 1024;
+
+/// Consumers of one user. Beyond it: `error full`. Source: chosen.
+pub const CONSUMERS_OF_USER_MAX: usize = 32;
+
+/// Rooms that are looked at to tell the lag of consumers in a list that nobody holds on this node. Beyond it there is no
+/// lag told. Source: chosen; as [`ROOMS_LOOKED_AT_MAX`].
+pub const CONSUMER_LAG_ROOMS_MAX: usize = ROOMS_LOOKED_AT_MAX;
+
 /// How long a hook may take for one publish, unless the host says otherwise. Beyond it: the hook has failed. Source: chosen;
 /// a question to another service, and below what a person waits for.
 pub const HOOK_WITHIN: Duration = Duration::from_secs(5);

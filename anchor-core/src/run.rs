@@ -84,6 +84,12 @@ impl Contents {
         self.0 & other.0 == other.0
     }
 
+    /// True if some of `other` may be among the events.
+    #[must_use]
+    pub const fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Those of one event.
     #[must_use]
     pub const fn of(kind: EventKind, target: Option<Offset>) -> Self {

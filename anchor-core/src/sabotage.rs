@@ -112,6 +112,12 @@ faults! {
     SignalForOneToldToAll = "signal_for_one_told_to_all";
     /// Nobody asks whether who signals may say something in the room.
     SignalUnasked = "signal_unasked";
+    /// What a consumer was given counts as done at once.
+    ConsumerMovesBeforeDone = "consumer_moves_before_done";
+    /// A consumer does not hear in which room something came.
+    ConsumerForgetsRoom = "consumer_forgets_room";
+    /// A consumer goes on behind a gap and is not told of it.
+    ConsumerSkipsGap = "consumer_skips_gap";
 }
 
 /// True while `fault` is in force in this thread; never without the feature `sabotage`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::channel::oneshot;
 
+use super::consumers::Consumers;
 use super::ear::Ear;
 use super::errands::Errands;
 use super::hook::{Hook, HookFailure, Hooked};
@@ -103,11 +104,13 @@ impl AnchorBuilder {
     pub fn build(self) -> Anchor {
         let Self { store, env, bus, missing_room, heartbeat, hook, hook_within, hook_failure, search } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
-        let (tails, sessions) = (Tails::new(bus.clone()), Sessions::default());
+        let (tails, sessions, consumers) =
+            (Tails::new(bus.clone()), Sessions::default(), Consumers::default());
         let (sender, failed) = oneshot::channel();
         let ear = Arc::new(Ear {
             tails: tails.clone(),
             sessions: sessions.clone(),
+            consumers: consumers.clone(),
             bus: bus.clone(),
             env: env.clone(),
             failed: Mutex::new(Some(sender)),
@@ -129,6 +132,7 @@ impl AnchorBuilder {
             tails,
             sessions,
             errands: Errands::default(),
+            consumers,
             heads_known_at,
             failed: failed.shared(),
         }))

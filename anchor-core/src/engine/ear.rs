@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
 
+use super::consumers::Consumers;
 use super::mailbox::Notice;
 use super::sessions::Sessions;
 use super::tails::Tails;
@@ -18,6 +19,7 @@ use crate::store::CommitObserver;
 pub(super) struct Ear {
     pub(super) tails: Tails,
     pub(super) sessions: Sessions,
+    pub(super) consumers: Consumers,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) env: Arc<dyn Environment>,
     /// Told once, when the store fails for good.
@@ -27,6 +29,7 @@ pub(super) struct Ear {
 impl CommitObserver for Ear {
     fn committed(&self, runs: &[Run]) {
         self.tails.push_all(runs, self.env.now());
+        self.consumers.committed(runs);
         runs.iter().for_each(|run| self.bus.publish(run));
     }
 
@@ -34,6 +37,7 @@ impl CommitObserver for Ear {
         if let Some(tail) = self.tails.get(room) {
             tail.distrust();
         }
+        self.consumers.deleted(room);
     }
 
     fn failed(&self) {
@@ -49,6 +53,7 @@ impl CommitObserver for Ear {
 impl BusListener for Ear {
     fn heard(&self, run: &Run) {
         self.tails.push(run, self.env.now());
+        self.consumers.committed(std::slice::from_ref(run));
     }
 
     fn interrupted(&self) {

@@ -11,6 +11,7 @@
 mod asking;
 mod builder;
 mod changes;
+mod consumers;
 mod ear;
 mod errands;
 mod feed;
@@ -47,6 +48,11 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, Shared};
 
 pub use self::builder::AnchorBuilder;
+use self::consumers::Consumers;
+pub use self::consumers::{
+    Begin, CONSUMER_NAME_BYTES_MAX, Consumer, ConsumerError, ConsumerId, ConsumerInfo, ConsumerName,
+    Interest, InvalidConsumerName, Scope, Taken, Whose,
+};
 use self::errands::Errands;
 pub use self::feed::{Feed, Step};
 use self::hook::Hooked;
@@ -94,6 +100,7 @@ struct Engine {
     tails: Tails,
     sessions: Sessions,
     errands: Errands,
+    consumers: Consumers,
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
     heads_known_at: AtomicU64,
     failed: Shared<oneshot::Receiver<()>>,

@@ -119,7 +119,7 @@ impl Anchor {
     }
 
     /// The position that `from` means, not yet verified, to a reader who may read up to `until`.
-    async fn place(
+    pub(super) async fn place(
         &self,
         room: &RoomId,
         from: From,

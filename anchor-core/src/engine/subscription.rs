@@ -37,6 +37,11 @@ pub struct Events {
 }
 
 impl Events {
+    /// What of `run` lies behind the event at `after`.
+    pub(super) const fn new(run: Run, after: Offset) -> Self {
+        Self { run, after }
+    }
+
     /// In which history they were written.
     #[must_use]
     pub fn epoch(&self) -> Epoch {

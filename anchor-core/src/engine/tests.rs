@@ -1,6 +1,7 @@
 //! Tails, tail by tail; and the engine as a program uses it that embeds the library.
 
 pub(crate) mod censor;
+mod consumers;
 mod embedded;
 mod joint;
 mod line;

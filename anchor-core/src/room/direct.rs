@@ -23,6 +23,18 @@ impl RoomId {
         Self::derived("@reports.", &blake3::hash(room.as_str().as_bytes()))
     }
 
+    /// The log of what concerns a user: `@own.` and 32 hex digits of BLAKE3 over the id. Only that user reads it.
+    #[must_use]
+    pub fn own_log(user: &UserId) -> Self {
+        Self::derived(OWN_LOG, &blake3::hash(user.as_str().as_bytes()))
+    }
+
+    /// True for an id that a user's own log can have.
+    #[must_use]
+    pub fn is_own_log(&self) -> bool {
+        self.as_str().starts_with(OWN_LOG)
+    }
+
     /// Where an admin speaks to everybody on the server.
     #[must_use]
     pub fn announcements() -> Self {
@@ -40,3 +52,6 @@ impl RoomId {
         Self::made(format!("{prefix}{}", &hash.to_hex()[..32]))
     }
 }
+
+/// With what the id of a user's own log begins.
+const OWN_LOG: &str = "@own.";

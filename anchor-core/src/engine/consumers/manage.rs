@@ -1,0 +1,335 @@
+//! Opening consumers, and what is done about them from outside: listing, pausing, replaying, removing.
+
+use super::ConsumerError;
+use super::consumer::Consumer;
+use super::head::{
+    Head, Series, Whose, behind, encode_position, head_key, id_of, position_key, positions_prefix,
+    series_prefix,
+};
+use super::name::{Begin, ConsumerId, ConsumerName, Scope};
+use super::scan::Walk;
+use crate::code::Code;
+use crate::engine::Anchor;
+use crate::id::RoomId;
+use crate::limits::{CONSUMER_LAG_ROOMS_MAX, CONSUMERS_OF_USER_MAX};
+use crate::position::Position;
+use crate::publish::Refusal;
+use crate::record::{RecordKey, RecordWrite, Written};
+use crate::session::Identity;
+use crate::session::frame::From;
+use crate::store::RoomState;
+
+/// A consumer in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerInfo {
+    /// Which.
+    pub id: ConsumerId,
+    /// What it reads.
+    pub scope: Scope,
+    /// It is given nothing for the time being.
+    pub paused: bool,
+    /// Events that are there and not done, about; none where nobody holds it on this node and there are too many rooms to
+    /// look at ([`CONSUMER_LAG_ROOMS_MAX`]).
+    pub lag: Option<u64>,
+}
+
+impl Anchor {
+    /// Opens the host's consumer of that name, or makes it; it reads everything. Whoever held it before is given nothing more
+    /// ([`ConsumerError::Replaced`]). Durable on return.
+    ///
+    /// # Errors
+    /// [`ConsumerError::OtherScope`], [`ConsumerError::Store`].
+    pub async fn consumer(
+        &self,
+        name: &ConsumerName,
+        scope: Scope,
+        begin: Begin,
+    ) -> Result<Consumer, ConsumerError> {
+        self.open_consumer(ConsumerId::of_host(name.clone()), scope, begin, None).await
+    }
+
+    /// Opens a user's consumer of that name, or makes it: as [`Anchor::consumer`], of what the rooms let the user read.
+    ///
+    /// # Errors
+    /// As there. [`ConsumerError::Refused`] where the user may not read the room now, or asks for all rooms and is no admin;
+    /// [`ConsumerError::TooMany`].
+    pub async fn consumer_as(
+        &self,
+        reader: Identity,
+        name: &ConsumerName,
+        scope: Scope,
+        begin: Begin,
+    ) -> Result<Consumer, ConsumerError> {
+        match &scope {
+            Scope::All if !reader.admin => {
+                let refusal = Refusal::new(Code::Denied, "only an admin of the server reads all rooms");
+                return Err(ConsumerError::Refused(refusal));
+            }
+            Scope::All => {}
+            Scope::Room(room) => {
+                let grant = self.grant(room, Some(&reader)).await?;
+                grant.check_followed()?;
+                grant.check_goes_on()?;
+            }
+        }
+        let id = ConsumerId::of_user(reader.user.clone(), name.clone());
+        self.open_consumer(id, scope, begin, Some(reader)).await
+    }
+
+    async fn open_consumer(
+        &self,
+        id: ConsumerId,
+        scope: Scope,
+        begin: Begin,
+        reader: Option<Identity>,
+    ) -> Result<Consumer, ConsumerError> {
+        let key = head_key(&id);
+        // Before anything is read: what comes from here on is noted.
+        let notes = self.0.consumers.enter(id.clone(), scope.clone());
+        let head = loop {
+            let kept = self.store().record(&key).await?;
+            let head = match &kept {
+                Some(value) => {
+                    let head = Head::decode(value)?;
+                    if head.scope != scope {
+                        return Err(ConsumerError::OtherScope);
+                    }
+                    Head { generation: head.generation + 1, ..head }
+                }
+                None => {
+                    self.check_count(&id).await?;
+                    let series = Series::random(&**self.env());
+                    if begin == Begin::Now {
+                        self.begin_now(&id, series, &scope, (&key, None)).await?;
+                    }
+                    Head { generation: 1, series, scope: scope.clone(), paused: false }
+                }
+            };
+            let puts = vec![(key.clone(), Some(head.encode()))];
+            let write = RecordWrite { guard: Some((key.clone(), kept)), puts };
+            if self.store().write_records(write).await? == Written::Done {
+                break head;
+            }
+        };
+        self.0.consumers.changed(&id);
+        self.forget_positions(&id, Some(head.series)).await?;
+        Ok(Consumer::new(self.clone(), id, reader, head, notes))
+    }
+
+    /// Consumers in the order of their keys, those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Store`].
+    pub async fn consumers(
+        &self,
+        whose: &Whose,
+        after: Option<&ConsumerId>,
+        limit: usize,
+    ) -> Result<Vec<ConsumerInfo>, ConsumerError> {
+        let after = after.map(head_key);
+        let kept = self.store().records(&whose.prefix(), after.as_ref(), limit).await?;
+        let mut infos = Vec::with_capacity(kept.len());
+        let mut rooms_left = CONSUMER_LAG_ROOMS_MAX;
+        for (key, value) in kept {
+            let Some(id) = id_of(&key) else { continue };
+            let Head { scope, paused, series, .. } = Head::decode(&value)?;
+            let lag = match self.0.consumers.lag(&id) {
+                Some(lag) => Some(lag),
+                None => self.lag_of(&id, &scope, series, &mut rooms_left).await?,
+            };
+            infos.push(ConsumerInfo { id, scope, paused, lag });
+        }
+        Ok(infos)
+    }
+
+    /// Gives a consumer nothing until [`Anchor::resume_consumer`]. What it was given it may still say to be done.
+    ///
+    /// # Errors
+    /// [`ConsumerError::Removed`], [`ConsumerError::Store`].
+    pub async fn pause_consumer(&self, id: &ConsumerId) -> Result<(), ConsumerError> {
+        self.change_head(id, |head| head.paused = true).await
+    }
+
+    /// Ends what [`Anchor::pause_consumer`] began.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resume_consumer(&self, id: &ConsumerId) -> Result<(), ConsumerError> {
+        self.change_head(id, |head| head.paused = false).await
+    }
+
+    /// Has a consumer begin anew from somewhere, in one step: all rooms from their beginning or from now on, one room from any
+    /// place that a subscription may begin from. Whoever holds it goes on from there.
+    ///
+    /// # Errors
+    /// [`ConsumerError::NoPlace`] for all rooms from one position; [`ConsumerError::Removed`], [`ConsumerError::Store`].
+    pub async fn replay_consumer(&self, id: &ConsumerId, from: From) -> Result<(), ConsumerError> {
+        let key = head_key(id);
+        loop {
+            let Some(kept) = self.store().record(&key).await? else { return Err(ConsumerError::Removed) };
+            let mut head = Head::decode(&kept)?;
+            head.series = Series::random(&**self.env());
+            let mut puts = vec![(key.clone(), Some(head.encode()))];
+            match (&head.scope, from) {
+                (_, From::Start) => {}
+                (scope @ Scope::All, From::Now) => {
+                    self.begin_now(id, head.series, scope, (&key, Some(&kept))).await?;
+                }
+                (Scope::All, _) => return Err(ConsumerError::NoPlace),
+                (Scope::Room(room), from) => {
+                    let position = self.position_of(room, from).await?;
+                    let key = position_key(&series_prefix(id, head.series), room);
+                    puts.push((key, encode_position(&position)));
+                }
+            }
+            let write = RecordWrite { guard: Some((key.clone(), Some(kept))), puts };
+            if self.store().write_records(write).await? == Written::Done {
+                self.0.consumers.changed(id);
+                return self.forget_positions(id, Some(head.series)).await;
+            }
+        }
+    }
+
+    /// Removes a consumer, and all that is kept of it. Whoever holds it is told ([`ConsumerError::Removed`]).
+    ///
+    /// # Errors
+    /// [`ConsumerError::Removed`] if there is none; [`ConsumerError::Store`].
+    pub async fn remove_consumer(&self, id: &ConsumerId) -> Result<(), ConsumerError> {
+        let key = head_key(id);
+        loop {
+            let Some(kept) = self.store().record(&key).await? else { return Err(ConsumerError::Removed) };
+            let write =
+                RecordWrite { guard: Some((key.clone(), Some(kept))), puts: vec![(key.clone(), None)] };
+            if self.store().write_records(write).await? == Written::Done {
+                self.0.consumers.changed(id);
+                return self.forget_positions(id, None).await;
+            }
+        }
+    }
+
+    async fn change_head(&self, id: &ConsumerId, change: impl Fn(&mut Head)) -> Result<(), ConsumerError> {
+        let key = head_key(id);
+        loop {
+            let Some(kept) = self.store().record(&key).await? else { return Err(ConsumerError::Removed) };
+            let mut head = Head::decode(&kept)?;
+            change(&mut head);
+            let puts = vec![(key.clone(), Some(head.encode()))];
+            let write = RecordWrite { guard: Some((key.clone(), Some(kept))), puts };
+            if self.store().write_records(write).await? == Written::Done {
+                self.0.consumers.changed(id);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Keeps the heads of all rooms of `scope` as positions of a series that is not in use yet.
+    async fn begin_now(
+        &self,
+        id: &ConsumerId,
+        series: Series,
+        scope: &Scope,
+        (key, kept): (&RecordKey, Option<&Vec<u8>>),
+    ) -> Result<(), ConsumerError> {
+        let prefix = series_prefix(id, series);
+        let guard = Some((key.clone(), kept.cloned()));
+        let put = |room: &RoomId, state: &RoomState| {
+            (position_key(&prefix, room), encode_position(&state.head_position()))
+        };
+        if let Scope::Room(room) = scope {
+            let state = self.store().room(room).await?;
+            let puts = state.iter().map(|state| put(room, state)).collect();
+            // Where the guard fails, the write that begins the series does, too.
+            let _ = self.store().write_records(RecordWrite { guard, puts }).await?;
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let rooms = self.store().rooms(after.as_ref(), ROOMS_AT_A_TIME).await?;
+            let puts: Vec<_> = rooms.iter().map(|stored| put(&stored.room, &stored.state)).collect();
+            let guard = guard.clone();
+            let is_last = rooms.len() < ROOMS_AT_A_TIME;
+            if self.store().write_records(RecordWrite { guard, puts }).await? == Written::GuardFailed
+                || is_last
+            {
+                return Ok(());
+            }
+            after = rooms.into_iter().next_back().map(|stored| stored.room);
+        }
+    }
+
+    /// Takes away the positions of a consumer, but for those of a series.
+    async fn forget_positions(&self, id: &ConsumerId, keep: Option<Series>) -> Result<(), ConsumerError> {
+        let (prefix, key) = (positions_prefix(id), head_key(id));
+        let kept = keep.map(|series| series_prefix(id, series));
+        let mut after: Option<RecordKey> = None;
+        loop {
+            let some = self.store().records(&prefix, after.as_ref(), ROOMS_AT_A_TIME).await?;
+            let Some((last, _)) = some.last() else { return Ok(()) };
+            let is_kept =
+                |key: &RecordKey| kept.as_ref().is_some_and(|kept| key.as_str().starts_with(kept.as_str()));
+            after = match &kept {
+                // Those in use are passed over as a whole, however many there are.
+                Some(kept) if is_kept(last) => Some(behind(kept)),
+                _ => Some(last.clone()),
+            };
+            let old: Vec<_> = some.iter().filter(|(key, _)| !is_kept(key)).collect();
+            if old.is_empty() {
+                continue;
+            }
+            let puts = old.into_iter().map(|(key, _)| (key.clone(), None)).collect();
+            // A series that has begun meanwhile is not this call's to touch.
+            let head = self.store().record(&key).await?;
+            let series = head.as_ref().map(|value| Head::decode(value)).transpose()?.map(|head| head.series);
+            let guard = Some((key.clone(), head));
+            if series != keep
+                || self.store().write_records(RecordWrite { guard, puts }).await? == Written::GuardFailed
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The position that `from` means in a room. Where its log has no such place, that is the beginning, from which the consumer
+    /// is told of what is not there.
+    async fn position_of(&self, room: &RoomId, from: From) -> Result<Position, ConsumerError> {
+        let state = self.store().room(room).await?;
+        let (position, gaps) = self.place(room, from, state.as_ref(), None).await?;
+        Ok(if gaps.is_empty() { position } else { Position::START })
+    }
+
+    /// Events behind the positions of a consumer that nobody holds on this node; none if that takes looking at more than
+    /// `rooms_left`.
+    async fn lag_of(
+        &self,
+        id: &ConsumerId,
+        scope: &Scope,
+        series: Series,
+        rooms_left: &mut usize,
+    ) -> Result<Option<u64>, ConsumerError> {
+        let mut walk = Walk::default();
+        while *rooms_left > 0 {
+            let met = walk.step(self, id, scope, series).await?;
+            *rooms_left = rooms_left.saturating_sub(met.rooms.len().max(1));
+            walk.pass(&met);
+            let lag: u64 = met.rooms.values().map(|sides| sides.lag_behind(&sides.kept)).sum();
+            walk.lag = walk.lag.saturating_add(lag);
+            if met.is_last {
+                return Ok(Some(walk.lag));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses a user one consumer more than users have.
+    async fn check_count(&self, id: &ConsumerId) -> Result<(), ConsumerError> {
+        let Some(user) = &id.owner else { return Ok(()) };
+        let prefix = Whose::User(user.clone()).prefix();
+        match self.store().records(&prefix, None, CONSUMERS_OF_USER_MAX).await?.len() {
+            CONSUMERS_OF_USER_MAX.. => Err(ConsumerError::TooMany),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Rooms, or positions, that are looked at at a time. Source: chosen; a page of a list.
+const ROOMS_AT_A_TIME: usize = 500;
