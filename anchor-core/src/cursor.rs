@@ -5,6 +5,7 @@
 
 use crate::id::{RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Ordinal};
+use crate::sabotage::{self, Sabotage};
 
 /// How far a user has come in a room, over all of the user's clients. All zero for who has taken nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +48,24 @@ impl Cursors {
         Self { delivered: mark.offset, read: mark.into(), shown: mark.offset }
     }
 
+    /// True where whoever writes has read: in every room but those of the server itself, which their authors need not read.
+    #[must_use]
+    pub fn follow_authors_in(room: &RoomId) -> bool {
+        !room.is_system() || room.is_direct()
+    }
+
+    /// True for who has taken nothing.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Moves each to where `other` is, if that is further. What is read has been delivered, too.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
+        if sabotage::is(Sabotage::ReadFallsBack) && !other.is_nowhere() {
+            return other;
+        }
         let read = self.read.max(other.read);
         let delivered = self.delivered.max(other.delivered).max(read.offset);
         Self { delivered, read, shown: self.shown.max(other.shown) }

@@ -110,6 +110,14 @@ faults! {
     ReportsReadByMembers = "reports_read_by_members";
     /// A signal for one user is heard by all.
     SignalForOneToldToAll = "signal_for_one_told_to_all";
+    /// A cursor is moved to where it is to be, also where it has come further.
+    ReadFallsBack = "read_falls_back";
+    /// A store that is opened anew does not know who wrote what no page step has written yet.
+    AuthorsLostOnReopen = "authors_lost_on_reopen";
+    /// After a restore cursors stand where the log that was lost had an event.
+    CursorsOutliveLog = "cursors_outlive_log";
+    /// Records are written whatever their guard says.
+    GuardIgnored = "guard_ignored";
     /// Nobody asks whether who signals may say something in the room.
     SignalUnasked = "signal_unasked";
     /// What a consumer was given counts as done at once.

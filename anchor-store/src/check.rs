@@ -1,6 +1,7 @@
 //! Looking at everything that is stored: is every page there, and does every chain verify?
 
 mod fold;
+mod marks;
 mod rows;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use anchor_core::position::{Mark, Offset};
 use redb::{ReadableDatabase, ReadableTable, StorageBackend};
 
 use self::fold::Fold;
+use self::marks::{CursorTables, Marks};
 use self::rows::MemberTables;
 use crate::error::OpenError;
 use crate::handle::move_everything;
@@ -40,8 +42,8 @@ pub struct Report {
 }
 
 /// Reads everything that the store in `dir` holds, and verifies it: pages are contiguous from the horizon to the head,
-/// every event is one, its body has its digest and its chain follows, the index by target has what it says, and what rooms and
-/// their members are follows from it where all of it is there. No server may have the directory open; what is
+/// every event is one, its body has its digest and its chain follows, the index by target has what it says, cursors stand where
+/// it goes, and what rooms and their members are follows from it where all of it is there. No server may have the directory open; what is
 /// journalled is moved into the pages first, as every opening may.
 ///
 /// # Errors
@@ -87,6 +89,7 @@ fn look(shared: &Shared) -> Result<Report, BoxError> {
     let pages = transaction.open_table(PAGES)?;
     let targets = TargetTables::open(&transaction)?;
     let members = MemberTables::open(&transaction)?;
+    let cursors = CursorTables::open(&transaction)?;
     for entry in transaction.open_table(ROOMS)?.iter()? {
         let (room, value) = entry?;
         report.rooms += 1;
@@ -97,8 +100,10 @@ fn look(shared: &Shared) -> Result<Report, BoxError> {
             let parent = row.info.as_ref().and_then(|info| info.parent.as_ref());
             let is_whole = row.state.horizon == Offset(1) && parent.is_none();
             let mut fold = is_whole.then(|| Fold::new(room.clone()));
-            let events = look_at_room(&pages, &targets, &room, &row, fold.as_mut())?;
+            let mut marks = cursors.of(&row)?;
+            let events = look_at_room(&pages, &targets, &room, &row, fold.as_mut(), &mut marks)?;
             members.look_at(&room, &row, fold.as_ref())?;
+            marks.finish(&room)?;
             Ok(events)
         };
         match look() {
@@ -123,6 +128,7 @@ fn look_at_room(
     room: &RoomId,
     row: &Row,
     mut fold: Option<&mut Fold>,
+    marks: &mut Marks,
 ) -> Result<u64, BoxError> {
     let mut at: Option<Mark> = None;
     let (mut events, mut indexed, mut signs) = (0, 0, Signs::default());
@@ -168,6 +174,7 @@ fn look_at_room(
             if let Some(fold) = &mut fold {
                 fold.take(&event)?;
             }
+            marks.take(&event)?;
             events += 1;
         }
         if mark != page.tip {

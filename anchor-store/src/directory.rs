@@ -69,8 +69,8 @@ fn migrate_both(
     identities: [Option<(u32, PairId)>; 2],
 ) -> Result<(), OpenError> {
     for ((database, identity), role) in databases.into_iter().zip(identities).zip(Role::BOTH) {
-        if identity.is_some_and(|(format, _)| format != FORMAT) {
-            migrate(database, role)?;
+        if let Some((format, _)) = identity.filter(|(format, _)| *format != FORMAT) {
+            migrate(database, role, format)?;
         }
     }
     Ok(())

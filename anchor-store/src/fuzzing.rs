@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anchor_core::chain::Link;
 use anchor_core::code::Code;
+use anchor_core::cursor::Cursors;
 use anchor_core::event::{Body, EventKind};
 use anchor_core::id::{ClientId, ClientKey, NUMBER_MAX, Nonce, RoomId, Seq, UserId};
 use anchor_core::limits::WINDOW;
@@ -30,17 +31,17 @@ use crate::journal::{
 use crate::pages::{Filling, Page, Row};
 use crate::rows::{read_member, read_user_row, write_member, write_user};
 use crate::targets::SignsRow;
-use crate::{targets, windows};
+use crate::{cursors, targets, windows};
 
 /// Reads the bytes behind the first as a value of the kind that the first chooses: a commit of the journal, a page, a room's
-/// row, a client's window, a member, a user, an amendment, the signs of a user. What is one has every number within its bound, is the same value
+/// row, a client's window, a member, a user, an amendment, the signs of a user, cursors. What is one has every number within its bound, is the same value
 /// after it was written and read again, and can be used as the store uses it: events that are none are errors, and nothing else is.
 ///
 /// # Panics
 /// Where that does not hold.
 pub fn stored_values(input: &[u8]) {
     let Some((kind, bytes)) = input.split_first() else { return };
-    match kind % 8 {
+    match kind % 9 {
         0 => commit(bytes),
         1 => page(bytes),
         2 => row(bytes),
@@ -48,7 +49,8 @@ pub fn stored_values(input: &[u8]) {
         4 => of_user(bytes, read_member, write_member),
         5 => of_user(bytes, read_user_row, write_user),
         6 => amendment(bytes),
-        _ => of_user(bytes, SignsRow::read, |out, row: &SignsRow| row.encode(out)),
+        7 => of_user(bytes, SignsRow::read, |out, row: &SignsRow| row.encode(out)),
+        _ => of_user(bytes, cursors::read, cursors::write),
     }
 }
 
@@ -85,6 +87,8 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
     let (mut signs, mut of_signs) = (SignsRow::default(), Encoder::default());
     signs.take(&reaction);
     signs.encode(&mut of_signs);
+    let mut moved = Encoder::default();
+    cursors::write(&mut moved, &Cursors::written(second.run.tip()));
     let entries = commit.outcomes.iter().map(|recorded| commit.entry(recorded));
     windows::encode(&Window::restore(Seq::FIRST, seq(7), entries), &mut kept);
     let samples = [
@@ -99,6 +103,7 @@ pub fn stored_value_samples() -> Vec<(String, Vec<u8>)> {
         ("window", 3, kept.into_bytes()),
         ("amendment", 6, set.into_bytes()),
         ("signs", 7, of_signs.into_bytes()),
+        ("cursors", 8, moved.into_bytes()),
     ];
     samples.map(|(name, kind, bytes)| (name.to_owned(), [vec![kind], bytes].concat())).into()
 }

@@ -26,6 +26,7 @@ use futures::future::BoxFuture;
 use redb::StorageBackend;
 
 use crate::error::OpenError;
+use crate::notes::Note;
 use crate::options::{
     DISK_COMMIT_BYTES, DISK_RESERVE_BYTES, DISK_RETRY, FREE_BYTES_HOLD, IDLE, Options, READER_THREADS_MAX,
     REWRITTEN_BYTES,
@@ -112,8 +113,8 @@ impl RedbStore {
         shared.guard(|| shared.writer().step(shared))
     }
 
-    /// Moves something into the pages: what was set aside for it, or else everything that was committed. For stores
-    /// without threads.
+    /// Moves something into the pages: what was set aside for it, or else everything that was committed; with cursors that
+    /// are to be moved and records that are to be written. For stores without threads.
     ///
     /// # Errors
     /// [`StoreError::Failed`], also where a step before it failed; [`StoreError::Closed`].
@@ -132,11 +133,13 @@ impl RedbStore {
         !self.handle.shared.queue.is_empty()
     }
 
-    /// True if something was committed and is not in the pages, or can no longer be read and is not removed:
+    /// True if something was committed and is not in the pages, a cursor is to be moved or a record to be written, or
+    /// something can no longer be read and is not removed:
     /// [`RedbStore::step_pager`] would not be [`Step::Idle`]. Also where that cannot be told: then the step says why.
     pub fn pager_has_work(&self) -> bool {
         let shared = &self.handle.shared;
-        !shared.cuts.is_empty() || shared.writer().has_uncut() || pager::has_removable(shared).unwrap_or(true)
+        let is_idle = shared.cuts.is_empty() && shared.notes.is_empty() && !shared.writer().has_uncut();
+        !is_idle || pager::has_removable(shared).unwrap_or(true)
     }
 
     /// Looks in memory, and where that does not do has a reader's thread look. Without threads it looks everywhere.
@@ -175,6 +178,7 @@ impl Handle {
     fn close(&self) {
         let shared = &self.shared;
         shared.queue.close(StoreError::Closed);
+        shared.notes.close(StoreError::Closed);
         // Whoever closes in an observer's call runs on a thread of the store, which cannot wait for itself, nor for
         // somebody who waits for it.
         let own = thread::current().id();
@@ -201,7 +205,9 @@ impl Handle {
         if shared.databases().is_ok() && shared.writer.try_lock().is_ok() {
             drop(shared.guard(|| finish(shared)));
         }
-        shared.queue.fail(&shared.failure().cloned().unwrap_or(StoreError::Closed));
+        let error = shared.failure().cloned().unwrap_or(StoreError::Closed);
+        shared.queue.fail(&error);
+        shared.notes.fail(&error);
         drop(shared.release());
     }
 }
@@ -310,7 +316,7 @@ fn run_pager(shared: &Shared) {
         match shared.guard(|| pager::step(shared)) {
             Ok(Step::Worked) => {}
             Ok(Step::Waiting) if shared.cuts.pause(DISK_RETRY) => {}
-            Ok(Step::Idle) if shared.cuts.wait() => {}
+            Ok(Step::Idle) if shared.cuts.wait(&shared.notes) => {}
             Ok(Step::Idle | Step::Waiting) | Err(_) => break,
         }
     }
@@ -368,13 +374,30 @@ impl Shared {
     ) -> BoxFuture<'static, Result<T, StoreError>> {
         let (reply, answer) = oneshot::channel();
         self.queue.push(request(reply));
-        // A request that was taken and is dropped unanswered was in a step that failed.
-        let unanswered = || StoreError::Failed {
-            backend: BACKEND,
-            source: Arc::new("the step that was to answer failed".into()),
-        };
-        answer.map(move |answer| answer.unwrap_or_else(|_| Err(unanswered()))).boxed()
+        answered(answer)
     }
+
+    /// Hands something to the pager; its answer.
+    fn note<T: Send + 'static>(
+        &self,
+        note: impl FnOnce(Reply<T>) -> Note,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        self.notes.push(note(reply));
+        self.cuts.nudge();
+        answered(answer)
+    }
+}
+
+/// What was answered. A request that was taken and is dropped unanswered was in a step that failed.
+fn answered<T: Send + 'static>(
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+) -> BoxFuture<'static, Result<T, StoreError>> {
+    let unanswered = || StoreError::Failed {
+        backend: BACKEND,
+        source: Arc::new("the step that was to answer failed".into()),
+    };
+    answer.map(move |answer| answer.unwrap_or_else(|_| Err(unanswered()))).boxed()
 }
 
 #[async_trait]
@@ -500,42 +523,47 @@ impl Store for RedbStore {
         self.handle.shared.ask(|reply| Request::Trim { room, epoch, horizon, reply }).await
     }
 
-    async fn cursors(&self, _: &UserId, _: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
-        Err(not_kept())
+    async fn cursors(&self, user: &UserId, rooms: &[RoomId]) -> Result<Vec<Cursors>, StoreError> {
+        let (user, rooms) = (user.clone(), rooms.to_vec());
+        self.looked(move |look| look.cursors(&user, &rooms)).await
     }
 
     async fn room_cursors(
         &self,
-        _: &RoomId,
-        _: Option<&UserId>,
-        _: usize,
+        room: &RoomId,
+        after: Option<&UserId>,
+        limit: usize,
     ) -> Result<Vec<(UserId, Cursors)>, StoreError> {
-        Err(not_kept())
+        let (room, after) = (room.clone(), after.cloned());
+        self.looked(move |look| look.room_cursors(&room, after.as_ref(), limit)).await
     }
 
-    async fn count_readers(&self, _: &RoomId, _: &[Offset]) -> Result<Vec<Readers>, StoreError> {
-        Err(not_kept())
+    async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
+        let (room, offsets) = (room.clone(), offsets.to_vec());
+        self.looked(move |look| look.count_readers(&room, &offsets)).await
     }
 
-    fn move_cursors(&self, _: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
-        std::future::ready(Err(not_kept())).boxed()
+    fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.handle.shared.note(|reply| Note::Move { moves, reply })
     }
 
-    async fn record(&self, _: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
-        Err(not_kept())
+    async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.clone();
+        self.looked(move |look| look.record(&key)).await
     }
 
     async fn records(
         &self,
-        _: &str,
-        _: Option<&RecordKey>,
-        _: usize,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
     ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
-        Err(not_kept())
+        let (prefix, after) = (prefix.to_owned(), after.cloned());
+        self.looked(move |look| look.records(&prefix, after.as_ref(), limit)).await
     }
 
-    fn write_records(&self, _: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
-        std::future::ready(Err(not_kept())).boxed()
+    fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
+        self.handle.shared.note(|reply| Note::Write { write, reply })
     }
 
     fn readiness(&self) -> Readiness {
@@ -552,10 +580,4 @@ impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedbStore").field("shared", &self.handle.shared).finish_non_exhaustive()
     }
-}
-
-/// What this format has no tables for yet.
-fn not_kept() -> StoreError {
-    let source = "the format of this store has no cursors and records yet".into();
-    StoreError::Unavailable { backend: BACKEND, source: Arc::new(source) }
 }

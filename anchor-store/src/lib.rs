@@ -24,13 +24,15 @@
 //! `docs/format.md` describes both files. From the line of requests to the files:
 //!
 //! `queue` → `writer` (with `sessions`, `cache`) → `journal` → `visible` ← `reader` (with `snapshot`, `runs`, `readers`);
-//! `writer` → `pager` → `pages`, `windows`, `targets`. `directory`, `disk` and `replay` open; `tables` names what is in the
+//! `writer` → `pager` → `pages`, `windows`, `targets`, `cursors`; `notes` → `pager` → `cursors`, `records`. `directory`, `disk` and `replay` open; `tables` names what is in the
 //! files; `compact` and `renew` give back what they no longer need.
 
+mod authors;
 mod cache;
 mod check;
 mod codec;
 mod compact;
+mod cursors;
 mod database;
 mod directory;
 mod disk;
@@ -41,12 +43,14 @@ pub mod fuzzing;
 mod handle;
 mod hash;
 mod journal;
+mod notes;
 mod options;
 mod pager;
 mod pages;
 mod queue;
 mod reader;
 mod readers;
+mod records;
 mod renew;
 mod replay;
 mod restore;

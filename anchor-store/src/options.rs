@@ -201,6 +201,19 @@ pub(crate) const TRIMMED_COMMITS: u64 = 32;
 /// Pages below a horizon that one page step removes. Source: chosen; some milliseconds.
 pub(crate) const REMOVED_PAGES: usize = 1_024;
 
+/// Rows of cursors and records that wait for the pager. Source: chosen; as many as users read in a second where 65,536 do.
+pub(crate) const NOTED_ROWS_MAX: usize = 65_536;
+
+/// Bytes of them. Source: chosen; as much memory as some thousand sessions take.
+pub(crate) const NOTED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Rows of cursors and records that one transaction of the pager writes, unless one call has more. Source: chosen; some tens
+/// of milliseconds.
+pub(crate) const NOTED_ROWS_STEP: usize = 16_384;
+
+/// Bytes of them. Source: chosen; keeps a transaction within the disk reserve.
+pub(crate) const NOTED_BYTES_STEP: usize = 4 * 1024 * 1024;
+
 /// Clients whose session numbers are kept; see `sessions.rs` for the others. Source: chosen; about 150 MB at the most.
 const SESSIONS_CACHED: usize = 524_288;
 

@@ -1,9 +1,14 @@
 //! The pager: moves what was committed from the journal into pages, one cut at a time.
 //!
-//! One transaction, in the order of keys: pages, rooms' rows, members, users, windows whole, and `applied`. Only once it is durable do
+//! One transaction, in the order of keys: pages, rooms' rows, members, cursors, users, windows whole, and `applied`. Only once it is durable do
 //! readers let go of the memory, and the writer of the journal's values. A cut that was moved is never moved again: what
 //! is at or below `applied` is not replayed.
+//!
+//! What was handed over beside the journal ([`crate::notes`]) goes into the same transaction, or into one of its own where
+//! no cut waits, and is answered after it.
 
+mod cursors;
+mod notes;
 mod redacting;
 mod removing;
 mod rows;
@@ -17,6 +22,7 @@ use anchor_core::position::{Mark, Offset};
 use anchor_core::store::{EpochStart, RoomState};
 use redb::{Durability, ReadableTable, Table, WriteTransaction};
 
+pub(crate) use self::cursors::{bound as bound_cursors, give_up_reserved, make as make_cursors};
 pub(crate) use self::removing::has_removable;
 use crate::codec::Encoder;
 use crate::journal::{Changes, Ended, Stored, Trimmed};
@@ -43,44 +49,66 @@ struct Changed<'c> {
     changes: Option<&'c Changes>,
 }
 
-/// Moves the oldest cut, if there is one, and removes some pages below a horizon, if there are any. Waits while the disk
-/// is full: open pages are written again, so that more is written than is moved.
+/// Moves the oldest cut, if there is one, with what was handed over beside the journal, and removes some pages below a
+/// horizon, if there are any. Waits while the disk is full: open pages are written again, so that more is written than is
+/// moved.
 pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
     let _step = shared.pager.lock().unwrap_or_else(PoisonError::into_inner);
     let databases = shared.databases()?;
     let cut = shared.cuts.front();
+    let has_work = cut.is_some() || !shared.notes.is_empty();
     if shared.disk_is_full() {
-        return Ok(if cut.is_some() { Step::Waiting } else { Step::Idle });
+        return Ok(if has_work { Step::Waiting } else { Step::Idle });
     }
-    let Some(cut) = cut else {
+    if !has_work {
         return Ok(if removing::step(shared)? { Step::Worked } else { Step::Idle });
-    };
+    }
     shared.snapshots.forget();
     let mut transaction = databases.pages.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(true);
     let mut written = Vec::new();
-    rows::end_rooms(&transaction, &cut.ended)?;
-    let changed = write_rooms(&transaction, &cut, &mut written)?;
-    rows::write_users(&transaction, &cut.users)?;
-    write_windows(&transaction, &cut)?;
-    {
-        let mut meta = transaction.open_table(META)?;
-        meta.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
-        if cut.takes_away() {
-            meta.insert(STALE, [1].as_slice())?;
-        }
+    let changed = match cut.as_deref() {
+        Some(cut) => write_cut(shared, &transaction, cut, &mut written)?,
+        None => Vec::new(),
+    };
+    let noted = notes::write(shared, &transaction)?;
+    match cut.is_some() || noted.is_change {
+        true => transaction.commit()?,
+        false => transaction.abort()?,
     }
-    transaction.commit()?;
     shared.forget_pages(&written);
-    shared.paged(&cut, changed);
-    shared.cuts.done(&cut);
-    shared.queue.nudge();
+    if let Some(cut) = cut {
+        shared.paged(&cut, changed);
+        shared.cuts.done(&cut);
+        shared.queue.nudge();
+    }
+    noted.answer();
     removing::step(shared)?;
     Ok(Step::Worked)
 }
 
+/// Writes everything that a cut moves.
+fn write_cut(
+    shared: &Shared,
+    transaction: &WriteTransaction,
+    cut: &Cut,
+    written: &mut Vec<(u64, u64)>,
+) -> Result<Vec<PagedRoom>, BoxError> {
+    rows::end_rooms(transaction, &cut.ended)?;
+    let changed = write_rooms(shared, transaction, cut, written)?;
+    rows::write_users(transaction, &cut.users)?;
+    write_windows(transaction, cut)?;
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(APPLIED, cut.upto.to_be_bytes().as_slice())?;
+    if cut.takes_away() {
+        meta.insert(STALE, [1].as_slice())?;
+    }
+    Ok(changed)
+}
+
 fn write_rooms(
+    shared: &Shared,
     transaction: &WriteTransaction,
     cut: &Cut,
     written: &mut Vec<(u64, u64)>,
@@ -102,9 +130,16 @@ fn write_rooms(
         let mut row = match rooms.get(room.as_str())? {
             Some(value) => Row::decode(value.value())?,
             None => {
-                numbers += 1;
                 new.push(room);
-                new_row(numbers, runs[0])
+                let first = runs[0];
+                let number = match cursors::take_reserved(transaction, room, first.run.epoch())? {
+                    Some(number) => number,
+                    None => {
+                        numbers += 1;
+                        numbers
+                    }
+                };
+                new_row(number, first)
             }
         };
         advance(&mut row, runs)?;
@@ -152,6 +187,7 @@ fn write_rooms(
     }
     write_targets(transaction, &changed)?;
     rows::write_members(transaction, &changed)?;
+    cursors::write_authors(shared, transaction, &changed, cut.upto)?;
     changed.sort_by(|a, b| a.room.cmp(&b.room));
     let mut out = Encoder::default();
     for change in &changed {

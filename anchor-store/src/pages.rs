@@ -145,6 +145,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// The epoch with which the room began: no other room has it.
+    pub(crate) fn begun(&self) -> Epoch {
+        self.state.epochs[0].epoch
+    }
+
     /// `[number, horizon, before horizon, head, ts, open page, [[epoch, before], …], info]`; the last is left out where there
     /// is none.
     pub(crate) fn encode(&self, out: &mut Encoder) {

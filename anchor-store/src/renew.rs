@@ -17,8 +17,8 @@ use crate::error::OpenError;
 use crate::options::Options;
 use crate::shared::Databases;
 use crate::tables::{
-    AMENDMENTS, CLIENTS, DELETED, DELETING, EDITS, MEMBERS, META, PAGES, REPLIES, ROOMS, ROOMS_OF, Role,
-    SIGNS, STALE, THREADS, TRIMMING, USERS, identity_of, initialise,
+    AMENDMENTS, CLIENTS, CURSORS, DELETED, DELETING, EDITS, MEMBERS, META, PAGES, RECORDS, REPLIES, RESERVED,
+    ROOMS, ROOMS_OF, Role, SIGNS, STALE, THREADS, TRIMMING, USERS, identity_of, initialise,
 };
 
 /// True if something was taken out of the pages that may still be in a file.
@@ -62,6 +62,9 @@ fn copy(pages: &OpenDatabase, new: &mut Database) -> Result<(), BoxError> {
         copy_table(&from, new, REPLIES, |_| true, &mut copied)?;
         copy_table(&from, new, THREADS, |_| true, &mut copied)?;
         copy_table(&from, new, SIGNS, |_| true, &mut copied)?;
+        copy_table(&from, new, CURSORS, |_| true, &mut copied)?;
+        copy_table(&from, new, RESERVED, |_| true, &mut copied)?;
+        copy_table(&from, new, RECORDS, |_| true, &mut copied)?;
         match names.first() {
             None => Ok(()),
             Some(name) => Err(format!("it has a table that this version does not know: {name}").into()),

@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::pages::Row;
 use crate::shared::{Databases, Shared};
 use crate::tables::ROOMS;
-use crate::{directory, replay};
+use crate::{directory, pager, replay};
 
 /// What [`restore`] or [`restore_backends`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Restored {
 
 /// Begins a new epoch in every room of the store in `dir`, which no server may have open. Run it once after a backup was
 /// put in place, before the first server opens it: clients keep what they have up to the head of the copy, and are told
-/// by name what was lost behind it.
+/// by name what was lost behind it. Nobody has come further than to that head.
 ///
 /// All rooms or none: one durable transaction. Running it again begins yet another epoch, which harms nobody.
 ///
@@ -94,9 +94,13 @@ fn begin_epochs(shared: &Shared) -> Result<Restored, BoxError> {
             row.open_page = None;
             row.encode(out.clear());
             rooms.insert(room.as_str(), out.as_bytes())?;
+            if !sabotage::is(Sabotage::CursorsOutliveLog) {
+                pager::bound_cursors(&transaction, row.number, row.state.head)?;
+            }
             restored.rooms += 1;
         }
     }
+    pager::give_up_reserved(&transaction)?;
     transaction.commit()?;
     Ok(restored)
 }

@@ -25,6 +25,7 @@ use crate::database::{OpenDatabase, contained};
 use crate::directory::DirectoryLock;
 use crate::hash::Seed;
 use crate::journal::{Changes, Ended, Stored, Trimmed};
+use crate::notes::Notes;
 use crate::options::{IDLE, Options};
 use crate::pages::Row;
 use crate::queue::Queue;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     rows: Mutex<Rows>,
     pub(crate) queue: Queue,
     pub(crate) cuts: Cuts,
+    /// What waits for the pager beside cuts.
+    pub(crate) notes: Notes,
     pub(crate) writer: Mutex<Writer>,
     /// Held by whoever takes a step of the pager. The writer's lock comes before it.
     pub(crate) pager: Mutex<()>,
@@ -156,6 +159,7 @@ impl Shared {
             options,
             queue: Queue::default(),
             cuts: Cuts::default(),
+            notes: Notes::default(),
             writer: Mutex::new(writer),
             pager: Mutex::default(),
             observer: Mutex::default(),
@@ -245,6 +249,7 @@ impl Shared {
         });
         if is_first {
             self.queue.fail(failed);
+            self.notes.fail(failed);
             self.cuts.end();
             if let Some(observer) = self.observer() {
                 observer.failed();
@@ -485,13 +490,20 @@ impl Cuts {
         self.lock().is_empty()
     }
 
-    /// Waits until there is a cut, or for a while; false once there is none and none will come.
-    pub(crate) fn wait(&self) -> bool {
+    /// Waits until there is a cut or a note, or for a while; false once there is none and no cut will come.
+    pub(crate) fn wait(&self, notes: &Notes) -> bool {
         let waiting = self.lock();
-        let idle = |waiting: &mut VecDeque<_>| waiting.is_empty() && !self.ended.load(Ordering::Acquire);
+        let is_idle = |waiting: &VecDeque<_>| waiting.is_empty() && notes.is_empty();
+        let goes_on = |waiting: &mut VecDeque<_>| is_idle(waiting) && !self.ended.load(Ordering::Acquire);
         let (waiting, _) =
-            self.changed.wait_timeout_while(waiting, IDLE, idle).unwrap_or_else(PoisonError::into_inner);
-        !waiting.is_empty() || !self.ended.load(Ordering::Acquire)
+            self.changed.wait_timeout_while(waiting, IDLE, goes_on).unwrap_or_else(PoisonError::into_inner);
+        !is_idle(&waiting) || !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Lets whoever waits look again: there is a note.
+    pub(crate) fn nudge(&self) {
+        drop(self.lock());
+        self.changed.notify_all();
     }
 
     /// Waits for a while, or until no cut will come any more; false then.

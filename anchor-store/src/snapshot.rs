@@ -10,7 +10,7 @@ use anchor_core::error::BoxError;
 use redb::{ReadOnlyTable, ReadableDatabase};
 
 use crate::shared::Databases;
-use crate::tables::{CLIENTS, DELETED, MEMBERS, PAGES, ROOMS, ROOMS_OF, USERS};
+use crate::tables::{CLIENTS, CURSORS, DELETED, MEMBERS, PAGES, RECORDS, RESERVED, ROOMS, ROOMS_OF, USERS};
 use crate::targets::TargetTables;
 
 /// One moment of the pages.
@@ -23,6 +23,9 @@ pub(crate) struct Snapshot {
     pub(crate) rooms_of: ReadOnlyTable<(&'static str, &'static str), u64>,
     pub(crate) users: ReadOnlyTable<&'static str, &'static [u8]>,
     pub(crate) deleted: ReadOnlyTable<&'static str, &'static [u8; 8]>,
+    pub(crate) cursors: ReadOnlyTable<(u64, &'static str), &'static [u8]>,
+    pub(crate) reserved: ReadOnlyTable<&'static str, (u64, &'static [u8; 8])>,
+    pub(crate) records: ReadOnlyTable<&'static str, &'static [u8]>,
     /// Goes last: the databases are closed once nobody reads.
     _databases: Arc<Databases>,
 }
@@ -48,6 +51,9 @@ impl Snapshots {
             rooms_of: transaction.open_table(ROOMS_OF)?,
             users: transaction.open_table(USERS)?,
             deleted: transaction.open_table(DELETED)?,
+            cursors: transaction.open_table(CURSORS)?,
+            reserved: transaction.open_table(RESERVED)?,
+            records: transaction.open_table(RECORDS)?,
             _databases: databases,
         });
         *newest = Some(Arc::clone(&snapshot));

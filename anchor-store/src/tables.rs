@@ -9,10 +9,11 @@ use redb::{
 
 use crate::database::contained;
 use crate::error::OpenError;
+use crate::pager::make_cursors;
 use crate::targets::make_signs;
 
 /// The format that this version writes. It may still change until 0.1.0 is tagged.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// File of the journal.
 pub(crate) const JOURNAL_FILE: &str = "journal.redb";
@@ -52,6 +53,14 @@ pub(crate) const USERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(crate) const DELETED: TableDefinition<'_, &str, &[u8; 8]> = TableDefinition::new("deleted");
 /// Pages: room number → room id, for deleted rooms of which something is still to be removed.
 pub(crate) const DELETING: TableDefinition<'_, u64, &str> = TableDefinition::new("deleting");
+
+/// Pages: (room number, user) → how far the user has come in the room.
+pub(crate) const CURSORS: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("cursors");
+/// Pages: room id → the number that the room will have, and the epoch with which it began: of rooms in which cursors were
+/// moved before a page step has moved their first events.
+pub(crate) const RESERVED: TableDefinition<'_, &str, (u64, &[u8; 8])> = TableDefinition::new("reserved");
+/// Pages: key → record.
+pub(crate) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 
 /// Key of `meta`: the newest commit that the pages hold.
 pub(crate) const APPLIED: &str = "applied";
@@ -129,19 +138,25 @@ fn make_later_tables(transaction: &WriteTransaction) -> Result<(), TableError> {
     drop(transaction.open_table(DELETED)?);
     drop(transaction.open_table(DELETING)?);
     drop(transaction.open_table(SIGNS)?);
+    drop(transaction.open_table(CURSORS)?);
+    drop(transaction.open_table(RESERVED)?);
+    drop(transaction.open_table(RECORDS)?);
     Ok(())
 }
 
-/// Brings a database of an earlier format to this one, in one durable transaction. Tables are added; nothing that stands is
+/// Brings a database of format `from` to this one, in one durable transaction. Tables are added; nothing that stands is
 /// written again.
-pub(crate) fn migrate(db: &Database, role: Role) -> Result<(), OpenError> {
+pub(crate) fn migrate(db: &Database, role: Role, from: u32) -> Result<(), OpenError> {
     let migrate = || -> Result<(), BoxError> {
         let mut transaction = db.begin_write()?;
         transaction.set_quick_repair(role == Role::Pages);
         transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
         if role == Role::Pages {
             make_later_tables(&transaction)?;
-            make_signs(&transaction)?;
+            if from < 3 {
+                make_signs(&transaction)?;
+            }
+            make_cursors(&transaction)?;
         }
         Ok(transaction.commit()?)
     };

@@ -9,6 +9,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use anchor_core::cursor::Cursors;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use anchor_core::msgpack::Malformed;
@@ -18,6 +19,7 @@ use anchor_core::run::Run;
 use anchor_core::store::{EpochStart, RoomState};
 use anchor_core::user::UserRow;
 
+use crate::authors::{Authors, OfCommit};
 use crate::hash::{Map, Seed};
 use crate::journal::{Changed, Commit, Ended, Stored, Trimmed};
 use crate::pages::Row;
@@ -49,6 +51,8 @@ pub(crate) struct LiveRoom {
     pub(crate) number: Option<u64>,
     /// What it is.
     pub(crate) info: Option<Arc<RoomInfo>>,
+    /// Who wrote what of it is not in the pages.
+    pub(crate) authors: Authors,
     /// The places of users that changed, with the numbers of the commits.
     pub(crate) members: BTreeMap<UserId, (u64, Member)>,
     /// The commit with which it came into being, unless the pages have known it from the first.
@@ -134,7 +138,8 @@ impl Visible {
             self.end(number, ended);
             grown += 1;
         }
-        for Stored { run, ts, .. } in &commit.runs {
+        let mut authors = OfCommit::new(commit);
+        for (index, Stored { run, ts, .. }) in commit.runs.iter().enumerate() {
             let room = self.room(
                 number,
                 run.room(),
@@ -148,6 +153,7 @@ impl Visible {
             room.state.head = run.tip();
             room.ts = *ts;
             room.push(number, run);
+            authors.note(index, number, &mut room.authors);
             room.changed = number;
             grown += usize::from(room.grown <= since);
             room.grown = number;
@@ -212,22 +218,20 @@ impl Visible {
         // What the pages know under the id of a room that is gone is that one.
         let is_gone = !self.gone.is_empty() && self.gone.remove(id).is_some();
         let known = if is_gone { None } else { known(id)? };
-        let room = match known {
-            Some(row) => LiveRoom {
-                state: row.state.clone(),
-                ts: row.ts,
-                number: Some(row.number),
-                info: row.info.clone(),
-                begun: 0,
-                ..LiveRoom::default()
-            },
+        let mut room = LiveRoom::new(self.gone.hasher().clone());
+        match known {
+            Some(row) => {
+                room.state = row.state.clone();
+                room.ts = row.ts;
+                room.number = Some(row.number);
+                room.info = row.info.clone();
+            }
             None => {
                 self.unknown_to_pages.insert(id.clone());
-                let mut room = LiveRoom { begun: commit, ..LiveRoom::default() };
+                room.begun = commit;
                 room.state.epochs.push(start());
-                room
             }
-        };
+        }
         Ok(free.insert(room))
     }
 
@@ -259,6 +263,7 @@ impl Visible {
             if let Some((_, newest)) = room.unpaged.drain(..paged).next_back() {
                 room.targets.forget(newest.last());
             }
+            room.authors.forget(applied);
             room.redacted.retain(|_, commit| *commit > applied);
             room.regroup();
         }
@@ -292,6 +297,11 @@ impl Visible {
         }
     }
 
+    /// Who wrote what of a room is not in the pages, and came with commit `upto` or before; see [`Authors::up_to`].
+    pub(crate) fn authors(&self, room: &RoomId, upto: u64) -> Vec<(UserId, Cursors)> {
+        self.rooms.get(room).map_or_else(Vec::new, |live| live.authors.up_to(upto))
+    }
+
     /// What is kept of a user, if that is not in the pages.
     pub(crate) fn user(&self, user: &UserId) -> Option<&Arc<UserRow>> {
         self.users.get(user).map(|(_, row)| row)
@@ -312,8 +322,38 @@ impl Visible {
 }
 
 impl LiveRoom {
+    /// A room of which nothing is known yet.
+    fn new(seed: Seed) -> Self {
+        let state = RoomState {
+            epochs: Vec::new(),
+            head: Mark::START,
+            horizon: Offset(1),
+            before_horizon: Mark::START,
+        };
+        Self {
+            state,
+            ts: 0,
+            number: None,
+            info: None,
+            authors: Authors::new(seed),
+            members: BTreeMap::new(),
+            begun: 0,
+            unpaged: VecDeque::new(),
+            redacted: BTreeMap::new(),
+            targets: Unpaged::default(),
+            groups: VecDeque::new(),
+            changed: 0,
+            grown: 0,
+        }
+    }
+
     pub(crate) fn tip(&self) -> Tip {
         Tip { epoch: self.state.epoch(), head: self.state.head, ts: self.ts, info: self.info.clone() }
+    }
+
+    /// The epoch with which it began: no other room has it.
+    pub(crate) fn begun_with(&self) -> Epoch {
+        self.state.epochs[0].epoch
     }
 
     fn push(&mut self, number: u64, run: &Run) {
@@ -348,31 +388,6 @@ impl LiveRoom {
     /// The index of the first unpaged run that ends behind `offset`.
     pub(crate) fn run_behind(&self, offset: Offset) -> usize {
         self.unpaged.partition_point(|(_, run)| run.last() <= offset)
-    }
-}
-
-impl Default for LiveRoom {
-    fn default() -> Self {
-        let state = RoomState {
-            epochs: Vec::new(),
-            head: Mark::START,
-            horizon: Offset(1),
-            before_horizon: Mark::START,
-        };
-        Self {
-            state,
-            ts: 0,
-            number: None,
-            info: None,
-            members: BTreeMap::new(),
-            begun: 0,
-            unpaged: VecDeque::new(),
-            redacted: BTreeMap::new(),
-            targets: Unpaged::default(),
-            groups: VecDeque::new(),
-            changed: 0,
-            grown: 0,
-        }
     }
 }
 

@@ -243,7 +243,12 @@ impl Writer {
     }
 
     /// Takes over a commit that an earlier process made.
-    pub(crate) fn replay(&mut self, shared: &Shared, number: u64, commit: Commit) -> Result<(), BoxError> {
+    pub(crate) fn replay(
+        &mut self,
+        shared: &Shared,
+        number: u64,
+        mut commit: Commit,
+    ) -> Result<(), BoxError> {
         let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); commit.clients.len()];
         for recorded in &commit.outcomes {
             entries[recorded.client].push(commit.entry(recorded));
@@ -256,6 +261,9 @@ impl Writer {
             let floor = client.window.floor().max(*floor);
             client.window = Arc::new(Window::restore(floor, highest, known.chain(entries)));
             self.cut.touch(key, client);
+        }
+        if sabotage::is(Sabotage::AuthorsLostOnReopen) {
+            commit.outcomes.clear();
         }
         self.show(shared, number, &commit)?;
         self.set_aside(commit);

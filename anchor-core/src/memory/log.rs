@@ -60,7 +60,7 @@ impl Log {
         push_joined(&mut self.pages, &run);
         self.head = run.tip();
         self.newest_ts = link.ts;
-        if !self.room.is_system() || self.room.is_direct() {
+        if Cursors::follow_authors_in(&self.room) {
             let cursors = self.cursors.entry(link.user.clone()).or_default();
             *cursors = cursors.max(Cursors::written(run.tip()));
         }
@@ -72,7 +72,7 @@ impl Log {
 
     /// Moves a user's cursors, unless that is of another log or beyond this one.
     pub(super) fn move_cursors(&mut self, epoch: Epoch, user: UserId, to: Cursors) {
-        if epoch == self.state().epoch() && to == to.up_to(self.head) {
+        if epoch == self.state().epoch() && to == to.up_to(self.head) && !to.is_nowhere() {
             let cursors = self.cursors.entry(user).or_default();
             *cursors = cursors.max(to);
         }

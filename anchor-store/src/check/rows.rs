@@ -6,6 +6,7 @@ use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::Reader;
 use anchor_core::position::Offset;
+use anchor_core::record::RecordKey;
 use anchor_core::room::{Member, Role};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
@@ -13,7 +14,7 @@ use super::Report;
 use super::fold::Fold;
 use crate::pages::Row;
 use crate::rows::{read_member, read_user_row};
-use crate::tables::{DELETED, DELETING, MEMBERS, PAGES, ROOMS, ROOMS_OF, USERS};
+use crate::tables::{CURSORS, DELETED, DELETING, MEMBERS, PAGES, RECORDS, RESERVED, ROOMS, ROOMS_OF, USERS};
 
 /// The tables of members, read along with the rooms.
 pub(super) struct MemberTables {
@@ -87,6 +88,9 @@ pub(super) fn look(transaction: &ReadTransaction, report: &mut Report) -> Result
     for entry in transaction.open_table(DELETING)?.iter()? {
         numbers.insert(entry?.0.value());
     }
+    for entry in transaction.open_table(RESERVED)?.iter()? {
+        numbers.insert(entry?.1.value().0);
+    }
     let mut problem = |what: String| report.problems.push(what);
     let pages = transaction.open_table(PAGES)?;
     let mut next = 0;
@@ -103,6 +107,19 @@ pub(super) fn look(transaction: &ReadTransaction, report: &mut Report) -> Result
         let (number, user) = key.value();
         if !numbers.contains(&number) {
             problem(format!("{} has a place in number {number}, which no room has", user.escape_debug()));
+        }
+    }
+    for entry in transaction.open_table(CURSORS)?.iter()? {
+        let (key, _) = entry?;
+        let (number, user) = key.value();
+        if !numbers.contains(&number) {
+            problem(format!("{} has cursors in number {number}, which no room has", user.escape_debug()));
+        }
+    }
+    for entry in transaction.open_table(RECORDS)?.iter()? {
+        let (key, _) = entry?;
+        if let Err(error) = RecordKey::new(key.value()) {
+            problem(format!("a record: {error}"));
         }
     }
     for entry in transaction.open_table(ROOMS_OF)?.iter()? {

@@ -14,7 +14,7 @@ use super::{Commit, Recorded, RecordedOutcome, Stored, Trimmed};
 use crate::pages::{Page, Row};
 use crate::rows::{read_member, read_user_row};
 use crate::targets::{self, SignsRow};
-use crate::windows;
+use crate::{cursors, windows};
 
 fn commit() -> Commit {
     let user = UserId::new("ada").expect("a user id");
@@ -72,7 +72,8 @@ fn decoder(kind: u8) -> Decodes {
         4 => |bytes| read_member(&mut Reader::from_slice(bytes)).is_ok(),
         5 => |bytes| read_user_row(&mut Reader::from_slice(bytes)).is_ok(),
         6 => |bytes| targets::decode(Offset(1), Offset(2), bytes).is_ok(),
-        _ => |bytes| SignsRow::read(&mut Reader::from_slice(bytes)).is_ok(),
+        7 => |bytes| SignsRow::read(&mut Reader::from_slice(bytes)).is_ok(),
+        _ => |bytes| cursors::read(&mut Reader::from_slice(bytes)).is_ok(),
     }
 }
 

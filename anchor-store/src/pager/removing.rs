@@ -7,7 +7,7 @@ use redb::{Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, W
 use crate::options::REMOVED_PAGES;
 use crate::pages::Page;
 use crate::shared::Shared;
-use crate::tables::{DELETING, MEMBERS, PAGES, ROOMS_OF, TRIMMING};
+use crate::tables::{CURSORS, DELETING, MEMBERS, PAGES, ROOMS_OF, TRIMMING};
 use crate::targets::{self, TargetRows};
 
 /// True if there may be something to remove.
@@ -73,6 +73,7 @@ fn remove_deleted(transaction: &WriteTransaction, left: &mut usize) -> Result<()
         let Some((number, room)) = first else { break };
         remove_pages(transaction, number, left)?;
         remove_members(transaction, number, &room, left)?;
+        remove_cursors(transaction, number, left)?;
         // As long as the bound was not met nothing is left.
         if *left > 0 {
             deleting.remove(number)?;
@@ -117,6 +118,19 @@ fn remove_members(
         if is_of_this {
             rooms_of.remove(of_user)?;
         }
+    }
+    *left -= users.len();
+    Ok(())
+}
+
+fn remove_cursors(transaction: &WriteTransaction, number: u64, left: &mut usize) -> Result<(), BoxError> {
+    let mut cursors = transaction.open_table(CURSORS)?;
+    let mut users = Vec::new();
+    for entry in cursors.range((number, "")..(number + 1, ""))?.take(*left) {
+        users.push(entry?.0.value().1.to_owned());
+    }
+    for user in &users {
+        cursors.remove((number, user.as_str()))?;
     }
     *left -= users.len();
     Ok(())

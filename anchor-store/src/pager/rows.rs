@@ -9,11 +9,12 @@ use anchor_core::user::UserRow;
 use redb::{ReadableTableMetadata, WriteTransaction};
 
 use super::Changed;
+use super::cursors::reserved_for;
 use crate::codec::Encoder;
 use crate::journal::Ended;
 use crate::pages::Row;
 use crate::rows::{write_member, write_user};
-use crate::tables::{DELETED, DELETING, MEMBERS, ROOMS, ROOMS_OF, TRIMMING, USERS};
+use crate::tables::{DELETED, DELETING, MEMBERS, RESERVED, ROOMS, ROOMS_OF, TRIMMING, USERS};
 
 /// Takes the rows of rooms away that were deleted, and notes what is to be removed of them.
 pub(super) fn end_rooms(transaction: &WriteTransaction, ended: &[Ended]) -> Result<(), BoxError> {
@@ -24,8 +25,14 @@ pub(super) fn end_rooms(transaction: &WriteTransaction, ended: &[Ended]) -> Resu
     let mut trimming = transaction.open_table(TRIMMING)?;
     let mut deleting = transaction.open_table(DELETING)?;
     let mut deleted = transaction.open_table(DELETED)?;
+    let mut reserved = transaction.open_table(RESERVED)?;
     for Ended { room, epoch } in ended {
         deleted.insert(room.as_str(), epoch.as_bytes())?;
+        // A room that the pages never knew has only this epoch.
+        if let Some((number, true)) = reserved_for(&reserved, room, *epoch)? {
+            reserved.remove(room.as_str())?;
+            deleting.insert(number, room.as_str())?;
+        }
         // Of a room that came and went within the cut the pages know nothing.
         let row = rooms.remove(room.as_str())?.map(|value| Row::decode(value.value())).transpose()?;
         if let Some(row) = row {

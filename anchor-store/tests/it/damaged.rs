@@ -95,10 +95,10 @@ fn use_it(dir: &Path) -> Result<(), OpenError> {
 fn a_newer_format_is_refused_with_both_numbers() {
     let dir = written();
     let format = fs::read_to_string(dir.path().join("FORMAT")).unwrap();
-    assert!(format.starts_with("anchor-store format 3\npair "), "{format}");
-    fs::write(dir.path().join("FORMAT"), format.replace("format 3", "format 7")).unwrap();
+    assert!(format.starts_with("anchor-store format 4\npair "), "{format}");
+    fs::write(dir.path().join("FORMAT"), format.replace("format 4", "format 7")).unwrap();
     let error = RedbStore::open(dir.path(), System).unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 3 }));
+    assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 4 }));
     assert!(error.to_string().contains('7') && error.to_string().contains('3'));
     for broken in [
         "",

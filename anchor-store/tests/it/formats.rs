@@ -7,7 +7,7 @@ use anchor_core::code::Code;
 use anchor_core::conformance::environment::{SplitMix64, TestEnvironment};
 use anchor_core::conformance::store::target_of;
 use anchor_core::event::{Draft, EventKind};
-use anchor_core::id::Seq;
+use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::Offset;
 use anchor_core::publish::{Grounds, Outcome, Publish, Refusal};
 use anchor_core::store::{Direction, Place, Store, StoreExt};
@@ -23,7 +23,7 @@ fn a_store_of_format_1_has_what_it_had_and_goes_on() {
     let dir = unpacked("format-1");
     let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
     assert!(
-        fs::read_to_string(dir.path().join("FORMAT")).unwrap().starts_with("anchor-store format 3\npair ")
+        fs::read_to_string(dir.path().join("FORMAT")).unwrap().starts_with("anchor-store format 4\npair ")
     );
     holds(&store);
     let more = Draft { target: Some(Offset(2)), ..Draft::message("a reply of now") };
@@ -63,7 +63,9 @@ fn a_store_of_format_1_has_what_it_had_and_goes_on() {
 
 #[test]
 fn it_opens_whenever_the_power_goes_while_it_is_brought_to_this_format() {
-    for (name, holds) in [("format-1", holds as fn(&RedbStore)), ("format-2", |_| {})] {
+    for (name, holds) in
+        [("format-1", holds as fn(&RedbStore)), ("format-2", |_| {}), ("format-3", authors_have_read)]
+    {
         opens_whatever_is_cut(name, holds);
     }
 }
@@ -153,6 +155,38 @@ fn a_store_of_format_2_knows_the_signs_that_are_set() {
     store.close();
     let report = check(dir.path(), TestEnvironment::new(0)).unwrap();
     assert_eq!((report.problems, report.rooms, report.events), (vec![], 1, 16 + 4));
+}
+
+/// Format 3 did not keep how far users have come; who has written had read that.
+#[test]
+fn a_store_of_format_3_knows_that_authors_have_read() {
+    let dir = unpacked("format-3");
+    for _ in 0..2 {
+        let store = RedbStore::open(dir.path(), TestEnvironment::new(0)).unwrap();
+        authors_have_read(&store);
+        store.close();
+        let report = check(dir.path(), TestEnvironment::new(0)).unwrap();
+        assert_eq!((report.problems, report.rooms), (vec![], 4));
+    }
+}
+
+/// Paged and only journalled, in the rooms of the third fixture.
+fn authors_have_read(store: &RedbStore) {
+    let [ada, bob, cy, root] = ["ada", "bob", "cy", "root"].map(|name| UserId::new(name).unwrap());
+    let (lobby, late, direct) = (room("lobby"), room("late"), RoomId::direct(&ada, &bob));
+    let come = |user: &UserId, room: &RoomId| {
+        let cursors = block_on(store.cursors(user, std::slice::from_ref(room))).unwrap().remove(0);
+        assert!(cursors.delivered == cursors.read.offset && cursors.shown == cursors.read.offset);
+        (cursors.read.offset.0, cursors.read.ordinal.0)
+    };
+    assert_eq!((come(&ada, &lobby), come(&bob, &lobby)), ((4, 3), (6, 5)));
+    assert_eq!((come(&cy, &late), come(&cy, &lobby), come(&cy, &room("gone"))), ((1, 1), (0, 0), (0, 0)));
+    assert_eq!(
+        (come(&ada, &direct), come(&bob, &direct)),
+        ((2, 1), (0, 0)),
+        "the room was made by its first"
+    );
+    assert_eq!(come(&root, &RoomId::announcements()), (0, 0), "nobody need read what the server says");
 }
 
 /// What the script had written whose store the fixture is, and what its clients were answered.
