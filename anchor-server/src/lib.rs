@@ -21,7 +21,7 @@
 //! # use anchor_core::{engine::Anchor, session::OpenIdentify};
 //! # fn example(anchor: Anchor) -> axum::Router {
 //! let chat = anchor_server::router(anchor_server::State::new(anchor, Arc::new(OpenIdentify), 10_000));
-//! axum::Router::new().nest("/chat", chat)
+//! axum::Router::new().nest("/chat/", chat)
 //! # }
 //! ```
 //!

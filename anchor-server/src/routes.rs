@@ -20,7 +20,8 @@ pub(crate) use self::refusal::Refusal;
 pub(crate) use self::ws::Connection;
 use crate::state::State;
 
-/// The routes of a server, to be served or nested by a host.
+/// The routes of a server, to be served or nested by a host: with a slash at the end (`nest("/chat/", …)`), where people
+/// shall use the page, which looks for its parts beside itself.
 ///
 /// The WebSocket route needs a server that supports upgrades: `axum::serve` does. Served by [`crate::Server`], a
 /// session has its TCP socket for itself; elsewhere it goes through what the host has put around it, and the host sets

@@ -71,6 +71,13 @@ impl ClientConfig {
         self
     }
 
+    /// Shows `token` to the server, which says whose it is.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
     /// Keeps the state in the directory `path`, which is made if it does not exist.
     #[must_use]
     pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
