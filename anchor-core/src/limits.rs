@@ -233,3 +233,14 @@ pub const SEARCH_HITS_MAX: usize = 50;
 /// Hits that are looked at for one answer to `search`. Beyond it the answer has fewer than asked for, and a `next`. Source:
 /// chosen; a few milliseconds of the index, and the standing in as many rooms at the worst.
 pub const SEARCH_LOOKED_AT_MAX: usize = 2_000;
+
+/// Bytes of messages that wait for the commit of the search index. Beyond it they are committed at once. Source: chosen.
+pub const SEARCH_PENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Rooms of which the search index knows without looking how far it has them. Beyond it all are forgotten, and looked up again.
+/// Source: chosen; about 10 MB.
+pub const SEARCH_ROOMS_KNOWN_MAX: usize = 65_536;
+
+/// Messages of a segment of the search index beyond which it is joined with no other; where small ones were joined, one may have
+/// several times as many. Source: chosen; a redaction writes a segment anew.
+pub const SEARCH_SEGMENT_DOCS_MAX: usize = 100_000;
