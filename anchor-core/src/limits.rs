@@ -203,6 +203,20 @@ pub const CONSUMERS_OF_USER_MAX: usize = 32;
 /// lag told. Source: chosen; as [`ROOMS_LOOKED_AT_MAX`].
 pub const CONSUMER_LAG_ROOMS_MAX: usize = ROOMS_LOOKED_AT_MAX;
 
+/// Members of a room that a mention of the whole room is entered for in their own logs. Beyond it nobody is. Source: the
+/// design; in larger rooms everybody would be called all the time.
+pub const OWN_LOG_ROOM_MAX: usize = 256;
+
+/// Seqs that the entries of one event have. Source: chosen; enough for all whom one event concerns, and offsets up to 2^44 fit
+/// into seqs.
+pub const OWN_LOG_SEQS: u64 = 512;
+
+const _: () = assert!(OWN_LOG_SEQS > OWN_LOG_ROOM_MAX as u64 + crate::event::MENTIONS_MAX as u64);
+
+/// How long a node waits before it derives own logs again, after another took that over or the store could not be read.
+/// Source: chosen; entries come so much later at most when a node leaves.
+pub const OWN_LOG_RESTS: Duration = Duration::from_secs(10);
+
 /// How long a hook may take for one publish, unless the host says otherwise. Beyond it: the hook has failed. Source: chosen;
 /// a question to another service, and below what a person waits for.
 pub const HOOK_WITHIN: Duration = Duration::from_secs(5);

@@ -36,6 +36,8 @@ pub struct Publish {
 pub struct Grounds {
     /// The user is an admin of the server.
     pub admin: bool,
+    /// The engine itself derived it from what stands in another log: what goes into users' own logs.
+    pub derived: bool,
     /// The event that it is about, where it names one that there is.
     pub target: Option<Target>,
     /// What the host would have appended instead of the body that was sent; of messages and edits alone. The fingerprint is of

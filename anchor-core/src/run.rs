@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 pub(crate) use self::turns::Turn;
 use crate::chain::{self, Digest, Link};
-use crate::event::{Body, Event, EventKind, encoding};
+use crate::event::{Body, Event, EventKind, Mentions, encoding};
 use crate::id::RoomId;
 use crate::limits::{RUN_BYTES_MAX, RUN_EVENTS_MAX};
 use crate::msgpack::{Malformed, Reader};
@@ -59,17 +59,26 @@ impl Contents {
     pub const TARGETED: Self = Self(2);
     /// Redactions.
     pub const REDACTIONS: Self = Self(4);
+    /// Events that mention somebody.
+    pub const MENTIONS: Self = Self(8);
+
+    /// What is kept beside them where mentions were looked for. Versions that did not look left it out, and what they kept may
+    /// have mentions.
+    const MENTIONS_KNOWN: u8 = 16;
 
     /// The contents as they are kept, in one byte; bits that are not known say nothing.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
-        Self(bits & 7)
+        match bits & Self::MENTIONS_KNOWN {
+            0 => Self(bits & 7 | Self::MENTIONS.0),
+            _ => Self(bits & 15),
+        }
     }
 
     /// To be kept.
     #[must_use]
     pub const fn bits(self) -> u8 {
-        self.0
+        self.0 | Self::MENTIONS_KNOWN
     }
 
     /// Those of both.
@@ -92,11 +101,16 @@ impl Contents {
 
     /// Those of one event.
     #[must_use]
-    pub const fn of(kind: EventKind, target: Option<Offset>) -> Self {
+    pub fn of_event(event: &Event) -> Self {
+        Self::of(event.kind, event.target, event.body.as_ref().and_then(Body::mentions))
+    }
+
+    const fn of(kind: EventKind, target: Option<Offset>, mentions: Option<&Mentions>) -> Self {
         let of_room = if kind.is_of_room() { Self::OF_ROOM } else { Self::PLAIN };
         let targeted = if target.is_some() { Self::TARGETED } else { Self::PLAIN };
         let redactions = if kind.0 == EventKind::REDACTION.0 { Self::REDACTIONS } else { Self::PLAIN };
-        of_room.and(targeted).and(redactions)
+        let mentioning = if mentions.is_some() { Self::MENTIONS } else { Self::PLAIN };
+        of_room.and(targeted).and(redactions).and(mentioning)
     }
 }
 
@@ -383,7 +397,8 @@ impl RunBuilder {
     /// Appends an event whose body may have been redacted and of which the digest is known.
     pub fn push_digested(&mut self, link: &Link<'_>, body: Option<&Body>, digest: &Digest) -> Mark {
         self.tip = chain::extend(self.tip, link, digest);
-        self.contents = self.contents.and(Contents::of(link.kind, link.target));
+        self.contents =
+            self.contents.and(Contents::of(link.kind, link.target, body.and_then(Body::mentions)));
         // Most runs get few events: make room at once instead of growing by doubling within each.
         let body_bytes = body.map_or(0, |body| body.bytes().len());
         self.events.reserve(EVENT_BYTES + link.user.as_str().len() + body_bytes);

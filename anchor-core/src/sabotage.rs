@@ -126,6 +126,8 @@ faults! {
     ConsumerForgetsRoom = "consumer_forgets_room";
     /// A consumer goes on behind a gap and is not told of it.
     ConsumerSkipsGap = "consumer_skips_gap";
+    /// The client id of an entry in a user's own log does not follow from what it is about alone.
+    OwnLogEntryTwice = "own_log_entry_twice";
 }
 
 /// True while `fault` is in force in this thread; never without the feature `sabotage`.

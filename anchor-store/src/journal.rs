@@ -253,7 +253,7 @@ fn contents_of(events: &Bytes) -> Result<Contents, Malformed> {
     let (mut reader, mut contents) = (Reader::new(events), Contents::PLAIN);
     while !reader.is_empty() {
         let event = encoding::read(&mut reader)?;
-        contents = contents.and(Contents::of(event.kind, event.target));
+        contents = contents.and(Contents::of_event(&event));
     }
     Ok(contents)
 }

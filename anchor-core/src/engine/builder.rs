@@ -33,6 +33,7 @@ pub struct AnchorBuilder {
     hook_within: Duration,
     hook_failure: HookFailure,
     search: Option<Arc<dyn Search>>,
+    own_logs: bool,
 }
 
 impl AnchorBuilder {
@@ -47,6 +48,7 @@ impl AnchorBuilder {
             hook_within: HOOK_WITHIN,
             hook_failure: HookFailure::default(),
             search: None,
+            own_logs: true,
         }
     }
 
@@ -99,10 +101,29 @@ impl AnchorBuilder {
         self
     }
 
+    /// Has no users' own logs derived ([`crate::id::RoomId::own_log`]): for hosts that tell mentions in ways of their own. Default:
+    /// [`Anchor::maintain`] derives them.
+    #[must_use]
+    pub const fn without_own_logs(mut self) -> Self {
+        self.own_logs = false;
+        self
+    }
+
     /// The engine. It observes the store's commits from here on.
     #[must_use]
     pub fn build(self) -> Anchor {
-        let Self { store, env, bus, missing_room, heartbeat, hook, hook_within, hook_failure, search } = self;
+        let Self {
+            store,
+            env,
+            bus,
+            missing_room,
+            heartbeat,
+            hook,
+            hook_within,
+            hook_failure,
+            search,
+            own_logs,
+        } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
         let (tails, sessions, consumers) =
             (Tails::new(bus.clone()), Sessions::default(), Consumers::default());
@@ -133,6 +154,7 @@ impl AnchorBuilder {
             sessions,
             errands: Errands::default(),
             consumers,
+            own_logs,
             heads_known_at,
             failed: failed.shared(),
         }))

@@ -24,6 +24,7 @@ mod listing;
 mod mailbox;
 mod members;
 mod open;
+mod own_log;
 mod passing;
 mod permit;
 mod prepare;
@@ -45,7 +46,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, Either, Shared};
+use futures::future::{BoxFuture, Either, Shared, join};
 
 pub use self::builder::AnchorBuilder;
 use self::consumers::Consumers;
@@ -60,6 +61,7 @@ pub use self::hook::{Hook, HookFailure, Proposal, Ruling};
 pub use self::listing::Part;
 pub use self::mailbox::{Mailbox, Notice, Post, Slot, Watcher};
 pub use self::open::{Opened, Verified};
+pub use self::own_log::{ENTRY_CONTENT_TYPE, Entry, EntryKind};
 pub use self::passing::Passing;
 pub use self::permit::ReadError;
 pub(crate) use self::prepare::decided_before;
@@ -101,6 +103,8 @@ struct Engine {
     sessions: Sessions,
     errands: Errands,
     consumers: Consumers,
+    /// They are derived by whoever maintains this.
+    own_logs: bool,
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
     heads_known_at: AtomicU64,
     failed: Shared<oneshot::Receiver<()>>,
@@ -195,10 +199,10 @@ impl Anchor {
     }
 
     /// Keeps the node's knowledge fresh, for ever: reads the heads of its rooms from the store, lets tails age, and takes
-    /// from rooms what they do not keep any longer.
+    /// from rooms what they do not keep any longer; and derives users' own logs.
     /// The host drives it; nothing is lost without, but `at` in beats stands still and other nodes' commits come late.
     pub async fn maintain(&self) {
-        let mut errands = std::pin::pin!(self.0.errands.run());
+        let mut errands = std::pin::pin!(join(self.0.errands.run(), self.derive_own_logs()));
         let mut walk = Walk::new(self.now());
         loop {
             let due = self.0.env.sleep_until(self.now() + HEADS_POLL);

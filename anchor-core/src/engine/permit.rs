@@ -246,9 +246,12 @@ impl Anchor {
     }
 }
 
-/// True if `reader` reads everything of a room, whatever happens in it: the host itself; and admins, but for what two users
-/// say to each other.
+/// True if `reader` reads everything of a room, whatever happens in it: the host itself; whose own log it is; and admins, but
+/// for what two users say to each other and the logs of others.
 fn reads_all(room: &RoomId, reader: Option<&Identity>) -> bool {
+    if room.is_own_log() {
+        return reader.is_none_or(|reader| RoomId::own_log(&reader.user) == *room);
+    }
     let is_private = room.is_direct() && !sabotage::is(Sabotage::AdminReadsDirect);
     reader.is_none_or(|reader| reader.admin && !is_private)
 }

@@ -53,7 +53,7 @@ impl Anchor {
 
     /// What never changes of the event at `offset`, if that can be read: from the room's tail where it is there, else with
     /// one read of the store.
-    async fn target(&self, room: &RoomId, offset: Offset) -> Result<Option<Target>, StoreError> {
+    pub(super) async fn target(&self, room: &RoomId, offset: Offset) -> Result<Option<Target>, StoreError> {
         if offset == Offset::ZERO {
             return Ok(None);
         }

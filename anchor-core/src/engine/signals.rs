@@ -84,6 +84,7 @@ impl Anchor {
             offset: Offset::ZERO,
             user,
             admin,
+            derived: false,
             draft: &Draft::message(signal.body.clone()),
             target: None,
         };

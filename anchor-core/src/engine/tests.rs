@@ -6,6 +6,7 @@ mod embedded;
 mod joint;
 mod line;
 mod numbered;
+mod own_log;
 mod profiles;
 mod retention;
 mod rulings;

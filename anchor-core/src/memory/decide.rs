@@ -181,6 +181,7 @@ impl Data {
             offset: head.unwrap_or_default().next(),
             user: &publish.client.user,
             admin: grounds.is_some_and(|grounds| grounds.admin),
+            derived: grounds.is_some_and(|grounds| grounds.derived),
             draft: &publish.draft,
             target: grounds.and_then(|grounds| grounds.target.as_ref()),
         };

@@ -90,6 +90,8 @@ pub struct Asked<'a> {
     pub user: &'a UserId,
     /// The user is an admin of the server.
     pub admin: bool,
+    /// The engine itself derived it ([`Grounds::derived`]).
+    pub derived: bool,
     /// What.
     pub draft: &'a Draft,
     /// What is known of the event that it is about.
@@ -121,6 +123,9 @@ pub type Decision = Result<Option<Box<Effect>>, Refusal>;
 pub fn decide(asked: &Asked<'_>, facts: &mut dyn Facts) -> Result<Decision, BoxError> {
     if let Err(refusal) = is_sound(asked) {
         return Ok(Err(refusal));
+    }
+    if asked.room.is_own_log() {
+        return Ok(entry(asked));
     }
     let asked = &match !asked.exists && facts.was_deleted(asked.room)? {
         // What was meant for those in a room that is gone is not said to whoever comes by.
@@ -264,6 +269,15 @@ impl Acting<'_> {
         let mut info = self.info.as_deref().cloned().unwrap_or_else(|| RoomInfo::new(kind));
         info.changed = self.asked.offset;
         info
+    }
+}
+
+/// Into a user's own log the engine alone writes, admins of the server included: messages about nothing in it.
+fn entry(asked: &Asked<'_>) -> Decision {
+    let Draft { kind, target, .. } = asked.draft;
+    match asked.derived && *kind == EventKind::MESSAGE && target.is_none() {
+        true => Ok(None),
+        false => Err(denied("only the server itself writes into a user's own log")),
     }
 }
 

@@ -47,8 +47,9 @@ impl Standing {
     /// # Errors
     /// The code and the sentence of the refusal.
     pub fn permit(&self, room: &RoomId, admin: bool, parent: Option<&Self>) -> Result<Permit, Refusal> {
-        // What two say to each other is nobody else's to read, nor what they will say once the room is there.
-        if admin && !room.is_direct() {
+        // What two say to each other is nobody else's to read, nor what they will say once the room is there; nor a user's own
+        // log, whose reader is not asked about here.
+        if admin && !room.is_direct() && !room.is_own_log() {
             return Ok(Permit::ALL);
         }
         let Some(info) = &self.info else {

@@ -76,3 +76,15 @@ fn a_run_whose_events_are_out_of_place_is_an_error_where_it_is_cut() {
     assert!(odd.from_offset(Offset(3)).is_err(), "offset 6 where 1 should be");
     assert!(odd.mark_at(Offset(2)).is_err());
 }
+
+#[test]
+fn what_was_kept_before_mentions_were_looked_for_may_have_some() {
+    for bits in 0..8 {
+        assert!(Contents::from_bits(bits).has(Contents::MENTIONS), "{bits}");
+    }
+    for contents in
+        [Contents::PLAIN, Contents::OF_ROOM, Contents::MENTIONS, Contents::TARGETED.and(Contents::MENTIONS)]
+    {
+        assert_eq!(Contents::from_bits(contents.bits()), contents);
+    }
+}

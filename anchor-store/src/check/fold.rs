@@ -46,6 +46,7 @@ impl Fold {
             user: &event.user,
             // What others may an admin may, and it comes to the same.
             admin: true,
+            derived: false,
             draft: &draft,
             target: target.as_ref(),
         };

@@ -78,6 +78,7 @@ impl Writer {
                         offset: index.map_or(Mark::START.offset, |index| deciding.rooms[index].head()).next(),
                         user: &key.user,
                         admin: grounds.is_some_and(|grounds| grounds.admin),
+                        derived: grounds.is_some_and(|grounds| grounds.derived),
                         draft: &draft,
                         target: grounds.and_then(|grounds| grounds.target.as_ref()),
                     };

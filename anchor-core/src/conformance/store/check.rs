@@ -55,7 +55,7 @@ pub fn check_run(run: &Run) {
         let event = event.expect("what a store gives is an event");
         check_follows(at, &event);
         at = event.mark();
-        let contents = Contents::of(event.kind, event.target);
+        let contents = Contents::of_event(&event);
         assert!(run.contents().has(contents), "a run says what is among its events: {event:?}");
     }
     assert_eq!(at, run.tip(), "a run ends at its tip");

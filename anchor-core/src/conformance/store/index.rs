@@ -1,9 +1,9 @@
 //! What later events say about earlier ones: amendments, threads, replies.
 
 use super::check::check_run;
-use super::{Author, Factory, Reopen, ack_of, append_one, room, start, write};
+use super::{Author, Factory, Reopen, ack_of, append_one, room, start, user, write};
 use crate::code::Code;
-use crate::event::EventKind;
+use crate::event::{Body, Draft, EventKind, Mentions};
 use crate::id::RoomId;
 use crate::position::Offset;
 use crate::publish::Outcome;
@@ -245,6 +245,10 @@ pub async fn runs_say_what_is_among_their_events(factory: &impl Factory) {
     let join = ada.membership(&plain, &crate::room::change::MembershipChange::Join);
     drop(ack_of(append_one(&store, join).await));
     assert_eq!(contents(&store, &plain).await, Contents::OF_ROOM);
+    let mentions = Mentions::new(false, [user("bob")]).expect("one user is not too many");
+    let calling = ada.next(&plain, Draft::message(Body::text("@bob").mentioning(mentions)));
+    drop(ack_of(append_one(&store, calling).await));
+    assert_eq!(contents(&store, &plain).await, Contents::OF_ROOM.and(Contents::MENTIONS));
 }
 
 /// Amendments, threads, replies and what runs say.

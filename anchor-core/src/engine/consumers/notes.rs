@@ -40,7 +40,7 @@ impl Interest {
     pub(super) fn has_behind(self, run: &Run, after: Offset) -> bool {
         let Some(wanted) = self.0.filter(|_| run.first() <= after) else { return self.has(run) };
         // What cannot be read is for whoever is given it to see.
-        let is_wanted = |event: Event| Contents::of(event.kind, event.target).has_any(wanted);
+        let is_wanted = |event: Event| Contents::of_event(&event).has_any(wanted);
         self.has(run)
             && run.events().any(|event| event.map_or(true, |event| event.offset > after && is_wanted(event)))
     }

@@ -29,14 +29,14 @@ use crate::session::frame::From;
 use crate::store::Store;
 
 /// A node, and what it stands on.
-struct Node {
-    env: TestEnvironment,
-    store: MemoryStore,
-    anchor: Anchor,
+pub(super) struct Node {
+    pub(super) env: TestEnvironment,
+    pub(super) store: MemoryStore,
+    pub(super) anchor: Anchor,
 }
 
 impl Node {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let env = TestEnvironment::new(11);
         let store = MemoryStore::new(env.clone());
         let anchor = Anchor::builder(store.clone(), env.clone()).build();
@@ -44,14 +44,14 @@ impl Node {
     }
 
     /// Another process on the same logs, after this one.
-    fn restarted(self) -> Self {
+    pub(super) fn restarted(self) -> Self {
         let Self { env, store, .. } = self;
         let store = MemoryStore::open(env.clone(), store.snapshot());
         let anchor = Anchor::builder(store.clone(), env.clone()).build();
         Self { env, store, anchor }
     }
 
-    async fn publisher(&self, name: &str) -> Publisher {
+    pub(super) async fn publisher(&self, name: &str) -> Publisher {
         self.anchor.client(user(name), ClientId::random(&self.env)).await.unwrap()
     }
 
@@ -59,7 +59,7 @@ impl Node {
         self.anchor.consumer(&name(), scope, Begin::Start).await.unwrap()
     }
 
-    async fn say(&self, to: &str, texts: &[&str]) {
+    pub(super) async fn say(&self, to: &str, texts: &[&str]) {
         let mut ada = self.publisher("ada").await;
         for text in texts {
             ada.publish(&room(to), *text).await.unwrap();
@@ -67,11 +67,11 @@ impl Node {
     }
 }
 
-fn user(name: &str) -> UserId {
+pub(super) fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }
 
-fn room(name: &str) -> RoomId {
+pub(super) fn room(name: &str) -> RoomId {
     RoomId::new(name).unwrap()
 }
 

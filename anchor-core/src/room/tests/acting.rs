@@ -97,6 +97,7 @@ impl House {
             offset: Offset(log.map_or(0, Vec::len) as u64 + 1),
             user: &who,
             admin: self.admins.contains(&who),
+            derived: false,
             draft,
             target: target.as_ref(),
         };
