@@ -11,6 +11,7 @@
 //! [`limits::RUN_BYTES_MAX`]: anchor_core::limits::RUN_BYTES_MAX
 //! [`limits::WRITE_BUFFER_BYTES`]: anchor_core::limits::WRITE_BUFFER_BYTES
 
+mod accept;
 mod close;
 mod connection;
 mod scratch;
@@ -26,6 +27,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::accept::{NotAccepted, accept};
 use self::connection::{Connection, End};
 use crate::codec::Encoding;
 

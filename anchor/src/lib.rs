@@ -60,5 +60,12 @@ pub use anchor_transport as transport;
 pub use anchor_transport::client;
 /// What an `impl` of [`store::Store`], [`session::Identify`] or [`engine::Hook`] is marked with.
 pub use async_trait::async_trait;
+/// What [`store::Store::append`] and [`environment::Environment::sleep_until`] give.
+pub use futures::future::BoxFuture;
 /// What a [`Subscription`] is, and what its `next` comes from.
 pub use futures::{Stream, StreamExt};
+
+/// Every snippet of the guide is compiled and run.
+#[cfg(all(doctest, feature = "redb", feature = "client", feature = "server"))]
+#[doc = include_str!("../../docs/guide/embedding.md")]
+mod guide {}

@@ -13,13 +13,13 @@ use anchor_core::conformance::faults::{FailingStore, SlowStore};
 use anchor_core::engine::{Anchor, Drain};
 use anchor_core::event::Draft;
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
-use anchor_core::limits::{FRAME_IN_BYTES_MAX, HEARTBEAT, READS_OPEN_MAX};
+use anchor_core::limits::{FRAME_IN_BYTES_MAX, HEARTBEAT, HELLO_WITHIN, READS_OPEN_MAX};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Position;
 use anchor_core::session::OpenIdentify;
 use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ServerFrame};
 use anchor_transport::codec::Encoding;
-use anchor_transport::server::{Ended, Serving, serve};
+use anchor_transport::server::{Ended, NotAccepted, Serving, accept, serve};
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use futures::{SinkExt, StreamExt};
@@ -441,4 +441,26 @@ async fn who_waits_for_an_ack_is_listened_to() {
     }
     drop(ada.socket);
     assert_eq!(ada.served.await.unwrap(), Ended::Gone);
+}
+
+/// What is no handshake of ours: no WebSocket, none of our encodings, and nothing at all.
+#[tokio::test]
+async fn who_shakes_no_hands_is_not_served() {
+    const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                           Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for request in
+        ["GET / HTTP/1.1\r\n\r\n".to_owned(), format!("{UPGRADE}Sec-WebSocket-Protocol: graphql-ws\r\n\r\n")]
+    {
+        let (mut ours, theirs) = tokio::io::duplex(4096);
+        ours.write_all(request.as_bytes()).await.unwrap();
+        let ended = accept(theirs, anchor(), Arc::new(OpenIdentify)).await;
+        assert_eq!(ended, Err(NotAccepted::NoHandshake), "{request}");
+    }
+    let env = TestEnvironment::new(1);
+    let anchor = Anchor::builder(MemoryStore::new(env.clone()), env.clone()).build();
+    let (_ours, theirs) = tokio::io::duplex(4096);
+    let served = tokio::spawn(accept(theirs, anchor, Arc::new(OpenIdentify)));
+    tokio::task::yield_now().await;
+    env.advance(HELLO_WITHIN);
+    assert_eq!(served.await.unwrap(), Err(NotAccepted::TooLate));
 }

@@ -19,15 +19,12 @@ use anchor_core::store::StoreExt;
 use anchor_transport::client::{
     Client, ClientConfig, Delivery, Dial, Io, Notice, ServerAddress, Subscription,
 };
-use anchor_transport::codec::Encoding;
-use anchor_transport::server::serve;
+use anchor_transport::server;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio_tungstenite::accept_hdr_async;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// How long a condition may take before a test fails. Generous: the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -143,18 +140,9 @@ impl fmt::Debug for World {
     }
 }
 
-/// Shakes hands on `io` as any server does, and serves it.
+/// Serves `io` as any server does.
 pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static>(io: IO, anchor: Anchor) {
-    let mut encoding = Encoding::MessagePack;
-    #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
-    let choose = |request: &Request, mut response: Response| {
-        let asked = request.headers()["sec-websocket-protocol"].clone();
-        encoding = Encoding::from_subprotocol(asked.to_str().unwrap()).unwrap();
-        response.headers_mut().insert("sec-websocket-protocol", asked);
-        Ok(response)
-    };
-    let Ok(socket) = accept_hdr_async(io, choose).await else { return };
-    serve(socket.into_inner(), &[], encoding, anchor, Arc::new(RootIsAdmin)).await;
+    let _ = server::accept(io, anchor, Arc::new(RootIsAdmin)).await;
 }
 
 /// Believes every name; `root` is an admin.
