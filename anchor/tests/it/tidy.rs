@@ -24,9 +24,21 @@ fn nothing_is_left_undone_or_switched_off() {
         ["test.sk", "ip("],
     ]
     .map(|halves| halves.concat());
-    let found =
-        lines(&["rs", "toml", "js", "mjs", "py", "html", "md", "run", "smoke", "autobahn", "instructions"])
-            .filter(|line| marks.iter().any(|mark| line.text.contains(mark.as_str())));
+    let found = lines(&[
+        "rs",
+        "toml",
+        "js",
+        "mjs",
+        "py",
+        "html",
+        "md",
+        "run",
+        "smoke",
+        "autobahn",
+        "instructions",
+        "public-api",
+    ])
+    .filter(|line| marks.iter().any(|mark| line.text.contains(mark.as_str())));
     report("is left undone or switched off", found.map(|line| line.place()));
 }
 
@@ -46,6 +58,7 @@ fn no_path_of_somebodys_machine() {
         "smoke",
         "autobahn",
         "instructions",
+        "public-api",
     ])
     .filter(|line| {
         homes.iter().any(|home| {
@@ -158,6 +171,34 @@ fn the_readme_shows_the_two_commands() {
         read(".ci/run").contains("cargo test --workspace"),
         ".ci/run does not run the README's test command"
     );
+}
+
+/// What the oldest compiler is that builds this, said once in each place that somebody looks at. CI builds with it.
+#[test]
+fn the_oldest_toolchain_is_the_same_everywhere() {
+    let manifest = read("Cargo.toml");
+    let promised = manifest.split("\nrust-version = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let promised = promised.expect("the workspace has a rust-version");
+    let mut wrong = Vec::new();
+    for (file, said) in [
+        ("clippy.toml", format!("msrv = \"{promised}\"")),
+        ("anchor-core/clippy.toml", format!("msrv = \"{promised}\"")),
+        ("README.md", format!("Rust {promised} ")),
+        ("docs/guide/embedding.md", format!("Rust {promised} ")),
+    ] {
+        if !read(file).contains(&said) {
+            wrong.push(format!("{file} does not say `{said}`"));
+        }
+    }
+    // Whoever builds here gets the newest stable toolchain, or that one.
+    let toolchain = read("rust-toolchain.toml");
+    if !["stable", promised].iter().any(|channel| toolchain.contains(&format!("channel = \"{channel}\""))) {
+        wrong.push("rust-toolchain.toml names another one".to_owned());
+    }
+    let packages = packages().into_iter();
+    let strangers = packages.filter(|package| !package.manifest.contains("\nrust-version.workspace = true"));
+    wrong.extend(strangers.map(|package| format!("{} has a rust-version of its own", package.name)));
+    report("disagrees about the oldest toolchain", wrong);
 }
 
 /// So that the snippet compiles and runs, as a documentation test of the facade.
