@@ -217,7 +217,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`StoreError`].
     async fn trim(&self, room: &RoomId, epoch: Epoch, horizon: Offset) -> Result<(), StoreError>;
 
-    /// How far `user` has come in each of `rooms`, in their order: nowhere in rooms without events.
+    /// How far `user` has come in each of `rooms`, in their order: nowhere in rooms without events. Cursors go with a deleted
+    /// room.
     ///
     /// An append moves its author's cursors ([`Cursors::written`]) with its commit, in every room but those of the system
     /// that are not direct; what [`Store::move_cursors`] moved is told once that has returned.
@@ -248,7 +249,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// return. A move in another log than the room's newest, or beyond its head, is passed over. In no order with appends.
     ///
     /// # Errors
-    /// [`StoreError`]; any of the moves may have been made.
+    /// [`StoreError`]; any of the moves may have been made. [`StoreError::Unavailable`] also where too much waits to be written.
     #[must_use]
     fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>>;
 
@@ -273,7 +274,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// records when it is called; in no order with appends.
     ///
     /// # Errors
-    /// [`StoreError`]; as for [`Store::append`].
+    /// [`StoreError`]; as for [`Store::append`]. [`StoreError::Unavailable`] also where too much waits to be written.
     #[must_use]
     fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>>;
 

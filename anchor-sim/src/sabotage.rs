@@ -8,7 +8,9 @@ use crate::{Options, Report, run};
 ///
 /// Not among them: [`Sabotage::TailRegisteredLate`], which the next look at the heads makes up within seconds; and
 /// [`Sabotage::DuplicateAckedEarly`], which takes a repeat that overtakes its first in one commit, and sessions of one
-/// client are fenced from each other before they can. Tests closer to them catch these.
+/// client are fenced from each other before they can; and those of the rows of cursors and records
+/// ([`Sabotage::ReadFallsBack`], [`Sabotage::AuthorsLostOnReopen`], [`Sabotage::CursorsOutliveLog`],
+/// [`Sabotage::GuardIgnored`]), which no promise about messages speaks of. Tests closer to them catch these.
 pub const SIMULATED: &[Sabotage] = &[
     Sabotage::AckBeforeCommit,
     Sabotage::BeatLies,

@@ -72,6 +72,14 @@ impl<S: Store> Run<S> {
                 let row = self.store.change_user(&user, change.clone()).await.expect("a user is changed");
                 assert_eq!(row, Ok(self.expected.change_user(&user, change)), "what is kept of {user}");
             }
+            Step::Move(moves) => {
+                self.store.move_cursors(moves.clone()).await.expect("cursors are moved");
+                moves.into_iter().for_each(|to| self.expected.move_cursors(to));
+            }
+            Step::Write(write) => {
+                let written = self.store.write_records(write.clone()).await.expect("records are written");
+                assert_eq!(written, self.expected.write_records(write), "a write of records");
+            }
             Step::Decided(client, seq) => {
                 let is_decided = self.store.is_decided(&client, seq).await.expect("the window is asked");
                 assert_eq!(is_decided, self.expected.is_decided(&client, seq), "{client:?} and {seq}");

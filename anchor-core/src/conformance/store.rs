@@ -27,12 +27,14 @@ pub mod append;
 mod author;
 pub mod check;
 mod club;
+pub mod cursors;
 pub mod decided;
 pub mod deletion;
 mod grounds;
 pub mod index;
 pub mod members;
 pub mod read;
+pub mod records;
 pub mod redaction;
 pub mod reopen;
 pub mod repeat;
@@ -91,6 +93,8 @@ pub async fn test_all(factory: &impl Factory) {
     index::test_all(factory).await;
     users::test_all(factory).await;
     decided::test_all(factory).await;
+    cursors::test_all(factory).await;
+    records::test_all(factory).await;
 }
 
 /// Every rule about what is there after the store was opened anew.
@@ -103,11 +107,14 @@ pub async fn test_reopen(factory: &impl Reopen) {
     index::test_reopen(factory).await;
     users::test_reopen(factory).await;
     decided::test_reopen(factory).await;
+    cursors::test_reopen(factory).await;
+    records::test_reopen(factory).await;
 }
 
 /// Every rule about what is there after a backup was restored.
 pub async fn test_restore(factory: &impl Restore) {
     restore::test_all(factory).await;
+    cursors::test_restore(factory).await;
 }
 
 /// A fresh store, and the environment that it lives in.

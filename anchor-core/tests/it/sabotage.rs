@@ -1,6 +1,8 @@
 //! Deliberate faults that the public suites catch in the reference store, and the tests of the engine in the engine.
 
-use anchor_core::conformance::store::{append, redaction, reopen, repeat, restore, sessions};
+use anchor_core::conformance::store::{
+    append, cursors, records, redaction, reopen, repeat, restore, sessions,
+};
 use anchor_core::sabotage::{Sabotage, assert_caught};
 use futures::executor::block_on;
 
@@ -43,6 +45,16 @@ fn a_floor_that_falls_is_caught() {
     assert_caught(Sabotage::FloorFalls, || {
         block_on(sessions::a_session_says_what_is_decided_and_raises_the_floor(&InMemory));
     });
+}
+
+#[test]
+fn a_cursor_that_falls_back_is_caught() {
+    assert_caught(Sabotage::ReadFallsBack, || block_on(cursors::a_cursor_goes_to_the_furthest(&InMemory)));
+}
+
+#[test]
+fn a_guard_that_is_ignored_is_caught() {
+    assert_caught(Sabotage::GuardIgnored, || block_on(records::a_failed_guard_writes_nothing(&InMemory)));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 
 mod stepped;
 
-use anchor_core::conformance::store::{append, redaction, reopen, repeat, restore, sessions};
+use anchor_core::conformance::store::{
+    append, cursors, records, redaction, reopen, repeat, restore, sessions,
+};
 use anchor_core::sabotage::{Sabotage, assert_caught};
 use anchor_sim::sabotage::{SIMULATED, find};
 use anchor_sim::{Options, run};
@@ -118,6 +120,20 @@ fn the_suite_catches_an_epoch_kept_after_a_restore() {
 fn the_suite_catches_a_redacted_body_that_is_kept() {
     assert_caught(Sabotage::RedactedBodyKept, || {
         block_on(redaction::a_redacted_body_is_gone_and_the_chain_stays(&SteppedRedb::default()));
+    });
+}
+
+#[test]
+fn the_suite_catches_a_cursor_that_falls_back() {
+    assert_caught(Sabotage::ReadFallsBack, || {
+        block_on(cursors::a_cursor_goes_to_the_furthest(&SteppedRedb::default()));
+    });
+}
+
+#[test]
+fn the_suite_catches_a_guard_that_is_ignored() {
+    assert_caught(Sabotage::GuardIgnored, || {
+        block_on(records::a_failed_guard_writes_nothing(&SteppedRedb::default()));
     });
 }
 

@@ -3,19 +3,22 @@
 
 use anchor_core::conformance::environment::{SplitMix64, TestEnvironment};
 use anchor_core::conformance::store::{by_admin, informed};
+use anchor_core::cursor::{CursorMove, Cursors};
 use anchor_core::event::{Body, Draft, EventKind};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Offset;
 use anchor_core::publish::{Outcome, Publish};
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::room::change::{MembershipChange, RoomChange, Settings};
 use anchor_core::room::{Role, RoomKind, Title};
-use anchor_core::store::{Direction, Store, StoreError, StoreExt};
+use anchor_core::store::{Direction, Place, Store, StoreError, StoreExt};
 use anchor_core::user::{Direct, Profile, ProfileText, UserChange};
 use anchor_sim::disk::{At, Disk, Fault, Power};
 use anchor_store::{RedbStore, check_backends};
 use futures::FutureExt;
 use futures::executor::block_on;
+use futures::future::BoxFuture;
 
 use crate::support::{client, publish, room, run_steps};
 
@@ -25,6 +28,9 @@ enum Step {
     /// One commit.
     Append(Vec<Publish>),
     User(UserId, UserChange),
+    /// Somebody comes to so many events before the head of a room.
+    Move(UserId, RoomId, u64),
+    Write(RecordWrite),
     /// A step of the pager.
     Page,
 }
@@ -48,6 +54,14 @@ impl Script {
                     Step::Append(batch) => block_on(oracle.append(known(&oracle, batch))).unwrap(),
                     Step::User(user, change) => {
                         block_on(oracle.change_user(user, change.clone())).unwrap().unwrap();
+                        Vec::new()
+                    }
+                    Step::Move(user, room, back) => {
+                        block_on(oracle.move_cursors(moves(&oracle, user, room, *back))).unwrap();
+                        Vec::new()
+                    }
+                    Step::Write(write) => {
+                        let _: Written = block_on(oracle.write_records(write.clone())).unwrap();
                         Vec::new()
                     }
                     Step::Page => Vec::new(),
@@ -78,6 +92,12 @@ impl Script {
                     run_steps(store)?;
                     drop(block_on(changed)?);
                 }
+                Step::Move(user, room, back) => {
+                    paged(store, store.move_cursors(moves(store, user, room, *back)))?;
+                }
+                Step::Write(write) => {
+                    let _: Written = paged(store, store.write_records(write.clone()))?;
+                }
                 Step::Page => drop(store.step_pager()?),
             }
             *done += 1;
@@ -94,8 +114,10 @@ struct Drawing {
 
 impl Drawing {
     fn step(&mut self, oracle: &MemoryStore) -> Step {
-        match self.random.below(8) {
+        match self.random.below(12) {
             0 | 1 => Step::Page,
+            8..10 => Step::Move(self.user(), self.room(), self.random.below(5)),
+            10 => Step::Write(self.write(oracle)),
             2 => {
                 let text = ProfileText::new(&format!("name {}", self.random.below(9))).unwrap();
                 let change = match self.random.below(4) {
@@ -108,6 +130,18 @@ impl Drawing {
             }
             _ => Step::Append((0..=self.random.below(5)).map(|_| self.publish(oracle)).collect()),
         }
+    }
+
+    /// Two records, with a guard that mostly holds. Taken twice it comes to the same.
+    fn write(&mut self, oracle: &MemoryStore) -> RecordWrite {
+        let mut key = |prefix: &str| RecordKey::new(format!("{prefix}/{}", self.random.below(3))).unwrap();
+        let (guard, other) = (key("guard"), key("other"));
+        let before = block_on(oracle.record(&guard)).unwrap();
+        let number = before.as_ref().map_or(0, |value| value[0]) + 1;
+        let expected = if self.random.below(4) == 0 { Some(vec![0]) } else { before };
+        let value = (self.random.below(3) > 0).then(|| vec![number; 100]);
+        let puts = vec![(guard.clone(), Some(vec![number])), (other, value)];
+        RecordWrite { guard: Some((guard, expected)), puts }
     }
 
     fn publish(&mut self, oracle: &MemoryStore) -> Publish {
@@ -188,6 +222,28 @@ fn known(store: &dyn Store, batch: &[Publish]) -> Vec<Publish> {
     batch.iter().map(|publish| block_on(informed(store, publish.clone()))).collect()
 }
 
+/// A move to `back` events before the head of a room, which shows of what was read the half.
+fn moves(store: &dyn Store, user: &UserId, room: &RoomId, back: u64) -> Vec<CursorMove> {
+    let Some(state) = block_on(store.room(room)).unwrap() else { return Vec::new() };
+    let read = Offset(state.head.offset.0.saturating_sub(back));
+    let Some(mark) = block_on(store.locate(room, Place::Offset(read))).unwrap() else { return Vec::new() };
+    let to = Cursors { delivered: state.head.offset, read: mark.into(), shown: Offset(read.0 / 2) };
+    vec![CursorMove { room: room.clone(), epoch: state.epoch(), user: user.clone(), to }]
+}
+
+/// Takes the pager's steps until there is an answer.
+fn paged<T>(
+    store: &RedbStore,
+    mut answer: BoxFuture<'static, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    loop {
+        store.step_pager()?;
+        if let Some(answer) = (&mut answer).now_or_never() {
+            return answer;
+        }
+    }
+}
+
 /// An outcome without what is drawn at random, and whether it was decided before.
 fn answer(outcome: &Outcome) -> String {
     match outcome {
@@ -213,6 +269,15 @@ fn view(store: &dyn Store) -> Vec<String> {
             "{:?}",
             block_on(store.replies(room, Offset(1), Direction::After(Offset::ZERO), 9)).unwrap()
         ));
+        let cursors = block_on(store.room_cursors(room, None, 100)).unwrap();
+        for (user, of_user) in &cursors {
+            let unread = of_user.read.unread(state.head.ordinal);
+            let behind = block_on(store.read_all(room)).unwrap();
+            let behind = behind.iter().filter(|event| event.offset > of_user.read.offset);
+            let messages = behind.filter(|event| event.kind == EventKind::MESSAGE).count() as u64;
+            assert_eq!(unread, messages, "what {user} has not read of {room}");
+        }
+        lines.push(format!("{room}: {cursors:?}"));
         for (user, member) in block_on(store.members(room, None, 100)).unwrap() {
             assert_eq!(block_on(store.standing(room, &user)).unwrap().member, Some(member));
             lines.push(format!("{room} has {user}: {member:?}"));
@@ -224,6 +289,7 @@ fn view(store: &dyn Store) -> Vec<String> {
         let deleted = block_on(store.standing(&room, &users[0])).unwrap().deleted;
         lines.push(format!("{room} was deleted: {}", deleted.is_some()));
     }
+    lines.push(format!("{:?}", block_on(store.records("", None, 100)).unwrap()));
     for user in &users {
         lines.push(format!("{user}: {:?}", block_on(store.user(user)).unwrap()));
         lines.push(format!("{user} is in {:?}", block_on(store.rooms_of(user, None, 100)).unwrap()));
@@ -294,4 +360,4 @@ pub(crate) fn rows_hold_at_any_sync() {
 }
 
 const USERS: usize = 4;
-const STEPS: usize = 90;
+const STEPS: usize = 130;

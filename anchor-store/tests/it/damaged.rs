@@ -99,7 +99,7 @@ fn a_newer_format_is_refused_with_both_numbers() {
     fs::write(dir.path().join("FORMAT"), format.replace("format 4", "format 7")).unwrap();
     let error = RedbStore::open(dir.path(), System).unwrap_err();
     assert!(matches!(error, OpenError::NewerFormat { found: 7, supported: 4 }));
-    assert!(error.to_string().contains('7') && error.to_string().contains('3'));
+    assert!(error.to_string().contains('7') && error.to_string().contains('4'));
     for broken in [
         "",
         "anchor-store format x\n",

@@ -9,6 +9,7 @@ mod conformance;
 mod crash;
 mod crash_rows;
 mod crash_trim;
+mod cursors;
 mod damaged;
 mod directory;
 mod disk_full;

@@ -33,3 +33,16 @@ fn an_overlay_that_readers_see_is_caught() {
 fn users_lost_on_reopen_are_caught() {
     assert_caught(Sabotage::UsersLostOnReopen, crate::crash_rows::rows_hold_at_any_sync);
 }
+
+#[test]
+fn authors_lost_on_reopen_are_caught() {
+    assert_caught(Sabotage::AuthorsLostOnReopen, crate::crash_rows::rows_hold_at_any_sync);
+}
+
+#[test]
+fn cursors_that_outlive_their_log_are_caught() {
+    assert_caught(
+        Sabotage::CursorsOutliveLog,
+        crate::cursors::in_a_restored_copy_nobody_has_come_further_than_the_log,
+    );
+}

@@ -3,6 +3,7 @@
 use super::expected::Expected;
 use super::log::Log;
 use crate::conformance::store::check::{check_event_of_body, check_log};
+use crate::cursor::{Cursors, Readers};
 use crate::id::{RoomId, UserId};
 use crate::position::Offset;
 use crate::room::{Membership, Standing};
@@ -17,6 +18,7 @@ pub(super) async fn everything(store: &impl Store, expected: &Expected, users: &
         events(store, stored, log).await;
         amendments(store, &stored.room, log).await;
         members(store, &stored.room, log).await;
+        cursors(store, &stored.room, log).await;
     }
     for room in rooms {
         for user in users {
@@ -32,7 +34,16 @@ pub(super) async fn everything(store: &impl Store, expected: &Expected, users: &
     }
     for user in users {
         of_user(store, user, expected).await;
+        let come =
+            |room| expected.log(room).and_then(|log| log.cursors.get(user)).copied().unwrap_or_default();
+        let cursors = store.cursors(user, rooms).await.expect("cursors are read");
+        assert!(cursors.into_iter().eq(rooms.iter().map(come)), "how far {user} has come");
     }
+    let records = store.records("", None, usize::MAX).await.expect("records are read");
+    assert!(
+        records.iter().map(|(key, value)| (key, value)).eq(expected.records()),
+        "all records: {records:?}"
+    );
 }
 
 async fn events(store: &impl Store, stored: &StoredRoom, log: &Log) {
@@ -93,6 +104,28 @@ async fn members(store: &impl Store, room: &RoomId, log: &Log) {
         members.extend(page);
     }
     assert!(members.into_iter().eq(log.members.clone()), "the members of {room}");
+}
+
+async fn cursors(store: &impl Store, room: &RoomId, log: &Log) {
+    let mut cursors = Vec::new();
+    loop {
+        let after = cursors.last().map(|(user, _)| user);
+        let page = store.room_cursors(room, after, 2).await.expect("cursors are read");
+        assert!(page.len() <= 2, "no more than asked for");
+        if page.is_empty() {
+            break;
+        }
+        cursors.extend(page);
+    }
+    assert!(cursors.into_iter().eq(log.cursors.clone()), "how far users have come in {room}");
+    let offsets: Vec<_> = (1..=log.head().0 + 1).map(Offset).collect();
+    let counted = store.count_readers(room, &offsets).await.expect("readers are counted");
+    let come = |to: &dyn Fn(&Cursors) -> bool| log.cursors.values().filter(|of| to(of)).count() as u64;
+    let readers = |offset: &Offset| Readers {
+        delivered: come(&|of| of.delivered >= *offset),
+        read: come(&|of| of.shown >= *offset),
+    };
+    assert!(counted.into_iter().eq(offsets.iter().map(readers)), "the readers of {room}");
 }
 
 async fn of_user(store: &impl Store, user: &UserId, expected: &Expected) {

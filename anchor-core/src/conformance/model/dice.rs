@@ -6,10 +6,12 @@ use super::expected::Expected;
 use crate::code::Code;
 use crate::conformance::environment::{SplitMix64, UNIX_MS_AT_START};
 use crate::conformance::store::{room, user};
+use crate::cursor::{CursorMove, Cursors, ReadMark};
 use crate::id::{ClientId, ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId};
 use crate::limits::WINDOW;
-use crate::position::Offset;
+use crate::position::{Epoch, Offset};
 use crate::publish::{MissingRoom, Outcome, Publish, Refusal, Verdict};
+use crate::record::{RecordKey, RecordWrite};
 use crate::user::UserChange;
 
 /// One thing to do.
@@ -22,6 +24,10 @@ pub(super) enum Step {
     Trim(RoomId, Offset),
     /// Change what is kept of a user.
     User(UserId, UserChange),
+    /// Move cursors.
+    Move(Vec<CursorMove>),
+    /// Write records.
+    Write(RecordWrite),
     /// Ask whether a seq is decided.
     Decided(ClientKey, Seq),
     /// Compare everything.
@@ -85,7 +91,7 @@ impl Dice {
     }
 
     pub(super) fn step(&mut self, expected: &Expected) -> Step {
-        match self.random.below(24) {
+        match self.random.below(28) {
             0 => Step::Clock(UNIX_MS_AT_START + self.random.below(3_600_000)),
             1 => {
                 let room = self.room();
@@ -102,6 +108,10 @@ impl Dice {
                 let near = self.clients[at].next.saturating_sub(3) + self.random.below(5);
                 Step::Decided(self.clients[at].key.clone(), seq(near.max(1)))
             }
+            5 | 6 => {
+                Step::Move((0..=self.random.below(6)).filter_map(|_| self.cursor_move(expected)).collect())
+            }
+            7 => Step::Write(self.record_write(expected)),
             _ => Step::Append(self.batches(expected)),
         }
     }
@@ -139,6 +149,37 @@ impl Dice {
         for client in &mut self.clients {
             client.session = NO_SESSION;
         }
+    }
+
+    /// Somebody comes to some event of a room: one of its late ones as a rule, now and then none that it has, or of another
+    /// history.
+    fn cursor_move(&mut self, expected: &Expected) -> Option<CursorMove> {
+        let room = self.room();
+        let user = Drafts { random: &mut self.random, users: &self.users, expected }.user();
+        let log = expected.log(&room)?;
+        let mut mark = || log.mark_at(Offset((log.head().0 + 1).saturating_sub(self.random.below(20))));
+        let (delivered, read, shown) = (mark(), mark(), mark());
+        let mut place = |mark: ReadMark| if self.random.below(3) == 0 { ReadMark::default() } else { mark };
+        let to =
+            Cursors { delivered: place(delivered).offset, read: place(read), shown: place(shown).offset };
+        let epoch = if self.one_in(8) { Epoch::from_bytes([7; 8]) } else { log.newest()?.epoch };
+        Some(CursorMove { room, epoch, user, to })
+    }
+
+    fn record_write(&mut self, expected: &Expected) -> RecordWrite {
+        let mut name = || RECORD_KEYS[usize::try_from(self.random.below(5)).expect("an index")];
+        let mut key = || RecordKey::new(name()).expect("a key");
+        let (guarded, first, second) = (key(), key(), key());
+        let value = self.one_in(4).then(|| vec![1]).or_else(|| expected.record(&guarded).cloned());
+        let mut put = |key| {
+            (
+                key,
+                (self.random.below(4) > 0)
+                    .then(|| RECORD_VALUES[usize::from(self.random.below(3) > 0)].into()),
+            )
+        };
+        let puts = vec![put(first), put(second)];
+        RecordWrite { guard: self.one_in(2).then_some((guarded, value)), puts }
     }
 
     fn batches(&mut self, expected: &Expected) -> Vec<Vec<Publish>> {
@@ -230,6 +271,10 @@ impl Dice {
 fn seq(n: u64) -> Seq {
     Seq::new(n).expect("a run is too short to leave the range")
 }
+
+/// Records that are written.
+const RECORD_KEYS: [&str; 5] = ["a", "a/1", "a/2", "b", "b/é"];
+const RECORD_VALUES: [&[u8]; 2] = [&[], &[1]];
 
 /// Publishes of a client that are kept to be published again. Source: chosen; more than a few batches.
 const SENT_MAX: usize = 60;

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts;
 use super::log::Log;
 use crate::code::Code;
+use crate::cursor::CursorMove;
 use crate::event::{Draft, EventKind};
 use crate::id::{ClientKey, Nonce, RoomId, Seq, SessionNumber, UserId};
 use crate::limits::WINDOW;
 use crate::position::{Epoch, Offset};
 use crate::publish::{Ack, Durability, Outcome, Publish, Verdict};
+use crate::record::{RecordKey, RecordWrite, Written};
 use crate::store::ClientState;
 use crate::user::{UserChange, UserRow};
 
@@ -25,6 +27,7 @@ pub(super) struct Expected {
     /// Every epoch that each room ever had, and whether the room is gone.
     epochs: BTreeMap<RoomId, BTreeSet<Epoch>>,
     deleted: BTreeMap<RoomId, Epoch>,
+    records: BTreeMap<RecordKey, Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -108,6 +111,36 @@ impl Expected {
         let row = self.users.entry(user.clone()).or_default();
         row.apply(change).expect("a test blocks few users");
         row.clone()
+    }
+
+    /// Cursors move, if the log is the one that is meant and goes so far.
+    pub(super) fn move_cursors(&mut self, CursorMove { room, epoch, user, to }: CursorMove) {
+        if let Some(log) = self.logs.get_mut(&room)
+            && log.newest().is_some_and(|newest| newest.epoch == epoch)
+        {
+            log.move_cursors(user, to);
+        }
+    }
+
+    /// Records change; returns what the store should say.
+    pub(super) fn write_records(&mut self, RecordWrite { guard, puts }: RecordWrite) -> Written {
+        if guard.is_some_and(|(key, value)| self.records.get(&key) != value.as_ref()) {
+            return Written::GuardFailed;
+        }
+        for (key, value) in puts {
+            self.records.remove(&key);
+            self.records.extend(value.map(|value| (key, value)));
+        }
+        Written::Done
+    }
+
+    pub(super) fn record(&self, key: &RecordKey) -> Option<&Vec<u8>> {
+        self.records.get(key)
+    }
+
+    /// All records, in rising order of their keys.
+    pub(super) fn records(&self) -> impl Iterator<Item = (&RecordKey, &Vec<u8>)> {
+        self.records.iter()
     }
 
     /// True if the window of `client` should know an answer to `seq`.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::cursor::{Cursors, ReadMark};
 use crate::event::{Body, EventKind};
 use crate::id::UserId;
-use crate::position::{Epoch, Offset};
+use crate::position::{Epoch, Mark, Offset, Ordinal};
 use crate::publish::{Ack, Publish, Target};
 use crate::room::rules::Effect;
 use crate::room::{Amendment, Member, RoomInfo, Sign, Thread};
@@ -16,6 +17,8 @@ pub(super) struct Log {
     pub(super) horizon: Offset,
     pub(super) info: Option<RoomInfo>,
     pub(super) members: BTreeMap<UserId, Member>,
+    /// Of those who have come anywhere.
+    pub(super) cursors: BTreeMap<UserId, Cursors>,
 }
 
 /// An event as it should be.
@@ -28,13 +31,24 @@ pub(super) struct Appended {
 
 impl Log {
     pub(super) const fn new() -> Self {
-        Self { appended: Vec::new(), horizon: Offset(1), info: None, members: BTreeMap::new() }
+        Self {
+            appended: Vec::new(),
+            horizon: Offset(1),
+            info: None,
+            members: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+        }
     }
 
     /// Appends one event, with the rows that it changes.
     pub(super) fn append(&mut self, publish: Publish, ack: Ack, effect: Effect) {
         let changed = publish.grounds.as_ref().and_then(|grounds| grounds.body.clone());
         let body = effect.body.or(changed).unwrap_or_else(|| publish.draft.body.clone());
+        let (room, Mark { offset, ordinal, .. }) = (&publish.room, ack.mark);
+        if !room.is_system() || room.is_direct() {
+            let here = Cursors { delivered: offset, read: ReadMark { offset, ordinal }, shown: offset };
+            self.cursors.insert(publish.client.user.clone(), here);
+        }
         self.appended.push(Appended { publish, ack, body: Some(body) });
         for event in &mut self.appended {
             if effect.redacts.contains(&event.ack.mark.offset) {
@@ -43,6 +57,27 @@ impl Log {
         }
         self.info = effect.info.or(self.info.take());
         self.members.extend(effect.members);
+    }
+
+    /// A user comes to an event, if there is one; nobody goes back.
+    pub(super) fn move_cursors(&mut self, user: UserId, to: Cursors) {
+        let Cursors { delivered, read, shown } = to;
+        let is_there = delivered.max(read.offset).max(shown) <= self.head();
+        if is_there && delivered.0 + read.offset.0 + shown.0 > 0 {
+            let of_user = self.cursors.entry(user).or_default();
+            if read.offset > of_user.read.offset {
+                of_user.read = read;
+            }
+            of_user.shown = of_user.shown.max(shown);
+            of_user.delivered = of_user.delivered.max(delivered).max(of_user.read.offset);
+        }
+    }
+
+    /// What has read the event at `offset`, or would have if there was one.
+    pub(super) fn mark_at(&self, offset: Offset) -> ReadMark {
+        let at = self.appended.iter().find(|event| event.ack.mark.offset == offset);
+        let beyond = ReadMark { offset, ordinal: Ordinal(offset.0) };
+        at.map_or(beyond, |event| event.ack.mark.into())
     }
 
     pub(super) fn trim(&mut self, horizon: Offset) {

@@ -80,6 +80,12 @@ fn work(store: &RedbStore) -> Result<(), StoreError> {
     }
 }
 
+/// Takes the pager's steps until nothing waits.
+fn page(store: &RedbStore) -> Result<(), StoreError> {
+    while store.step_pager()? == Step::Worked {}
+    Ok(())
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods, reason = "a wrapper passes everything on")]
 impl Store for Stepped {
@@ -217,7 +223,11 @@ impl Store for Stepped {
     }
 
     fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.0.move_cursors(moves)
+        let (store, answer) = (self.0.clone(), self.0.move_cursors(moves));
+        Box::pin(async move {
+            page(&store)?;
+            answer.await
+        })
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
@@ -234,7 +244,11 @@ impl Store for Stepped {
     }
 
     fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {
-        self.0.write_records(write)
+        let (store, answer) = (self.0.clone(), self.0.write_records(write));
+        Box::pin(async move {
+            page(&store)?;
+            answer.await
+        })
     }
 
     fn readiness(&self) -> Readiness {

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use anchor_core::conformance::environment::TestEnvironment;
 use anchor_core::conformance::store::informed;
+use anchor_core::cursor::{CursorMove, Cursors};
 use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, Seq, SessionNumber};
-use anchor_core::position::Mark;
+use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::Outcome;
-use anchor_core::store::{CommitObserver, Readiness, Store, StoreError, StoreExt};
+use anchor_core::record::{RecordKey, RecordWrite};
+use anchor_core::store::{CommitObserver, Place, Readiness, Store, StoreError, StoreExt};
 use anchor_sim::disk::Disk;
 use anchor_store::{Options, RedbStore, Step as Worked};
 use futures::FutureExt;
@@ -47,8 +49,12 @@ struct Heard {
     told: Arc<Mutex<Told>>,
     /// Batches that are not answered yet.
     waiting: Arc<Mutex<Vec<Waiting>>>,
+    /// Moves, with the number of their step, that are not answered yet.
+    moving: Arc<Mutex<Option<Moving>>>,
     shown: Arc<Mutex<BTreeMap<RoomId, Mark>>>,
 }
+
+type Moving = (Vec<(u8, RoomId, Cursors)>, usize, Shared<BoxFuture<'static, Result<(), StoreError>>>);
 
 struct Waiting {
     batch: Vec<Line>,
@@ -83,6 +89,7 @@ impl Run {
                 shown: Arc::new(Mutex::new(told.shown.clone())),
                 told: Arc::new(Mutex::new(told)),
                 waiting: Arc::default(),
+                moving: Arc::default(),
             },
         }
     }
@@ -127,6 +134,7 @@ impl Run {
                 self.work()?;
                 trims.into_iter().try_for_each(block_on)?;
             }
+            Step::Move(reads) => self.move_cursors(reads)?,
             Step::Page => drop(self.store().step_pager()?),
             Step::Open(who, waits) => drop(self.open_session(*who, Seq::new(*waits)?)?),
             Step::Close => {
@@ -203,6 +211,30 @@ impl Run {
         Ok(worked?)
     }
 
+    fn move_cursors(&mut self, reads: &[(u8, RoomId, u64)]) -> Result<(), BoxError> {
+        let (mut moves, mut told) = (Vec::new(), Vec::new());
+        for (who, room, back) in reads {
+            let Some(state) = block_on(self.store().room(room))? else { continue };
+            let at = Place::Offset(Offset(state.head.offset.0.saturating_sub(*back)));
+            let Some(mark) = block_on(self.store().locate(room, at))? else { continue };
+            let to = Cursors { read: mark.into(), delivered: state.head.offset, shown: Offset::ZERO };
+            let (epoch, user) = (state.epoch(), client(*who).user);
+            told.push((*who, room.clone(), to));
+            moves.push(CursorMove { room: room.clone(), epoch, user, to });
+        }
+        let step = lock(&self.heard.told).step;
+        let record = (RecordKey::new("step")?, Some(vec![u8::try_from(step)?]));
+        let write = RecordWrite { guard: None, puts: vec![record] };
+        let (moved, written) = (self.store().move_cursors(moves), self.store().write_records(write));
+        let both = async move { moved.await.and(written.await.map(drop)) };
+        *lock(&self.heard.moving) = Some((told, step, both.boxed().shared()));
+        while lock(&self.heard.moving).is_some() {
+            self.store().step_pager()?;
+            self.heard.note();
+        }
+        Ok(())
+    }
+
     fn session(&mut self, line: &Line) -> Result<SessionNumber, BoxError> {
         match self.sessions.get(&line.who) {
             Some(session) => Ok(*session),
@@ -244,6 +276,13 @@ impl Heard {
     /// Notes what was answered and shown since.
     fn note(&self) {
         let mut told = lock(&self.told);
+        lock(&self.moving).take_if(|(moves, step, answer)| {
+            let is_answered = matches!(answer.clone().now_or_never(), Some(Ok(())));
+            if is_answered {
+                told.moved(moves, *step);
+            }
+            is_answered
+        });
         told.shown.clone_from(&lock(&self.shown));
         lock(&self.waiting).retain_mut(|Waiting { batch, answer }| match answer.clone().now_or_never() {
             Some(Ok(outcomes)) => {

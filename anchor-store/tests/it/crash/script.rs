@@ -18,6 +18,8 @@ pub(crate) enum Step {
     Append(Vec<Vec<Line>>),
     /// Horizons that are asked for together.
     Trim(Vec<(RoomId, Offset)>),
+    /// Users come so many events before the heads of rooms, and a record says how often they did: handed over together.
+    Move(Vec<(u8, RoomId, u64)>),
     /// A step of the pager.
     Page,
     /// A client opens a session, with its floor.
@@ -106,6 +108,7 @@ impl Writing {
         if round.is_multiple_of(2) {
             self.steps.push(Step::Page);
         }
+        self.reading(round);
         let more = vec![
             vec![self.repeat(0), self.line(0, 3, 90)],
             vec![self.conflict(1), self.unknown_room(1), self.line(1, 0, 1)],
@@ -155,6 +158,13 @@ impl Writing {
                 self.steps.push(Step::Page);
             }
         }
+    }
+
+    /// Several come further in several rooms, and one who is there already.
+    fn reading(&mut self, round: usize) {
+        let back = |at: usize| (round + at) as u64 % 4;
+        let read = |at: usize| (READERS[at % 2], room(ROOMS[(round + at) % 4]), back(at));
+        self.steps.push(Step::Move((0..5).map(read).collect()));
     }
 
     /// A message, and what others say of it, up to its redaction.
@@ -287,5 +297,7 @@ const ROOMS: [&str; 5] = ["a", "b", "c", "d", "talk"];
 /// Where messages are edited, redacted, replied to.
 const TALK: usize = 4;
 const CLIENTS: usize = 4;
+/// One who writes, too, and one who only reads.
+const READERS: [u8; 2] = [2, 100];
 const NEWCOMER: u8 = 200;
 const ROUNDS: usize = 8;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use anchor_core::code::Code;
+use anchor_core::cursor::Cursors;
 use anchor_core::event::{Event, EventKind};
-use anchor_core::id::{RoomId, Seq};
+use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::{Mark, Offset};
 use anchor_core::publish::{Ack, Outcome, Publish};
+use anchor_core::record::RecordKey;
 use anchor_core::store::{EpochStart, Place, Store, StoreExt, StoredRoom};
 use anchor_store::RedbStore;
 use futures::FutureExt;
@@ -30,6 +32,10 @@ pub(crate) struct Told {
     epochs: BTreeMap<RoomId, Vec<EpochStart>>,
     /// The newest event of each room that readers were shown.
     pub(crate) shown: BTreeMap<RoomId, Mark>,
+    /// How far users were told to have come.
+    moved: BTreeMap<(u8, RoomId), Cursors>,
+    /// The newest step that a record was told to name.
+    recorded: usize,
     is_restoring: bool,
     batches: usize,
 }
@@ -74,7 +80,7 @@ impl Told {
             }
             Step::Open(who, waits) => self.floor(*who).hand_over(*waits),
             Step::Restore => self.is_restoring = true,
-            Step::Page | Step::Close | Step::Kill => {}
+            Step::Move(_) | Step::Page | Step::Close | Step::Kill => {}
         }
     }
 
@@ -121,6 +127,46 @@ impl Told {
         handed.outcome.get_or_insert_with(|| outcome.clone());
     }
 
+    /// Notes that users were moved, and a step recorded.
+    pub(crate) fn moved(&mut self, moves: &[(u8, RoomId, Cursors)], step: usize) {
+        for (who, room, to) in moves {
+            let of_user = self.moved.entry((*who, room.clone())).or_default();
+            *of_user = of_user.max(*to);
+        }
+        self.recorded = self.recorded.max(step);
+    }
+
+    /// Nobody is behind where they were told to be, nor behind what they wrote themselves; and what is unread is a
+    /// subtraction.
+    fn check_cursors(&self, store: &RedbStore, room: &RoomId, head: Mark, events: &[Event]) {
+        let all = block_on(store.room_cursors(room, None, usize::MAX)).unwrap();
+        let come = |user: &UserId| {
+            all.iter().find(|(other, _)| other == user).map(|(_, cursors)| *cursors).unwrap_or_default()
+        };
+        for ((who, _), told) in self.moved.iter().filter(|((_, of), _)| of == room) {
+            let known = come(&client(*who).user);
+            assert_eq!(known.max(*told), known, "{room}: {who} was told to have come further");
+        }
+        for event in events {
+            let (known, written) = (come(&event.user), Cursors::written(event.mark()));
+            assert_eq!(
+                known.max(written),
+                known,
+                "{room}: {} has not read the event {}",
+                event.user,
+                event.offset
+            );
+        }
+        for (user, cursors) in &all {
+            assert_eq!(*cursors, cursors.up_to(head), "{room}: {user} has come further than the log");
+            let behind = events.iter().filter(|event| event.offset > cursors.read.offset);
+            let messages = behind.filter(|event| event.kind == EventKind::MESSAGE).count() as u64;
+            let is_whole = events.first().is_some_and(|first| first.offset <= cursors.read.offset.next());
+            let unread = cursors.read.unread(head.ordinal);
+            assert!(!is_whole || unread == messages, "{room}: {user} has {unread} unread, not {messages}");
+        }
+    }
+
     /// Reads everything that the store has: what was acknowledged is there, and nothing that nobody published, and
     /// nothing twice.
     pub(crate) fn check(&mut self, store: &RedbStore) {
@@ -164,6 +210,7 @@ impl Told {
             }
             assert_eq!(expected, state.head.offset.next(), "{room}: the log ends at its head");
             check_index(store, room, &events);
+            self.check_cursors(store, room, state.head, &events);
             self.check_horizon(room, state.horizon);
             let before = events.first().map_or(state.head, |_| state.before_horizon);
             assert_eq!(before.offset, state.horizon.previous(), "{room}");
@@ -188,6 +235,9 @@ impl Told {
                 "{room}: readers saw {mark:?}, the log has {found:?}"
             );
         }
+        let recorded = block_on(store.record(&RecordKey::new("step").unwrap())).unwrap();
+        let recorded = recorded.map_or(0, |value| value[0].into());
+        assert!(recorded >= self.recorded, "a record says {recorded}, not {}", self.recorded);
         self.check_batches(|key| found.contains_key(&key));
         self.check_epochs(store);
         self.note_epochs(store);
