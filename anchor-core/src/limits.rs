@@ -258,3 +258,26 @@ pub const SEARCH_ROOMS_KNOWN_MAX: usize = 65_536;
 /// Messages of a segment of the search index beyond which it is joined with no other; where small ones were joined, one may have
 /// several times as many. Source: chosen; a redaction writes a segment anew.
 pub const SEARCH_SEGMENT_DOCS_MAX: usize = 100_000;
+
+/// Rooms of a user to which a search is narrowed that names none. Beyond it all are looked through. Source: chosen; each is
+/// looked up in every segment.
+pub const SEARCH_SCOPE_ROOMS_MAX: usize = 4_096;
+
+/// Threads that search. Source: chosen; a search counts through all that matches, and is to leave processors to the rest.
+pub const SEARCH_THREADS: usize = 2;
+
+/// Searches that wait for a thread. Beyond it: `error too_many_reads`. Source: chosen; a second or two of waiting.
+pub const SEARCHES_WAITING_MAX: usize = 64;
+
+/// How long what was said waits for the next commit of the search index. Source: chosen; a commit syncs some ten files.
+pub const SEARCH_COMMIT_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long words that were taken away stay in files of the search index, behind their commit, before segments are written anew.
+/// Source: chosen; that of several redactions is one work.
+pub const SEARCH_SETTLE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often the search index is compared with the logs: what retention took since. Source: chosen; as [`RETENTION_EVERY`].
+pub const SEARCH_WALK_EVERY: Duration = RETENTION_EVERY;
+
+/// How long a search index that failed waits before it follows again. Source: chosen.
+pub const SEARCH_RETRY: Duration = Duration::from_secs(10);

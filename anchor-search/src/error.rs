@@ -31,6 +31,9 @@ pub enum IndexError {
         #[source]
         source: io::Error,
     },
+    /// It is closed.
+    #[error("the index is closed")]
+    Stopped,
     /// The index failed, or is damaged. Where that stays, delete its directory: it is made anew from the logs.
     #[error("the index failed")]
     Tantivy(#[from] tantivy::TantivyError),
@@ -41,7 +44,7 @@ impl IndexError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Held { .. } => ErrorKind::Closed,
+            Self::Held { .. } | Self::Stopped => ErrorKind::Closed,
             Self::NotAnIndex { .. } | Self::Disk { .. } => ErrorKind::Invalid,
             Self::Tantivy(_) => ErrorKind::Retry,
         }

@@ -13,6 +13,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A server has a [`SearchService`], which answers the engine's searches, and runs its [`Follower`].
+//!
 //! - **It says where messages stand, not what they say.** No text is stored, only the words that lead to a place.
 //! - **It follows.** Events are taken in the order of a log, as often as one likes; edits replace, redactions and gaps take away.
 //! - **What was taken away leaves the files**, with the next [`Indexer::settle`].
@@ -20,8 +22,9 @@
 //!
 //! # Map
 //!
-//! `query` reads what people write, with the words of `words`; `plan` makes of it what tantivy takes; `index` looks, `paging` says
-//! how far, `place` is the order. `indexer` writes what `pending` gathers; `schema` is what is kept; `directory` what stands around it.
+//! `service` answers the engine, `follow` gives the index what the logs have, both on the threads of `worker`. `query` reads what
+//! people write, with the words of `words`; `plan` makes of it what tantivy takes; `index` looks, `paging` says how far, `place` is
+//! the order. `indexer` writes what `pending` gathers; `schema` is what is kept; `directory` what stands around it.
 
 mod words;
 
@@ -39,7 +42,12 @@ mod plan;
 mod indexer;
 mod pending;
 
+mod follow;
+mod service;
+mod worker;
+
 pub use error::IndexError;
+pub use follow::{FollowError, Follower};
 pub use index::SearchIndex;
 pub use indexer::{Indexer, Taken};
 pub use paging::Page;
@@ -47,3 +55,4 @@ pub use pending::Audience;
 pub use place::{Match, NoPlace, Place};
 pub use plan::Scope;
 pub use query::{Query, QueryError};
+pub use service::SearchService;

@@ -10,11 +10,11 @@ use anchor_search::{Indexer, Query, Scope, Taken};
 use crate::room::{edited, gap, places, redacted, room, said, take};
 
 /// An unusual word. Its bytes are not ASCII: the dictionary of words packs those, and keeps others as they are.
-const SECRET: &str = "ჭრიჭინობელა";
+pub(crate) const SECRET: &str = "ჭრიჭინობელა";
 
 /// True if a file of the index has the word: as it is written, or as a dictionary of words has it, which is from its end to where
 /// it parts from other words, with a byte about each byte.
-fn is_in_a_file(dir: &Path) -> bool {
+pub(crate) fn is_in_a_file(dir: &Path) -> bool {
     let end: Vec<u8> = SECRET.bytes().skip(SECRET.len() / 2).collect();
     let is_end = |bytes: &[u8]| bytes.iter().step_by(2).eq(end.iter().rev());
     let has = |path: &Path| {

@@ -5,6 +5,8 @@
 mod applying;
 mod files;
 mod finding;
+mod following;
 mod formats;
 mod paging;
 mod room;
+mod server;
