@@ -74,6 +74,8 @@ codes! {
     Muted = "muted", Final;
     /// The message that it is about does not exist, cannot be read by the user, or was redacted.
     TargetUnknown = "target_unknown", Final;
+    /// There is nothing of that name.
+    NameUnknown = "name_unknown", Final;
     /// It is so already: nothing was appended.
     Unchanged = "unchanged", Final;
     /// As many as there can be: members, pins, blocked users.

@@ -4,12 +4,14 @@
 //! pages, the tails and the wire alike. The encoding is in [`encoding`]; the chain over it in [`crate::chain`].
 
 pub mod encoding;
+mod key;
 
 use std::fmt;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+pub use self::key::{EventKey, InvalidEventKey};
 use crate::chain::Link;
 use crate::id::{ClientTag, NUMBER_MAX, Nonce, Seq, UserId, length_prefix};
 use crate::position::{Chain, Mark, Offset, Ordinal};

@@ -162,6 +162,57 @@ pub const SIGNALS_WAITING_MAX: usize = 16;
 /// Body of a signal, in bytes. Beyond it: `error invalid`. Source: chosen; an offer of a call fits.
 pub const SIGNAL_BYTES_MAX: usize = 4 * 1024;
 
+/// Members of a room beyond which nobody is told who has read: `delivered` is not kept, and how many have read is asked for.
+/// Source: chosen; a list of them is 16 KiB, and more than anybody reads.
+pub const RECEIPTS_MEMBERS_MAX: usize = 256;
+
+/// How often a client says how far it has come in a room, at most, and how often that is written. More often is merged.
+/// Source: the design.
+pub const CURSORS_EVERY: Duration = Duration::from_secs(1);
+
+/// Rooms that one session watches. Beyond it: `error too_many_rooms`. Source: chosen; those that are on a screen.
+pub const WATCHED_MAX: usize = 64;
+
+/// Events in one `readers`. Beyond it: `error invalid`. Source: chosen; those that are on a screen.
+pub const READERS_OFFSETS_MAX: usize = 50;
+
+/// Users that are told of the presence in a room of more than [`RECEIPTS_MEMBERS_MAX`] members. The rest is counted. Source:
+/// chosen.
+pub const PRESENCE_SAMPLE_MAX: usize = 50;
+
+/// How long somebody is there or gone before others are told. Source: chosen; a connection that is lost and made again.
+pub const PRESENCE_SETTLES: Duration = Duration::from_secs(3);
+
+/// Users that are told to type in a room at once. More are left out. Source: chosen; more than anybody reads.
+pub const TYPING_USERS_MAX: usize = 20;
+
+/// How long somebody types who does not say so anew. Source: the design.
+pub const TYPING_EXPIRES: Duration = Duration::from_secs(5);
+
+/// Consumers that one session takes from. Beyond it: `error full`. Source: chosen.
+pub const CONSUMERS_OF_SESSION_MAX: usize = 16;
+
+/// Positions in the `done` of one `consume`. Beyond it: `error invalid`. Source: chosen; those of an answer fit.
+pub const CONSUME_DONE_MAX: usize = HISTORY_EVENTS_MAX;
+
+/// How long a `consume` waits for something, at most. Longer is cut to it. Source: chosen; the next asks on.
+pub const CONSUME_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Consumers or webhooks in one list. More are cut to it. Source: chosen.
+pub const CONSUMERS_PAGE_MAX: usize = 100;
+
+/// Address of a webhook, in bytes. Beyond it: `error invalid`. Source: chosen; what every server takes.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+
+/// Secret of a webhook, in bytes. Beyond it, as without one: `error invalid`. Source: chosen; any key fits.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
+
+/// Kinds of events that a webhook names. Beyond it: `error invalid`. Source: chosen; there are fewer.
+pub const WEBHOOK_KINDS_MAX: usize = 32;
+
+/// Letters in one `dead_letter_list`. More are cut to it. Source: chosen.
+pub const DEAD_LETTERS_PAGE_MAX: usize = 100;
+
 /// How often rooms are looked at for events that retention takes. Source: chosen.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(600);
 

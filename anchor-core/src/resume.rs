@@ -43,6 +43,8 @@ pub enum GapReason {
     Deleted,
     /// The reader was no member then, and the room keeps that from those who come later.
     Hidden,
+    /// The reader wanted no more than the last messages of what it missed: the rest is there, in pages.
+    Skipped,
 }
 
 impl GapReason {
@@ -55,13 +57,14 @@ impl GapReason {
             Self::History => "history",
             Self::Deleted => "deleted",
             Self::Hidden => "hidden",
+            Self::Skipped => "skipped",
         }
     }
 
     /// The reason of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Trimmed, Self::Restored, Self::History, Self::Deleted, Self::Hidden]
+        [Self::Trimmed, Self::Restored, Self::History, Self::Deleted, Self::Hidden, Self::Skipped]
             .into_iter()
             .find(|reason| reason.name() == name)
     }

@@ -49,6 +49,30 @@ impl Direct {
     }
 }
 
+/// Whether others are told how far a user has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReadReceipts {
+    /// They are.
+    #[default]
+    Shown,
+    /// They are not, but for what the user writes: what was read before is still known.
+    Hidden,
+}
+
+impl ReadReceipts {
+    /// Shown if `shown` is true.
+    #[must_use]
+    pub const fn shown(shown: bool) -> Self {
+        if shown { Self::Shown } else { Self::Hidden }
+    }
+
+    /// True if they are shown.
+    #[must_use]
+    pub const fn are_shown(self) -> bool {
+        matches!(self, Self::Shown)
+    }
+}
+
 /// From whom a user takes direct messages. Seen by that user alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
@@ -65,6 +89,8 @@ pub struct UserRow {
     pub profile: Profile,
     /// For the rules.
     pub contact: Contact,
+    /// For receipts.
+    pub receipts: ReadReceipts,
 }
 
 /// A change of what is kept of a user; the same one again changes nothing.
@@ -78,6 +104,8 @@ pub enum UserChange {
     Block(UserId),
     /// Lets a user talk again.
     Unblock(UserId),
+    /// Whether others are told how far the user has read.
+    Receipts(ReadReceipts),
 }
 
 impl UserRow {
@@ -98,6 +126,7 @@ impl UserRow {
             UserChange::Unblock(user) => {
                 self.contact.blocked.remove(&user);
             }
+            UserChange::Receipts(receipts) => self.receipts = receipts,
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use anchor_core::room::{
 };
 use anchor_core::run::{Run, RunBuilder};
 use anchor_core::store::{EpochStart, RoomState};
-use anchor_core::user::{Contact, Direct, Profile, ProfileText, UserRow};
+use anchor_core::user::{Contact, Direct, Profile, ProfileText, ReadReceipts, UserRow};
 use anchor_core::window::{Verdict, Window};
 use bytes::Bytes;
 
@@ -319,7 +319,14 @@ fn sample_user() -> ChangedUser {
     let [ada, bob] = ["ada", "bob"].map(|name| UserId::new(name).expect("a user id"));
     let line = |text| ProfileText::new(text).ok();
     let profile = Profile { name: line("Ada L."), avatar: line("https://example.org/ada"), status: None };
-    (ada, Arc::new(UserRow { profile, contact: Contact { direct: Direct::Everyone, blocked: [bob].into() } }))
+    (
+        ada,
+        Arc::new(UserRow {
+            profile,
+            contact: Contact { direct: Direct::Everyone, blocked: [bob].into() },
+            receipts: ReadReceipts::Hidden,
+        }),
+    )
 }
 
 fn seq(number: u64) -> Seq {

@@ -8,9 +8,9 @@ use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::room::{
     HistoryAccess, Member, Membership, Retention, Role, RoomInfo, RoomKind, Title, Topic,
 };
-use anchor_core::user::{Contact, Direct, Profile, ProfileText, UserRow};
+use anchor_core::user::{Contact, Direct, Profile, ProfileText, ReadReceipts, UserRow};
 
-use crate::codec::{Encoder, fields, list, read_number, read_offset};
+use crate::codec::{Encoder, fields, growing_fields, list, read_number, read_offset};
 
 /// `[kind, title, topic, archived, history, retention, default role, members, owners, [pin, …], changed, pair, parent]`
 pub(crate) fn write_info(out: &mut Encoder, info: &RoomInfo) {
@@ -97,10 +97,11 @@ pub(crate) fn read_member(reader: &mut Reader<'_>) -> Result<Member, Malformed> 
     })
 }
 
-/// `[name, avatar, status, direct, [blocked, …]]`
+/// `[name, avatar, status, direct, [blocked, …], receipts]`; the last was not written at first.
 pub(crate) fn write_user(out: &mut Encoder, row: &UserRow) {
-    let UserRow { profile: Profile { name, avatar, status }, contact: Contact { direct, blocked } } = row;
-    out.array(5);
+    let UserRow { profile: Profile { name, avatar, status }, contact: Contact { direct, blocked }, receipts } =
+        row;
+    out.array(6);
     for line in [name, avatar, status] {
         out.optional(line.as_ref().map(ProfileText::as_str));
     }
@@ -108,10 +109,11 @@ pub(crate) fn write_user(out: &mut Encoder, row: &UserRow) {
     for user in blocked {
         out.str(user.as_str());
     }
+    out.bool(receipts.are_shown());
 }
 
 pub(crate) fn read_user_row(reader: &mut Reader<'_>) -> Result<UserRow, Malformed> {
-    fields(reader, 5, |reader| {
+    growing_fields(reader, 5, 6, |reader, length| {
         let line = |text: &str| ProfileText::new(text).map_err(|_| Malformed("not a line of a profile"));
         let profile = Profile {
             name: optional(reader, line)?,
@@ -120,9 +122,12 @@ pub(crate) fn read_user_row(reader: &mut Reader<'_>) -> Result<UserRow, Malforme
         };
         let direct = Direct::from_name(reader.str()?).ok_or(Malformed("not a choice of who may write"))?;
         let blocked = list(reader, read_user)?;
+        let shown = if length > 5 { reader.bool()? } else { true };
+        let receipts = ReadReceipts::shown(shown);
         match blocked.len() <= BLOCKED_MAX {
             true => {
-                Ok(UserRow { profile, contact: Contact { direct, blocked: blocked.into_iter().collect() } })
+                let contact = Contact { direct, blocked: blocked.into_iter().collect() };
+                Ok(UserRow { profile, contact, receipts })
             }
             false => Err(Malformed("a user who blocks more than a user may")),
         }
@@ -147,7 +152,7 @@ fn optional<T>(
 
 /// Bytes that a user's row takes, about.
 pub(crate) fn user_bytes(row: &UserRow) -> usize {
-    let UserRow { profile: Profile { name, avatar, status }, contact } = row;
+    let UserRow { profile: Profile { name, avatar, status }, contact, receipts: _ } = row;
     let lines: usize = [name, avatar, status].into_iter().flatten().map(|line| line.as_str().len()).sum();
     ROW_BYTES + lines + contact.blocked.len() * ROW_BYTES
 }

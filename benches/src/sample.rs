@@ -6,7 +6,7 @@ use anchor_core::id::{ClientId, ClientKey, ClientTag, Nonce, RoomId, Seq, UserId
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal, Position};
 use anchor_core::publish::{Ack, Durability, MissingRoom, Publish, Verdict};
 use anchor_core::run::{Run, RunBuilder};
-use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId};
+use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ResumeRoom};
 
 /// Bytes of a message's body. Source: the size at which Anchor is compared with others.
 pub const BODY_BYTES: usize = 128;
@@ -48,7 +48,7 @@ pub fn hello(client: &ClientKey, rooms: Vec<(RoomId, Position)>) -> ClientFrame 
         client_id: client.id,
         waits: Seq::FIRST,
         features: Vec::new(),
-        resume: rooms,
+        resume: rooms.into_iter().map(|(room, position)| ResumeRoom::after(room, position)).collect(),
     })
 }
 

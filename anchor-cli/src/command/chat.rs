@@ -285,7 +285,7 @@ impl Talk<'_> {
             Delivery::Gap(gap) => {
                 self.screen.note(&people::gap(&self.room, &gap))?;
                 self.shown = gap.position.unwrap_or_default().offset;
-                if gap.reason != GapReason::Trimmed {
+                if !matches!(gap.reason, GapReason::Trimmed | GapReason::Skipped) {
                     // What was known of another log says nothing of this one.
                     self.sent = Offset::ZERO;
                     self.head = Some(Offset::ZERO);

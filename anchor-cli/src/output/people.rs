@@ -103,6 +103,7 @@ pub(crate) fn gap(room: &RoomId, gap: &Gap) -> String {
         GapReason::Hidden => {
             format!("-- {room}: events {from} to {to} are for those who were members then")
         }
+        GapReason::Skipped => format!("-- {room}: events {from} to {to} were not asked for"),
         GapReason::Deleted => format!("-- {room}: the room was deleted"),
     }
 }

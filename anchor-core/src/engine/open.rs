@@ -59,16 +59,28 @@ impl Anchor {
         let reader = watch.watcher().reader();
         loop {
             let (state, generation, grant) = self.known(watch.tail(), reader).await?;
-            if let (From::After(position), None) = (&from, &state) {
+            if let (From::After(position) | From::Recent { after: position, .. }, None) = (&from, &state) {
                 self.check_deleted(room, position, reader, state.as_ref()).await?;
             }
             grant.check_followed()?;
             let (position, mut gaps) = self.place(room, from, state.as_ref(), grant.permit.until).await?;
             let settled = self.settle(watch.tail(), generation, position, state.as_ref(), &grant).await?;
-            let Some((position, more)) = settled else { continue };
+            let Some((mut position, more)) = settled else { continue };
             // Who asks for the newest of what there is misses nothing that was trimmed meanwhile, or is kept from newcomers.
             if !matches!(from, From::Last(_) | From::Now) {
                 gaps.extend(more);
+            }
+            if let (From::Recent { last, .. }, Some(state)) = (from, state.as_ref()) {
+                let skipped = self.skipped(room, position.offset, last, state, grant.permit.until).await?;
+                if let Some(gap) = skipped {
+                    let position_of_last = gap.position.unwrap_or(position);
+                    gaps.push(gap);
+                    let settled =
+                        self.settle(watch.tail(), generation, position_of_last, Some(state), &grant).await?;
+                    let Some((settled, more)) = settled else { continue };
+                    position = settled;
+                    gaps.extend(more);
+                }
             }
             let entry = grant.seen(entry(room.clone(), state.as_ref()));
             let feed = Feed::new(watch, generation, position, grant.bound, grant.newest);
@@ -132,15 +144,11 @@ impl Anchor {
             |state: &RoomState| until.map_or(state.head.offset, |until| until.min(state.head.offset));
         Ok(match (from, state) {
             (From::Start, _) => (Position::START, Vec::new()),
-            (From::After(position), _) => (position, Vec::new()),
+            (From::After(position) | From::Recent { after: position, .. }, _) => (position, Vec::new()),
             (From::Now, state) => (state.map_or(Position::START, RoomState::head_position), Vec::new()),
             (From::Last(_), None) | (From::Offset(Offset::ZERO), _) => (Position::START, Vec::new()),
             (From::Last(messages), Some(state)) => {
-                let newest = match until.filter(|until| *until < state.head.offset) {
-                    Some(until) => self.store().locate(room, Place::Offset(until)).await?,
-                    None => Some(state.head),
-                };
-                let newest = newest.map_or(Ordinal(0), |mark| mark.ordinal);
+                let newest = self.newest_ordinal(room, state, until).await?;
                 let ordinal = Ordinal(newest.0.saturating_sub(messages));
                 // All messages that there are: then all events, those before the first message too.
                 if ordinal <= state.before_horizon.ordinal {
@@ -172,6 +180,50 @@ impl Anchor {
                 (horizon(), vec![gap])
             }
         })
+    }
+
+    /// Messages up to the newest event of `room` that may be read, which is the one at `until` if the log goes on behind it.
+    async fn newest_ordinal(
+        &self,
+        room: &RoomId,
+        state: &RoomState,
+        until: Option<Offset>,
+    ) -> Result<Ordinal, StoreError> {
+        let newest = match until.filter(|until| *until < state.head.offset) {
+            Some(until) => self.store().locate(room, Place::Offset(until)).await?,
+            None => Some(state.head),
+        };
+        Ok(newest.map_or(Ordinal(0), |mark| mark.ordinal))
+    }
+
+    /// The gap from `offset` to the last so many messages that may be read; none if no more than those are missing.
+    async fn skipped(
+        &self,
+        room: &RoomId,
+        offset: Offset,
+        last: u64,
+        state: &RoomState,
+        until: Option<Offset>,
+    ) -> Result<Option<Gap>, StoreError> {
+        // No more messages than events: the store need not be asked.
+        if state.head.offset.0.saturating_sub(offset.0) <= last {
+            return Ok(None);
+        }
+        let newest = self.newest_ordinal(room, state, until).await?;
+        let taken = match offset {
+            Offset::ZERO => Ordinal(0),
+            // Trimmed meanwhile: the next to look finds that.
+            offset => match self.store().locate(room, Place::Offset(offset)).await? {
+                Some(mark) => mark.ordinal,
+                None => return Ok(None),
+            },
+        };
+        let ordinal = Ordinal(newest.0.saturating_sub(last.max(1)));
+        if ordinal <= taken {
+            return Ok(None);
+        }
+        let mark = self.store().locate(room, Place::Ordinal(ordinal)).await?;
+        Ok(mark.map(|mark| bare_gap(offset.next(), mark, GapReason::Skipped, position_at(state, mark))))
     }
 
     /// Follows the gaps from `position` to a place that the log vouches for and the reader may read on from. None if the
@@ -269,6 +321,7 @@ pub(super) fn entry(room: RoomId, state: Option<&RoomState>) -> RoomEntry {
         epoch: state.map(RoomState::epoch),
         head: state.map_or(Offset::ZERO, |state| state.head.offset),
         horizon: state.map_or(Offset(1), |state| state.horizon),
+        unread: None,
     }
 }
 

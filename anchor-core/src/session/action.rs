@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use super::frame::{From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage, Which};
+use super::frame::{
+    ConsumerChange, From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage, WebhookChange, Which,
+    Whose,
+};
 use super::identify::{Credentials, Denied, Identity};
 use crate::code::Code;
-use crate::engine::{Opened, ReadError, Slot, Verified};
+use crate::engine::{ConsumerName, Opened, ReadError, Slot, Verified};
+use crate::event::EventKey;
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Offset, Position};
 use crate::publish::{Outcome, Publish, Refusal};
@@ -68,7 +72,7 @@ pub enum Ask {
     Signal(Box<Signal>),
 }
 
-/// What a client wants to know.
+/// What a client wants to know, or to have changed, and is answered once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// The rooms there are.
@@ -108,6 +112,58 @@ pub enum Request {
     Contact,
     /// Who is subscribed to a room.
     Who(RoomId),
+    /// Words in what was said.
+    Search {
+        /// The words, and in which rooms, of whom and from when.
+        text: String,
+        /// Hits wanted.
+        limit: usize,
+        /// Those after these.
+        after: Option<String>,
+    },
+    /// How many have come to some events.
+    Readers {
+        /// Which room.
+        room: RoomId,
+        /// Which events.
+        offsets: Vec<Offset>,
+    },
+    /// The durable consumers there are.
+    Consumers {
+        /// Those after this one.
+        after: Option<ConsumerName>,
+        /// Consumers wanted.
+        limit: usize,
+        /// Whose.
+        whose: Whose,
+    },
+    /// To change a durable consumer.
+    ChangeConsumer {
+        /// Which.
+        name: ConsumerName,
+        /// What.
+        change: ConsumerChange,
+        /// Whose.
+        whose: Whose,
+    },
+    /// The webhooks there are.
+    Webhooks {
+        /// Those after this one.
+        after: Option<ConsumerName>,
+        /// Webhooks wanted.
+        limit: usize,
+    },
+    /// To change the webhooks.
+    ChangeWebhook(Box<WebhookChange>),
+    /// What a webhook could not deliver.
+    DeadLetters {
+        /// Which webhook.
+        name: ConsumerName,
+        /// Those after this one.
+        after: Option<EventKey>,
+        /// Letters wanted.
+        limit: usize,
+    },
 }
 
 /// The answer to an [`Ask`].

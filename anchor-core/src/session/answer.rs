@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::engine::{Anchor, ReadError};
 use crate::limits::WHO_USERS_MAX;
 use crate::publish::Refusal;
+use crate::user::UserRow;
 
 /// Looks up what `reader` wants to know, as far as that is the reader's to know.
 ///
@@ -47,9 +48,9 @@ pub(super) async fn answer(
             let Some(reader) = reader else {
                 return Err(ReadError::Refused(Refusal::new(Code::Denied, "nobody has asked")));
             };
-            let contact = anchor.store().user(&reader.user).await?.contact;
+            let UserRow { contact, receipts, .. } = anchor.store().user(&reader.user).await?;
             let blocked = contact.blocked.into_iter().collect();
-            ServerFrame::Contacts { id, direct: contact.direct, blocked }
+            ServerFrame::Contacts { id, direct: contact.direct, blocked, receipts }
         }
         Request::Who(room) => {
             let mut users = anchor.who(&room, reader).await?;
@@ -57,5 +58,18 @@ pub(super) async fn answer(
             users.truncate(WHO_USERS_MAX);
             ServerFrame::Present { id, room, users, total }
         }
+        // Nobody takes these yet.
+        Request::Search { .. }
+        | Request::Readers { .. }
+        | Request::Consumers { .. }
+        | Request::ChangeConsumer { .. }
+        | Request::Webhooks { .. }
+        | Request::ChangeWebhook(_)
+        | Request::DeadLetters { .. } => return Err(ReadError::Refused(unsupported())),
     })
+}
+
+/// What this server has no part for.
+pub(super) fn unsupported() -> Refusal {
+    Refusal::new(Code::Unsupported, "this server does not do that")
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::action::{Action, Ask, Fault, Goodbye, Reply, Request};
+use super::answer::unsupported;
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
 use super::passing::InPassing;
@@ -361,6 +362,31 @@ impl Session {
                 self.requests.ask_change_user(id, change, &mut self.out);
             }
             ClientFrame::Signal(signal) => self.passing.say(signal, &mut self.out),
+            ClientFrame::Search { id, text, limit, after } => {
+                self.ask_for(id, Request::Search { text, limit: bounded(limit), after });
+            }
+            ClientFrame::Readers { id, room, offsets } => {
+                self.ask_for(id, Request::Readers { room, offsets });
+            }
+            ClientFrame::Consumers { id, after, limit, whose } => {
+                self.ask_for(id, Request::Consumers { after, limit: bounded(limit), whose });
+            }
+            ClientFrame::ChangeConsumer { id, name, change, whose } => {
+                self.ask_for(id, Request::ChangeConsumer { name, change, whose });
+            }
+            ClientFrame::Webhooks { id, after, limit } => {
+                self.ask_for(id, Request::Webhooks { after, limit: bounded(limit) });
+            }
+            ClientFrame::ChangeWebhook { id, change } => self.ask_for(id, Request::ChangeWebhook(change)),
+            ClientFrame::DeadLetters { id, name, after, limit } => {
+                self.ask_for(id, Request::DeadLetters { name, after, limit: bounded(limit) });
+            }
+            // Nobody takes these yet.
+            ClientFrame::Watch { id, .. } | ClientFrame::Unwatch { id, .. } => {
+                self.error(Some(id), unsupported())
+            }
+            ClientFrame::Consume(consume) => self.error(Some(consume.id), unsupported()),
+            ClientFrame::Cursor(_) | ClientFrame::Presence { .. } | ClientFrame::Typing { .. } => {}
             ClientFrame::Hello(_) | ClientFrame::Beat => {}
         }
     }

@@ -8,7 +8,10 @@ use super::machine::error_frame;
 use crate::code::Code;
 use crate::engine::ReadError;
 use crate::id::RoomId;
-use crate::limits::{HISTORY_EVENTS_MAX, MEMBERS_PAGE_MAX, PROFILES_MAX, READS_OPEN_MAX, ROOMS_PAGE_MAX};
+use crate::limits::{
+    CONSUMERS_PAGE_MAX, DEAD_LETTERS_PAGE_MAX, HISTORY_EVENTS_MAX, MEMBERS_PAGE_MAX, PROFILES_MAX,
+    READS_OPEN_MAX, ROOMS_PAGE_MAX, SEARCH_HITS_MAX,
+};
 use crate::publish::Refusal;
 use crate::store::StoreError;
 use crate::user::{TooManyBlocked, UserChange};
@@ -48,6 +51,18 @@ impl Requests {
                 let refusal =
                     Refusal::new(Code::Invalid, "ask for the profiles of at most 200 users at once");
                 return out.push_back(Action::Send(error_frame(Some(id), refusal)));
+            }
+            Request::Search { text, limit, after } => {
+                Request::Search { text, limit: limit.clamp(1, SEARCH_HITS_MAX), after }
+            }
+            Request::Consumers { after, limit, whose } => {
+                Request::Consumers { after, limit: limit.clamp(1, CONSUMERS_PAGE_MAX), whose }
+            }
+            Request::Webhooks { after, limit } => {
+                Request::Webhooks { after, limit: limit.clamp(1, CONSUMERS_PAGE_MAX) }
+            }
+            Request::DeadLetters { name, after, limit } => {
+                Request::DeadLetters { name, after, limit: limit.clamp(1, DEAD_LETTERS_PAGE_MAX) }
             }
             request => request,
         };

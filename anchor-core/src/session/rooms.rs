@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Action, Ask, Goodbye};
-use super::frame::{From, RequestId, RoomEntry, ServerFrame};
+use super::frame::{From, RequestId, ResumeRoom, RoomEntry, ServerFrame};
 use super::machine::error_frame;
 use super::subscriptions::Subscriptions;
 use crate::code::Code;
@@ -120,7 +120,7 @@ impl Rooms {
     pub(super) fn resume(
         &mut self,
         answer: Answer,
-        rooms: Vec<(RoomId, Position)>,
+        rooms: Vec<ResumeRoom>,
         out: &mut VecDeque<Action>,
     ) -> Progress {
         if let Err(refusal) = self.check_all(&rooms) {
@@ -138,8 +138,9 @@ impl Rooms {
         let group = self.next_group;
         self.next_group += 1;
         self.groups.insert(group, Group { answer, entries: vec![None; rooms.len()], left: rooms.len() });
-        for (place, (room, position)) in rooms.into_iter().enumerate() {
-            self.begin(room, Asked::Group { group, place }, From::After(position));
+        for (place, resume) in rooms.into_iter().enumerate() {
+            let from = resume.from();
+            self.begin(resume.room, Asked::Group { group, place }, from);
         }
         self.open_next(out);
         Ok(None)
@@ -416,8 +417,8 @@ impl Rooms {
         Ok(())
     }
 
-    fn check_all(&self, rooms: &[(RoomId, Position)]) -> Result<(), Refusal> {
-        let mut names: Vec<_> = rooms.iter().map(|(room, _)| room).collect();
+    fn check_all(&self, rooms: &[ResumeRoom]) -> Result<(), Refusal> {
+        let mut names: Vec<_> = rooms.iter().map(|resume| &resume.room).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Refusal::new(Code::AlreadySubscribed, "a room is resumed twice"));
@@ -425,7 +426,7 @@ impl Rooms {
         if self.subscriptions.len() + rooms.len() > ROOMS_MAX {
             return Err(Refusal::new(Code::TooManyRooms, "a session has at most 16,384 rooms"));
         }
-        rooms.iter().try_for_each(|(room, _)| self.check(room))
+        rooms.iter().try_for_each(|resume| self.check(&resume.room))
     }
 
     fn begin(&mut self, room: RoomId, asked: Asked, from: From) {

@@ -152,7 +152,7 @@ fn note(application: &Application, reader: Reader, asked: &mut Asked, room: &Roo
             // What lies between what was asked for and where it starts is told as a gap.
             let position = match asked.from {
                 From::Start => Position::START,
-                From::After(position) => position,
+                From::After(position) | From::Recent { after: position, .. } => position,
                 From::Offset(offset) => Position { offset, ..Position::START },
                 From::Last(_) | From::Now => *position,
             };

@@ -61,6 +61,12 @@ kinds! {
     Who = 8, "who";
     /// A sign of life, from either side.
     Beat = 9, "beat";
+    /// How far a user has come in a room.
+    Cursor = 10, "cursor";
+    /// How users are there, from either side.
+    Presence = 11, "presence";
+    /// Who types, from either side.
+    Typing = 12, "typing";
     /// Something said in passing, from either side.
     Signal = 13, "signal";
     /// Asks what a room is.
@@ -75,6 +81,26 @@ kinds! {
     Contact = 19, "contact";
     /// Changes what is kept of the user.
     ChangeUser = 20, "change_user";
+    /// Looks for words in what was said.
+    Search = 21, "search";
+    /// Asks how many have come to some events.
+    Readers = 22, "readers";
+    /// Begins to follow who reads, is there and types in a room.
+    Watch = 23, "watch";
+    /// Ends that.
+    Unwatch = 24, "unwatch";
+    /// Takes what comes next for a durable consumer.
+    Consume = 25, "consume";
+    /// Asks what durable consumers there are.
+    Consumers = 26, "consumers";
+    /// Changes a durable consumer.
+    ChangeConsumer = 27, "change_consumer";
+    /// Asks what webhooks there are.
+    Webhooks = 28, "webhooks";
+    /// Changes the webhooks.
+    ChangeWebhook = 29, "change_webhook";
+    /// Asks what a webhook could not deliver.
+    DeadLetters = 30, "dead_letters";
     /// Answers `hello`.
     Welcome = 33, "welcome";
     /// Answers `resume`.
@@ -91,6 +117,8 @@ kinds! {
     RoomList = 39, "room_list";
     /// Answers `who`.
     Present = 40, "present";
+    /// How far users have come in a room.
+    Receipts = 42, "receipts";
     /// Answers `publish`: it never will stand in the log.
     Refused = 48, "refused";
     /// Contiguous events of a room.
@@ -111,10 +139,26 @@ kinds! {
     ProfileList = 56, "profile_list";
     /// Answers `contact`.
     Contacts = 57, "contacts";
-    /// Answers `change_user`.
+    /// Answers what changes something.
     Done = 58, "done";
     /// Another profile of somebody.
     Profile = 59, "profile";
     /// A subscription that the server ended.
     Ended = 60, "ended";
+    /// Answers `search`.
+    Found = 61, "found";
+    /// Answers `readers`.
+    ReadBy = 62, "read_by";
+    /// Answers `watch`.
+    Watching = 63, "watching";
+    /// Answers `unwatch`, or ends the watching by itself.
+    Unwatched = 64, "unwatched";
+    /// Answers `consume`.
+    Consumed = 65, "consumed";
+    /// Answers `consumers`.
+    ConsumerList = 66, "consumer_list";
+    /// Answers `webhooks`.
+    WebhookList = 67, "webhook_list";
+    /// Answers `dead_letters`.
+    DeadLetterList = 68, "dead_letter_list";
 }

@@ -1,14 +1,16 @@
 //! The one definition of each frame: its fields and their order, for both encodings.
 //!
 //! Frames of a client are in [`client`], those of a server in [`server`]. What they are made of: [`rooms`] and their
-//! members, [`users`], what later events [`changes`], and all else in [`parts`].
+//! members, [`users`], who is [`watching`], what is [`consuming`], what later events [`changes`], and all else in [`parts`].
 
 mod changes;
 mod client;
+mod consuming;
 mod parts;
 mod rooms;
 mod server;
 mod users;
+mod watching;
 
 use anchor_core::code::Code;
 use anchor_core::msgpack::Malformed;

@@ -1,13 +1,16 @@
 //! What people do in rooms beside talking: they make them, come and go, and change what was said.
 
+use anchor_core::engine::ConsumerName;
 use anchor_core::event::{Body, Draft, EventKind, Mentions};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::Offset;
 use anchor_core::room::change::{MembershipChange, Report, RoomChange, Settings};
 use anchor_core::room::{HistoryAccess, Retention, Role, RoomKind, Title};
-use anchor_core::session::frame::{ClientFrame, RequestId, Signal, Which};
+use anchor_core::session::frame::{
+    ClientFrame, Consume, ConsumerChange, From, RequestId, Signal, Which, Whose,
+};
 use anchor_core::store::Direction;
-use anchor_core::user::{Direct, Profile, ProfileText, UserChange};
+use anchor_core::user::{Direct, Profile, ProfileText, ReadReceipts, UserChange};
 
 /// The deed of that number by one of two users; `at` is an event that it may be about.
 pub(super) fn deed(number: u8, other: &UserId, at: u8) -> Draft {
@@ -66,7 +69,7 @@ pub(super) fn report(room: &RoomId, at: u8) -> (RoomId, Draft) {
 pub(super) fn question(number: u8, id: RequestId, room: RoomId, other: UserId, at: u8) -> ClientFrame {
     let (offset, limit) = (Offset(at.into()), at.into());
     let change = |change| ClientFrame::ChangeUser { id, change };
-    match number % 12 {
+    match number % 20 {
         0 => ClientFrame::Room { id, room },
         1 => ClientFrame::Members { id, room, after: Some(other).filter(|_| at.is_multiple_of(2)), limit },
         2 => ClientFrame::Thread { id, room, root: Offset(1), from: Direction::After(offset), limit },
@@ -87,8 +90,37 @@ pub(super) fn question(number: u8, id: RequestId, room: RoomId, other: UserId, a
         })),
         9 => change(UserChange::Direct(Direct::Everyone)),
         10 => change(UserChange::Block(other)),
-        _ => change(UserChange::Unblock(other)),
+        11 => change(UserChange::Unblock(other)),
+        12 => change(UserChange::Receipts(ReadReceipts::shown(at.is_multiple_of(2)))),
+        13 => ClientFrame::Readers { id, room, offsets: vec![offset, Offset(1)] },
+        14 => ClientFrame::Watch { id, room },
+        15 => ClientFrame::Unwatch { id, room },
+        16 => ClientFrame::Search { id, text: format!("said in:{room}"), limit, after: None },
+        17 => ClientFrame::Consumers { id, after: None, limit, whose: Whose::Mine },
+        18 => ClientFrame::Consume(Box::new(Consume {
+            id,
+            name: consumer(),
+            room: Some(room),
+            from: From::Start,
+            done: Vec::new(),
+            limit,
+            wait_ms: 0,
+        })),
+        _ => ClientFrame::ChangeConsumer {
+            id,
+            name: consumer(),
+            change: if at.is_multiple_of(2) {
+                ConsumerChange::Replay(From::Start)
+            } else {
+                ConsumerChange::Remove
+            },
+            whose: Whose::Mine,
+        },
     }
+}
+
+fn consumer() -> ConsumerName {
+    ConsumerName::new("bot").expect("a name")
 }
 
 /// Something said in passing, to all or to one.

@@ -6,10 +6,14 @@ use std::fmt::Debug;
 use anchor_core::code::Code;
 use anchor_core::event::{Body, MENTIONS_MAX, encoding};
 use anchor_core::id::NUMBER_MAX;
-use anchor_core::limits::{FEATURES_MAX, MESSAGE_BYTES_MAX, PROFILES_MAX, RESUME_ROOMS_MAX, TITLE_BYTES_MAX};
+use anchor_core::limits::{
+    CONSUME_DONE_MAX, FEATURES_MAX, MESSAGE_BYTES_MAX, PROFILES_MAX, READERS_OFFSETS_MAX, RESUME_ROOMS_MAX,
+    SEARCH_TEXT_BYTES_MAX, TITLE_BYTES_MAX, WEBHOOK_KINDS_MAX, WEBHOOK_SECRET_BYTES_MAX,
+    WEBHOOK_URL_BYTES_MAX,
+};
 use anchor_core::position::{Mark, Offset};
 use anchor_core::run::{Contents, Run, RunParts};
-use anchor_core::session::frame::{ClientFrame, Events, ServerFrame, Which};
+use anchor_core::session::frame::{ClientFrame, Events, Presence, ServerFrame, WebhookChange, Which};
 use bytes::Bytes;
 
 use crate::codec::{DecodeError, Encoding};
@@ -73,6 +77,17 @@ impl Frame for ClientFrame {
             Self::Rooms { which: Which::Public(text), .. } => assert!(text.len() <= TITLE_BYTES_MAX),
             Self::Thread { root, .. } => assert_ne!(*root, Offset::ZERO),
             Self::Profiles { users, .. } => assert!(users.len() <= PROFILES_MAX),
+            Self::Readers { offsets, .. } => assert!(offsets.len() <= READERS_OFFSETS_MAX),
+            Self::Search { text, .. } => assert!(text.len() <= SEARCH_TEXT_BYTES_MAX),
+            Self::Presence { presence } => assert_ne!(*presence, Presence::Offline),
+            Self::Consume(consume) => assert!(consume.done.len() <= CONSUME_DONE_MAX),
+            Self::ChangeWebhook { change, .. } => {
+                if let WebhookChange::Put(webhook) = &**change {
+                    let secret = webhook.secret.as_ref().map_or(0, |secret| secret.0.len());
+                    assert!(webhook.url.len() <= WEBHOOK_URL_BYTES_MAX && secret <= WEBHOOK_SECRET_BYTES_MAX);
+                    assert!(webhook.kinds.len() <= WEBHOOK_KINDS_MAX);
+                }
+            }
             _ => {}
         }
     }

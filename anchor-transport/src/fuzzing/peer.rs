@@ -11,9 +11,9 @@ use anchor_core::environment::{Environment as _, Monotonic};
 use anchor_core::id::{ClientId, ClientKey, RoomId, Seq, UserId};
 use anchor_core::limits::{FRAME_OUT_BYTES_MAX, HEARTBEAT, HEARTBEATS_MISSED_MAX, HELLO_WITHIN, WINDOW};
 use anchor_core::memory::MemoryStore;
-use anchor_core::position::{Offset, Position};
+use anchor_core::position::Offset;
 use anchor_core::publish::Ack;
-use anchor_core::session::frame::{ClientFrame, From, Hello, RequestId, RoomEntry, ServerFrame};
+use anchor_core::session::frame::{ClientFrame, From, Hello, RequestId, ResumeRoom, RoomEntry, ServerFrame};
 use anchor_core::session::{Action, Desk, Fault, OpenIdentify, Reply, Session};
 use anchor_core::store::{Store as _, StoreExt as _};
 use bytes::Bytes;
@@ -74,7 +74,7 @@ struct Owed {
 #[derive(Debug)]
 enum Answer {
     Error(Code),
-    Resumed(Vec<(RoomId, Position)>),
+    Resumed(Vec<ResumeRoom>),
     Subscribed(RoomId, From),
     Unsubscribed(RoomId),
     Page(RoomId),
@@ -86,6 +86,8 @@ enum Answer {
     Contacts,
     Done,
     Present(RoomId),
+    /// Something that has this id.
+    Any,
 }
 
 impl Peer {
@@ -222,6 +224,10 @@ impl Peer {
                 self.signals += 1;
                 None
             }
+            (
+                Phase::Open(_),
+                Ok(ClientFrame::Cursor(_) | ClientFrame::Presence { .. } | ClientFrame::Typing { .. }),
+            ) => None,
             (Phase::Open(_), frame) => {
                 let owed = owed_for(frame);
                 if owed.id.is_some() && self.owed.iter().any(|other| other.id == owed.id) {
@@ -356,7 +362,7 @@ impl Peer {
             }
             ServerFrame::Done { id } => {
                 let answer = self.answered(Some(id));
-                assert!(matches!(answer, Answer::Done), "{answer:?}");
+                assert!(matches!(answer, Answer::Done | Answer::Any), "{answer:?}");
             }
             // In passing: nobody is owed one.
             ServerFrame::Profile { .. } | ServerFrame::Signal(_) => {}
@@ -365,6 +371,18 @@ impl Peer {
                 let answer = self.answered(Some(id));
                 assert!(matches!(&answer, Answer::Present(asked) if *asked == room), "{answer:?}");
             }
+            ServerFrame::Found { id, .. }
+            | ServerFrame::ReadBy { id, .. }
+            | ServerFrame::ConsumerList { id, .. }
+            | ServerFrame::WebhookList { id, .. }
+            | ServerFrame::DeadLetterList { id, .. }
+            | ServerFrame::Unwatched { id: Some(id), .. } => self.any_answered(id),
+            ServerFrame::Watching(watching) => self.any_answered(watching.id),
+            ServerFrame::Consumed(consumed) => self.any_answered(consumed.id),
+            ServerFrame::Receipts { .. }
+            | ServerFrame::Presence { .. }
+            | ServerFrame::Typing { .. }
+            | ServerFrame::Unwatched { id: None, .. } => {}
             // What is wrong with a signal, which has no id.
             ServerFrame::Error { id: None, code, .. } if code != Code::Unsupported => {
                 assert!(self.signals > 0, "{code:?} for nothing");
@@ -404,11 +422,16 @@ impl Peer {
         self.owed.remove(at.unwrap_or_else(|| panic!("an answer to {id:?}, which nobody asked"))).answer
     }
 
-    fn resumed(&mut self, asked: &[(RoomId, Position)], entries: &[RoomEntry]) {
+    fn any_answered(&mut self, id: RequestId) {
+        let answer = self.answered(Some(id));
+        assert!(matches!(answer, Answer::Any), "{answer:?}");
+    }
+
+    fn resumed(&mut self, asked: &[ResumeRoom], entries: &[RoomEntry]) {
         assert_eq!(asked.len(), entries.len());
-        for ((room, position), entry) in asked.iter().zip(entries) {
-            assert_eq!(*room, entry.room);
-            self.readers.begin(room, &From::After(*position), None);
+        for (resume, entry) in asked.iter().zip(entries) {
+            assert_eq!(resume.room, entry.room);
+            self.readers.begin(&resume.room, &resume.from(), None);
         }
     }
 
@@ -461,7 +484,7 @@ impl Peer {
 
 /// The code with which this hello is turned away, if it is.
 fn end_of(hello: &Hello) -> Option<Code> {
-    let mut names: Vec<_> = hello.resume.iter().map(|(room, _)| room.as_str()).collect();
+    let mut names: Vec<_> = hello.resume.iter().map(|resume| resume.room.as_str()).collect();
     names.sort_unstable();
     let odd = names.windows(2).any(|pair| pair[0] == pair[1]);
     match (&hello.user, odd) {
@@ -486,9 +509,27 @@ fn owed_for(frame: &Result<ClientFrame, Fault>) -> Owed {
         Ok(ClientFrame::Contact { id }) => (*id, Answer::Contacts),
         Ok(ClientFrame::ChangeUser { id, .. }) => (*id, Answer::Done),
         Ok(ClientFrame::Who { id, room }) => (*id, Answer::Present(room.clone())),
-        Ok(ClientFrame::Hello(_) | ClientFrame::Publish(_) | ClientFrame::Beat | ClientFrame::Signal(_)) => {
-            unreachable!("told apart before")
-        }
+        Ok(
+            ClientFrame::Search { id, .. }
+            | ClientFrame::Readers { id, .. }
+            | ClientFrame::Watch { id, .. }
+            | ClientFrame::Unwatch { id, .. }
+            | ClientFrame::Consumers { id, .. }
+            | ClientFrame::ChangeConsumer { id, .. }
+            | ClientFrame::Webhooks { id, .. }
+            | ClientFrame::ChangeWebhook { id, .. }
+            | ClientFrame::DeadLetters { id, .. },
+        ) => (*id, Answer::Any),
+        Ok(ClientFrame::Consume(consume)) => (consume.id, Answer::Any),
+        Ok(
+            ClientFrame::Hello(_)
+            | ClientFrame::Publish(_)
+            | ClientFrame::Beat
+            | ClientFrame::Signal(_)
+            | ClientFrame::Cursor(_)
+            | ClientFrame::Presence { .. }
+            | ClientFrame::Typing { .. },
+        ) => unreachable!("told apart before"),
     };
     Owed { id: Some(id), answer }
 }

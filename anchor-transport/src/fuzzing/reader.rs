@@ -25,6 +25,8 @@ struct Reader {
     chain: Option<Chain>,
     /// What was asked for is not to be had: a gap must say so before anything else.
     owes_gap: bool,
+    /// Not all that is missing is wanted.
+    may_skip: bool,
 }
 
 impl Readers {
@@ -34,22 +36,31 @@ impl Readers {
 
     /// A room is read from here on; `told` is where its stream is said to start.
     pub(super) fn begin(&mut self, room: &RoomId, from: &From, told: Option<&Position>) {
+        let may_skip = matches!(from, From::Recent { .. });
         let owes_gap = match (from, told) {
-            (From::After(position), _) => !self.stands(room, position) || self.hides(room, position),
+            (From::After(position) | From::Recent { after: position, .. }, _) => {
+                !self.stands(room, position) || self.hides(room, position)
+            }
             (From::Start, _) => !self.stands(room, &Position::START) || self.hides(room, &Position::START),
             (from, Some(told)) => !from.is_met_by(told),
             (_, None) => false,
         };
         let reader = match (from, told) {
+            // What it skips is told by a gap from where it stood.
+            (From::Recent { after: position, .. }, _) => {
+                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap, may_skip }
+            }
             (From::After(position), _) if owes_gap => {
-                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap }
+                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap, may_skip }
             }
-            (From::Start, _) if owes_gap => Reader { cursor: Offset::ZERO, chain: None, owes_gap },
-            (From::Offset(offset), _) if owes_gap => Reader { cursor: *offset, chain: None, owes_gap },
+            (From::Start, _) if owes_gap => Reader { cursor: Offset::ZERO, chain: None, owes_gap, may_skip },
+            (From::Offset(offset), _) if owes_gap => {
+                Reader { cursor: *offset, chain: None, owes_gap, may_skip }
+            }
             (From::After(position), None) => {
-                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap }
+                Reader { cursor: position.offset, chain: Some(position.chain), owes_gap, may_skip }
             }
-            (_, Some(told)) => Reader { cursor: told.offset, chain: Some(told.chain), owes_gap },
+            (_, Some(told)) => Reader { cursor: told.offset, chain: Some(told.chain), owes_gap, may_skip },
             (_, None) => unreachable!("only positions are resumed"),
         };
         let before = self.readers.insert(room.clone(), reader);
@@ -98,12 +109,22 @@ impl Readers {
         let reader = self.readers.get_mut(room).expect("a gap in a room that is read to us");
         let position = gap.position.expect("where to go on");
         assert!(gap.from <= gap.to, "{gap:?}");
-        let from = if gap.reason == GapReason::Hidden { hidden } else { trimmed };
-        assert_eq!(position.offset, from, "a gap goes to where the log can be read from: {gap:?}");
-        if matches!(gap.reason, GapReason::Trimmed | GapReason::Hidden) {
+        match gap.reason {
+            GapReason::Skipped => assert!(reader.may_skip && !reader.owes_gap, "{gap:?} was not asked for"),
+            GapReason::Hidden => assert_eq!(position.offset, hidden, "{gap:?}"),
+            _ => {
+                assert_eq!(position.offset, trimmed, "a gap goes to where the log can be read from: {gap:?}")
+            }
+        }
+        if matches!(gap.reason, GapReason::Trimmed | GapReason::Hidden | GapReason::Skipped) {
             assert_eq!((gap.from, gap.to), (reader.cursor.next(), position.offset), "not what is missing");
         }
-        *reader = Reader { cursor: position.offset, chain: Some(position.chain), owes_gap: false };
+        *reader = Reader {
+            cursor: position.offset,
+            chain: Some(position.chain),
+            owes_gap: false,
+            may_skip: reader.may_skip && gap.reason != GapReason::Skipped,
+        };
     }
 
     /// A beat names every room of which something from before its time is not delivered.

@@ -102,6 +102,10 @@ const LIVES: &[(&str, &str)] = &[
         "asking",
         "json; hello 1 0; do 2 1 0; do 5 1 3; question 0 1 0; question 1 1 9; question 4 0 0; question 5 0 0; question 6 0 9; question 7 0 9; question 8 0 1; question 11 0 0; do 18 1 255",
     ),
+    (
+        "away-for-long",
+        "json; write 0 9; write 1 40; hello 1 4 0 0 1 0 2 0 5 0; subscribe 6 5 0 3; wait 1; question 14 0 1; question 13 0 3; question 18 1 9",
+    ),
     ("repeated", "json; hello 1 0; publish 1 4 0 3; publish 0 4 0 3; publish 2 1 0 3; publish 0 4 0 3"),
 ];
 

@@ -11,7 +11,9 @@ use anchor_core::event::{Body, Draft};
 use anchor_core::id::{ClientId, Nonce, RoomId, Seq, UserId};
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::{Chain, Epoch, Offset, Position};
-use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId, Which};
+use anchor_core::session::frame::{
+    ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId, ResumeRoom, Which,
+};
 use anchor_core::store::{Store as _, StoreExt as _};
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -45,12 +47,16 @@ pub fn session(script: &[u8]) {
             Op::Resume => ClientFrame::Resume { id: RequestId(number), rooms: rooms(&house, &mut script) },
             Op::Subscribe => {
                 let (room, from) = (room(&mut script), script.byte());
-                let from = match from % 5 {
+                let from = match from % 6 {
                     0 => From::Start,
                     1 => From::After(house.position(&room, script.byte())),
                     2 => From::Offset(Offset(script.byte().into())),
                     3 => From::Last(script.byte().into()),
-                    _ => From::Now,
+                    4 => From::Now,
+                    _ => From::Recent {
+                        after: house.position(&room, script.byte()),
+                        last: u64::from(script.byte() % 8),
+                    },
                 };
                 ClientFrame::Subscribe { id: RequestId(number), room, from }
             }
@@ -324,13 +330,15 @@ fn hello(house: &House, script: &mut Script<'_>) -> ClientFrame {
     })
 }
 
-fn rooms(house: &House, script: &mut Script<'_>) -> Vec<(RoomId, Position)> {
+fn rooms(house: &House, script: &mut Script<'_>) -> Vec<ResumeRoom> {
     let count = script.byte() % 5;
     let mut rooms = Vec::new();
     for _ in 0..count {
         let room = room(script);
         let position = house.position(&room, script.byte());
-        rooms.push((room, position));
+        // Who comes back to many rooms wants the newest of each alone.
+        let last = (count == 4).then_some(2);
+        rooms.push(ResumeRoom { room, position, last });
     }
     rooms
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anchor_core::code::{Class, Code};
+use anchor_core::engine::CONSUMER_NAME_BYTES_MAX;
 use anchor_core::event::{Body, CONTENT_TYPE_BYTES_MAX, EventKind, MENTIONS_MAX};
 use anchor_core::id::{NUMBER_MAX, ROOM_ID_BYTES_MAX, USER_ID_BYTES_MAX};
 use anchor_core::limits::*;
@@ -34,6 +35,7 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("DEPTH_MAX", number(DEPTH_MAX)),
         ("ROOM_ID_BYTES_MAX", number(ROOM_ID_BYTES_MAX)),
         ("USER_ID_BYTES_MAX", number(USER_ID_BYTES_MAX)),
+        ("CONSUMER_NAME_BYTES_MAX", number(CONSUMER_NAME_BYTES_MAX)),
         ("CONTENT_TYPE_BYTES_MAX", number(CONTENT_TYPE_BYTES_MAX)),
         ("BODY_BYTES_MAX", number(BODY_BYTES_MAX)),
         ("FRAME_IN_BYTES_MAX", number(FRAME_IN_BYTES_MAX)),
@@ -72,6 +74,24 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("AMENDMENTS_MAX", number(AMENDMENTS_MAX)),
         ("SIGNALS_WAITING_MAX", number(SIGNALS_WAITING_MAX)),
         ("SIGNAL_BYTES_MAX", number(SIGNAL_BYTES_MAX)),
+        ("RECEIPTS_MEMBERS_MAX", number(RECEIPTS_MEMBERS_MAX)),
+        ("CURSORS_EVERY", time(CURSORS_EVERY)),
+        ("WATCHED_MAX", number(WATCHED_MAX)),
+        ("READERS_OFFSETS_MAX", number(READERS_OFFSETS_MAX)),
+        ("PRESENCE_SAMPLE_MAX", number(PRESENCE_SAMPLE_MAX)),
+        ("PRESENCE_SETTLES", time(PRESENCE_SETTLES)),
+        ("TYPING_USERS_MAX", number(TYPING_USERS_MAX)),
+        ("TYPING_EXPIRES", time(TYPING_EXPIRES)),
+        ("SEARCH_TEXT_BYTES_MAX", number(SEARCH_TEXT_BYTES_MAX)),
+        ("SEARCH_HITS_MAX", number(SEARCH_HITS_MAX)),
+        ("CONSUMERS_OF_SESSION_MAX", number(CONSUMERS_OF_SESSION_MAX)),
+        ("CONSUME_DONE_MAX", number(CONSUME_DONE_MAX)),
+        ("CONSUME_WAIT_MAX", time(CONSUME_WAIT_MAX)),
+        ("CONSUMERS_PAGE_MAX", number(CONSUMERS_PAGE_MAX)),
+        ("WEBHOOK_URL_BYTES_MAX", number(WEBHOOK_URL_BYTES_MAX)),
+        ("WEBHOOK_SECRET_BYTES_MAX", number(WEBHOOK_SECRET_BYTES_MAX)),
+        ("WEBHOOK_KINDS_MAX", number(WEBHOOK_KINDS_MAX)),
+        ("DEAD_LETTERS_PAGE_MAX", number(DEAD_LETTERS_PAGE_MAX)),
         ("HELLO_WITHIN", time(HELLO_WITHIN)),
         ("HEARTBEAT", time(HEARTBEAT)),
         ("HEARTBEATS_MISSED_MAX", HEARTBEATS_MISSED_MAX.to_string()),
@@ -106,8 +126,14 @@ fn kinds_and_reasons_are_those_of_the_code() {
         let row = kind.name().map(|name| format!("| {} | {name} |", kind.0));
         assert!(row.is_none_or(|row| PAGE.contains(&row)), "kind {}", kind.0);
     }
-    let reasons =
-        [GapReason::Trimmed, GapReason::Restored, GapReason::History, GapReason::Deleted, GapReason::Hidden];
+    let reasons = [
+        GapReason::Trimmed,
+        GapReason::Restored,
+        GapReason::History,
+        GapReason::Deleted,
+        GapReason::Hidden,
+        GapReason::Skipped,
+    ];
     for reason in reasons {
         assert!(PAGE.contains(&format!("| `{}` |", reason.name())), "{}", reason.name());
     }

@@ -1,8 +1,10 @@
 //! Any frame survives both encodings, and the two agree; a run's frame is that of its events.
 
+mod consuming;
 mod frames;
 mod parts;
 mod rooms;
+mod watching;
 
 use anchor_core::chain::Link;
 use anchor_core::code::Code;

@@ -17,7 +17,9 @@ use anchor_core::limits::{FRAME_IN_BYTES_MAX, HEARTBEAT, HELLO_WITHIN, READS_OPE
 use anchor_core::memory::MemoryStore;
 use anchor_core::position::Position;
 use anchor_core::session::OpenIdentify;
-use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ServerFrame};
+use anchor_core::session::frame::{
+    ClientFrame, Hello, HistoryRange, PublishFrame, RequestId, ResumeRoom, ServerFrame,
+};
 use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, NotAccepted, Serving, accept, serve};
 use bytes::Bytes;
@@ -124,7 +126,10 @@ fn hello(user: &str, rooms: &[&str]) -> Hello {
         client_id: ClientId::from_bytes(id),
         waits: Seq::FIRST,
         features: Vec::new(),
-        resume: rooms.iter().map(|room| (RoomId::new(room).unwrap(), Position::START)).collect(),
+        resume: rooms
+            .iter()
+            .map(|room| ResumeRoom::after(RoomId::new(room).unwrap(), Position::START))
+            .collect(),
     }
 }
 

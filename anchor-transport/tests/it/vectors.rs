@@ -236,6 +236,11 @@ fn rooms_that_follow_from_ids_come_out_as_the_samples_do() {
         assert_eq!(direct, room(&entry["room"]));
         assert!(direct.is_direct());
     }
+    for entry in list(&computed["own"]) {
+        let own = RoomId::own_log(&user(&entry["user"]));
+        assert_eq!(own, room(&entry["own"]));
+        assert!(own.is_own_log() && !own.is_direct());
+    }
     for entry in list(&computed["reports"]) {
         assert_eq!(RoomId::reports_of(&room(&entry["room"])), room(&entry["reports"]));
     }

@@ -3,7 +3,7 @@
 use anchor::System;
 use anchor_core::id::{ClientId, RoomId, Seq, UserId};
 use anchor_core::position::Position;
-use anchor_core::session::frame::{ClientFrame, Hello};
+use anchor_core::session::frame::{ClientFrame, Hello, ResumeRoom};
 
 /// Names the rooms and clients of one run.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Hellos {
             client_id: ClientId::from_bytes(id),
             waits: Seq::FIRST,
             features: Vec::new(),
-            resume,
+            resume: resume.into_iter().map(|(room, position)| ResumeRoom::after(room, position)).collect(),
         })
     }
 }

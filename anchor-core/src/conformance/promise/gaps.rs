@@ -88,8 +88,10 @@ fn wrong_range(history: &History, lost: &Lost<'_>, stream: &Stream<'_>, gap: &Ga
     let position = gap.position.map_or(Offset::ZERO, |position| position.offset);
     let (from, to) = match gap.reason {
         // That a cursor goes back by it is the matter of another promise.
-        GapReason::Trimmed | GapReason::Hidden if position < stream.cursor() => return None,
-        GapReason::Trimmed | GapReason::Hidden => (stream.cursor().next(), position),
+        GapReason::Trimmed | GapReason::Hidden | GapReason::Skipped if position < stream.cursor() => {
+            return None;
+        }
+        GapReason::Trimmed | GapReason::Hidden | GapReason::Skipped => (stream.cursor().next(), position),
         GapReason::Restored => (position.next(), stream.cursor()),
         GapReason::History => (Offset(1), stream.cursor().max(position)),
         GapReason::Deleted => return None,
@@ -119,8 +121,8 @@ fn wrong_range(history: &History, lost: &Lost<'_>, stream: &Stream<'_>, gap: &Ga
             let stands = log?.at(stream.cursor()).is_some_and(|at| at.chain == stream.position.chain);
             stands.then(|| format!("the reader's event {} stands in the log", stream.cursor()))
         }
-        // What a reader may see is the rooms' matter, not the log's.
-        GapReason::History | GapReason::Deleted | GapReason::Hidden => None,
+        // What a reader may see is the rooms' matter, not the log's; what it wants to see, the reader's.
+        GapReason::History | GapReason::Deleted | GapReason::Hidden | GapReason::Skipped => None,
     }
 }
 

@@ -58,7 +58,9 @@ impl<'h> Lost<'h> {
                 Record::Told { room, gap, .. } => match gap.reason {
                     GapReason::Restored => (&mut lost.told, room, gap.from, gap.to),
                     GapReason::Deleted => (&mut lost.noted, room, Offset::ZERO, END),
-                    GapReason::Trimmed | GapReason::Hidden | GapReason::History => continue,
+                    GapReason::Trimmed | GapReason::Hidden | GapReason::History | GapReason::Skipped => {
+                        continue;
+                    }
                 },
                 _ => continue,
             };

@@ -125,8 +125,12 @@ impl<'h> Stream<'h> {
             Record::Told { gap, .. } => {
                 let position = gap.position.unwrap_or(Position::START);
                 match gap.reason {
-                    GapReason::Trimmed | GapReason::Hidden if position.offset < self.cursor() => return,
-                    GapReason::Trimmed | GapReason::Hidden => {}
+                    GapReason::Trimmed | GapReason::Hidden | GapReason::Skipped
+                        if position.offset < self.cursor() =>
+                    {
+                        return;
+                    }
+                    GapReason::Trimmed | GapReason::Hidden | GapReason::Skipped => {}
                     GapReason::Restored => {
                         self.held.truncate(self.held.partition_point(|entry| entry.offset < gap.from));
                     }

@@ -12,7 +12,7 @@ use crate::limits::{HEARTBEAT, TAIL_BYTES_MAX};
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
 use crate::room::change::MembershipChange;
-use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ServerFrame, Which};
+use crate::session::frame::{ClientFrame, From, HistoryRange, RequestId, ResumeRoom, ServerFrame, Which};
 use crate::session::{Action, Ask, Reply};
 
 #[test]
@@ -155,7 +155,7 @@ fn a_beat_names_rooms_that_were_resumed_and_wait_for_another_group() {
     let mut peer = house.session("ada", &[]);
     let now = house.env.now();
     let mut open = |id, room: &str| {
-        let rooms = vec![(room_id(room), Position::START)];
+        let rooms = vec![ResumeRoom::after(room_id(room), Position::START)];
         peer.session.handle_frame(now, Ok(ClientFrame::Resume { id: RequestId(id), rooms }));
         let Some(Action::Ask(Ask::Open(slot, room, from))) = peer.session.poll_action(now) else {
             panic!("no open")

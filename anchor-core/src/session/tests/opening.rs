@@ -10,7 +10,7 @@ use crate::id::{Seq, UserId};
 use crate::limits::{HEARTBEAT, HELLO_WITHIN};
 use crate::position::{Offset, Position};
 use crate::session::Fault;
-use crate::session::frame::{ClientFrame, From, RequestId, ServerFrame};
+use crate::session::frame::{ClientFrame, From, RequestId, ResumeRoom, ServerFrame};
 
 /// The code of the goodbye, which must be the last frame.
 fn ended(peer: &super::peer::Peer) -> Option<Code> {
@@ -197,7 +197,7 @@ fn requests_that_break_a_rule_are_refused_by_name() {
     peer.frames();
     peer.subscribe(1, "lobby", From::Now).subscribe(2, "@secret", From::Now);
     peer.send(ClientFrame::Unsubscribe { id: RequestId(3), room: room_id("other") });
-    let twice = vec![(room_id("x"), Position::START), (room_id("x"), Position::START)];
+    let twice = vec![ResumeRoom::after(room_id("x"), Position::START); 2];
     peer.send(ClientFrame::Resume { id: RequestId(4), rooms: twice });
     let codes: Vec<_> = peer
         .frames()

@@ -20,7 +20,7 @@ use crate::position::{Offset, Position};
 use crate::publish::Ack;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::run::Run;
-use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ServerFrame};
+use crate::session::frame::{ClientFrame, From, Hello, PublishFrame, RequestId, ResumeRoom, ServerFrame};
 use crate::session::{
     Action, Ask, Credentials, Denied, Desk, Fault, Goodbye, Identify, Identity, OpenIdentify, Reply, Session,
 };
@@ -348,7 +348,7 @@ pub(super) fn hello(user: &str, rooms: &[(&str, Position)]) -> Hello {
         client_id: ClientId::from_bytes(id),
         waits: Seq::FIRST,
         features: Vec::new(),
-        resume: rooms.iter().map(|(room, position)| (room_id(room), *position)).collect(),
+        resume: rooms.iter().map(|(room, position)| ResumeRoom::after(room_id(room), *position)).collect(),
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::peer::{House, Sent, numbers, position, room_id};
 use crate::position::{Offset, Position};
 use crate::resume::GapReason;
-use crate::session::frame::{From, ServerFrame};
+use crate::session::frame::{ClientFrame, From, ServerFrame};
 
 /// The gaps that a peer was told: reason, first and last offset.
 fn gaps(peer: &super::peer::Peer) -> Vec<(GapReason, u64, u64)> {
@@ -149,4 +149,39 @@ proptest! {
         prop_assert_eq!(taken, numbers(1..=written));
         prop_assert_eq!(gaps(&peer), vec![]);
     }
+}
+
+#[test]
+fn who_was_away_for_long_gets_the_last_messages_and_is_told_what_is_left_out() {
+    let house = House::new();
+    house.write("lobby", numbers(1..=100));
+    let at = position(&house, "lobby", 40);
+    for (last, first) in [(10, 91), (59, 42), (60, 41), (1000, 41), (0, 100)] {
+        let mut peer = house.session("ada", &[]);
+        let from = From::Recent { after: at, last };
+        peer.subscribe(1, "lobby", from);
+        let left_out = if first > 41 { vec![(GapReason::Skipped, 41, first - 1)] } else { Vec::new() };
+        assert_eq!(gaps(&peer), left_out, "the last {last}");
+        assert_eq!(peer.texts("lobby", first - 1), numbers(first..=100), "the last {last}");
+    }
+    let mut hello = super::peer::hello("ada", &[("lobby", at), ("other", Position::START)]);
+    hello.resume[0].last = Some(10);
+    let mut peer = house.connect();
+    peer.send(ClientFrame::Hello(hello)).settle();
+    assert_eq!(gaps(&peer), [(GapReason::Skipped, 41, 90)]);
+    assert_eq!(peer.texts("lobby", 90), numbers(91..=100));
+}
+
+#[test]
+fn what_was_trimmed_is_told_before_what_is_left_out() {
+    let house = House::new();
+    house.write("lobby", numbers(1..=100));
+    let at = position(&house, "lobby", 5);
+    futures::executor::block_on(house.anchor.trim(&room_id("lobby"), Offset(50))).unwrap();
+    let mut peer = house.session("ada", &[]);
+    peer.subscribe(1, "lobby", From::Recent { after: at, last: 10 });
+    let [(GapReason::Trimmed, 6, before), (GapReason::Skipped, from, 90)] = gaps(&peer)[..] else {
+        panic!("{:?}", gaps(&peer))
+    };
+    assert_eq!(from, before + 1);
 }

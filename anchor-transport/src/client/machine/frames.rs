@@ -115,7 +115,7 @@ impl Machine {
             }
             ServerFrame::ThreadPage(page) => self.answer(page.id, Answer::Thread(*page)),
             ServerFrame::ProfileList { id, profiles } => self.answer(id, Answer::Profiles(profiles)),
-            ServerFrame::Contacts { id, direct, blocked } => {
+            ServerFrame::Contacts { id, direct, blocked, .. } => {
                 let blocked = blocked.into_iter().collect();
                 self.answer(id, Answer::Contact(Contact { direct, blocked }));
             }
@@ -141,6 +141,18 @@ impl Machine {
                     self.out.act(Action::Current(at));
                 }
             }
+            // Nobody has asked for these.
+            ServerFrame::Receipts { .. }
+            | ServerFrame::Presence { .. }
+            | ServerFrame::Typing { .. }
+            | ServerFrame::Found { .. }
+            | ServerFrame::ReadBy { .. }
+            | ServerFrame::Watching(_)
+            | ServerFrame::Unwatched { .. }
+            | ServerFrame::Consumed(_)
+            | ServerFrame::ConsumerList { .. }
+            | ServerFrame::WebhookList { .. }
+            | ServerFrame::DeadLetterList { .. } => {}
             ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
                 self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
             }

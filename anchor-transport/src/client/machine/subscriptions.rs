@@ -33,7 +33,7 @@ use anchor_core::id::RoomId;
 use anchor_core::limits::RESUME_ROOMS_MAX;
 use anchor_core::position::{Offset, Position};
 use anchor_core::sabotage::{self, Sabotage};
-use anchor_core::session::frame::{ClientFrame, From, RequestId};
+use anchor_core::session::frame::{ClientFrame, From, RequestId, ResumeRoom};
 
 pub(super) use reading::follow;
 
@@ -173,16 +173,16 @@ impl Subscriptions {
     }
 
     /// The rooms that `hello` resumes, at most so many as it may.
-    pub(super) fn resume(&mut self) -> Vec<(RoomId, Position)> {
+    pub(super) fn resume(&mut self) -> Vec<ResumeRoom> {
         let rooms: Vec<_> = self.live().take(RESUME_ROOMS_MAX).collect();
-        self.greeted = rooms.iter().map(|(room, _)| room.clone()).collect();
+        self.greeted = rooms.iter().map(|resume| resume.room.clone()).collect();
         rooms
     }
 
     /// Resumes what `hello` had no room for, leaves what was left since, and opens what is wanted.
     pub(super) fn welcomed(&mut self, requests: &mut Requests, out: &mut Output) {
         let greeted = std::mem::take(&mut self.greeted);
-        let rest: Vec<_> = self.live().filter(|(room, _)| !greeted.contains(room)).collect();
+        let rest: Vec<_> = self.live().filter(|resume| !greeted.contains(&resume.room)).collect();
         for name in greeted {
             let next = match self.rooms.get(&name) {
                 Some(Room { stage: Stage::Live(_), .. }) => continue,
@@ -198,7 +198,7 @@ impl Subscriptions {
         }
         for rooms in rest.chunks(RESUME_ROOMS_MAX) {
             let id = requests.number();
-            self.asked.insert(id, Asked::Resume(rooms.iter().map(|(room, _)| room.clone()).collect()));
+            self.asked.insert(id, Asked::Resume(rooms.iter().map(|resume| resume.room.clone()).collect()));
             out.send(ClientFrame::Resume { id, rooms: rooms.to_vec() });
         }
         self.open_wanted(requests, out);
@@ -372,9 +372,9 @@ impl Subscriptions {
         self.again_at.into_iter().chain(park_at).min()
     }
 
-    fn live(&self) -> impl Iterator<Item = (RoomId, Position)> {
+    fn live(&self) -> impl Iterator<Item = ResumeRoom> {
         self.rooms.iter().filter_map(|(name, room)| match room.stage {
-            Stage::Live(cursor) => Some((name.clone(), cursor)),
+            Stage::Live(cursor) => Some(ResumeRoom::after(name.clone(), cursor)),
             _ => None,
         })
     }

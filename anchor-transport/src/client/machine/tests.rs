@@ -20,7 +20,8 @@ use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal, Position};
 use anchor_core::publish::{Ack, Durability};
 use anchor_core::resume::{Gap, GapReason};
 use anchor_core::session::frame::{
-    ClientFrame, Events, From, HistoryRange, Page, RequestId, ServerFrame, SessionLimits, Welcome,
+    ClientFrame, CursorFrame, Events, From, HistoryRange, Page, RequestId, ServerFrame, SessionLimits,
+    Welcome,
 };
 
 use super::{Action, Machine, Options};
@@ -277,7 +278,7 @@ impl Script {
     fn sent_line(&mut self, frame: ClientFrame) -> String {
         match frame {
             ClientFrame::Hello(hello) => {
-                let rooms: Vec<_> = hello.resume.iter().map(|(_, position)| place(position)).collect();
+                let rooms: Vec<_> = hello.resume.iter().map(|resume| place(&resume.position)).collect();
                 let id = self.id(hello.client_id);
                 format!("hello {id} waits {}{}", hello.waits, join(" resume ", &rooms))
             }
@@ -303,6 +304,23 @@ impl Script {
             ClientFrame::ChangeUser { .. } => "change user".to_owned(),
             ClientFrame::Signal(signal) => format!("signal {}", signal.body.as_text().unwrap_or("?")),
             ClientFrame::Who { .. } => "who".to_owned(),
+            ClientFrame::Cursor(CursorFrame { room, delivered, read, .. }) => {
+                let offset =
+                    |offset: Option<Offset>| offset.map_or("-".to_owned(), |offset| offset.to_string());
+                format!("cursor {room} delivered {} read {}", offset(delivered), offset(read))
+            }
+            ClientFrame::Presence { presence } => format!("presence {}", presence.name()),
+            ClientFrame::Typing { room, typing } => format!("typing {room} {typing}"),
+            ClientFrame::Search { .. } => "search".to_owned(),
+            ClientFrame::Readers { .. } => "readers".to_owned(),
+            ClientFrame::Watch { room, .. } => format!("watch {room}"),
+            ClientFrame::Unwatch { room, .. } => format!("unwatch {room}"),
+            ClientFrame::Consume(consume) => format!("consume {} done {}", consume.name, consume.done.len()),
+            ClientFrame::Consumers { .. } => "consumers".to_owned(),
+            ClientFrame::ChangeConsumer { name, .. } => format!("change consumer {name}"),
+            ClientFrame::Webhooks { .. } => "webhooks".to_owned(),
+            ClientFrame::ChangeWebhook { .. } => "change webhook".to_owned(),
+            ClientFrame::DeadLetters { .. } => "dead letters".to_owned(),
             ClientFrame::Beat => "beat".to_owned(),
         }
     }
@@ -386,6 +404,7 @@ fn from_line(from: From) -> String {
         From::Offset(offset) => format!("offset {offset}"),
         From::Last(count) => format!("last {count}"),
         From::Now => "now".to_owned(),
+        From::Recent { after, last } => format!("{} last {last}", place(&after)),
     }
 }
 

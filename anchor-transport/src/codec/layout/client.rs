@@ -2,19 +2,26 @@
 
 use anchor_core::code::Code;
 use anchor_core::id::Seq;
-use anchor_core::limits::{FEATURES_MAX, PROFILES_MAX, RESUME_ROOMS_MAX};
+use anchor_core::limits::{
+    FEATURES_MAX, PROFILES_MAX, READERS_OFFSETS_MAX, RESUME_ROOMS_MAX, SEARCH_TEXT_BYTES_MAX,
+};
 use anchor_core::position::Offset;
-use anchor_core::session::frame::{ClientFrame, From, Hello, HistoryRange, PublishFrame, RequestId};
+use anchor_core::session::frame::{ClientFrame, Hello, HistoryRange, PublishFrame, RequestId};
 use anchor_core::store::Direction;
 
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
+use super::consuming::{
+    bounded_text, consume, consumer_change, key, webhook_change, whose, write_consume, write_consumer_change,
+    write_key, write_webhook_change,
+};
 use super::parts::{
-    client_id, draft, nonce, offset, position, request, resume, room, seq, signal, text, user, write_draft,
-    write_position, write_resume, write_signal, write_tag, write_tagged, write_user,
+    client_id, draft, from, name, nonce, offset, position, request, resume, room, seq, signal, text, user,
+    write_draft, write_from, write_position, write_resume, write_signal, write_tag, write_tagged, write_user,
 };
 use super::rooms::{which, write_which};
 use super::users::{change, write_change};
+use super::watching::{cursor, own_presence, write_cursor};
 use super::{Fault, Fields};
 
 /// Takes the fields of a frame of `kind`; `None` if clients send no such frame.
@@ -90,6 +97,52 @@ fn read_other<'a, R: Reader<'a>>(
         }
         FrameKind::Signal => ClientFrame::Signal(signal(r)?),
         FrameKind::Who => ClientFrame::Who { id: request(r, seen)?, room: r.field("room", room)? },
+        FrameKind::Cursor => ClientFrame::Cursor(cursor(r)?),
+        FrameKind::Presence => ClientFrame::Presence { presence: r.field("state", own_presence)? },
+        FrameKind::Typing => {
+            ClientFrame::Typing { room: r.field("room", room)?, typing: r.field("typing", Reader::flag)? }
+        }
+        FrameKind::Search => ClientFrame::Search {
+            id: request(r, seen)?,
+            text: r.field("text", |r| bounded_text(r, SEARCH_TEXT_BYTES_MAX))?,
+            limit: r.field("limit", Reader::number)?,
+            after: r.option("after", |r| bounded_text(r, SEARCH_TEXT_BYTES_MAX))?,
+        },
+        FrameKind::Readers => ClientFrame::Readers {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            offsets: r.list("offsets", (READERS_OFFSETS_MAX, Code::Invalid), |r| Ok(offset(r)?))?,
+        },
+        FrameKind::Watch => ClientFrame::Watch { id: request(r, seen)?, room: r.field("room", room)? },
+        FrameKind::Unwatch => ClientFrame::Unwatch { id: request(r, seen)?, room: r.field("room", room)? },
+        FrameKind::Consume => ClientFrame::Consume(Box::new(consume(r, seen)?)),
+        FrameKind::Consumers => ClientFrame::Consumers {
+            id: request(r, seen)?,
+            after: r.option("after", name)?,
+            limit: r.field("limit", Reader::number)?,
+            whose: r.option("whose", whose)?.unwrap_or_default(),
+        },
+        FrameKind::ChangeConsumer => ClientFrame::ChangeConsumer {
+            id: request(r, seen)?,
+            name: r.field("name", name)?,
+            change: r.array("change", consumer_change)?,
+            whose: r.option("whose", whose)?.unwrap_or_default(),
+        },
+        FrameKind::Webhooks => ClientFrame::Webhooks {
+            id: request(r, seen)?,
+            after: r.option("after", name)?,
+            limit: r.field("limit", Reader::number)?,
+        },
+        FrameKind::ChangeWebhook => ClientFrame::ChangeWebhook {
+            id: request(r, seen)?,
+            change: Box::new(r.array("change", webhook_change)?),
+        },
+        FrameKind::DeadLetters => ClientFrame::DeadLetters {
+            id: request(r, seen)?,
+            name: r.field("name", name)?,
+            after: r.option("after", key)?,
+            limit: r.field("limit", Reader::number)?,
+        },
         _ => return Ok(None),
     }))
 }
@@ -188,6 +241,83 @@ pub(in super::super) fn write_client<W: Writer>(w: &mut W, frame: &ClientFrame) 
             w.number(id.0);
             w.text(room.as_str());
         }
+        ClientFrame::Cursor(cursor) => write_cursor(w, cursor),
+        ClientFrame::Presence { presence } => {
+            w.open(2);
+            w.kind(FrameKind::Presence);
+            w.text(presence.name());
+        }
+        ClientFrame::Typing { room, typing } => {
+            w.open(3);
+            w.kind(FrameKind::Typing);
+            w.text(room.as_str());
+            w.flag(*typing);
+        }
+        ClientFrame::Search { id, text, limit, after } => {
+            w.open(5);
+            w.kind(FrameKind::Search);
+            w.number(id.0);
+            w.text(text);
+            w.number(*limit);
+            w.option(after.as_deref(), W::text);
+        }
+        ClientFrame::Readers { id, room, offsets } => {
+            w.open(4);
+            w.kind(FrameKind::Readers);
+            w.number(id.0);
+            w.text(room.as_str());
+            w.list(offsets, |w, offset| w.number(offset.0));
+        }
+        ClientFrame::Watch { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Watch);
+            w.number(id.0);
+            w.text(room.as_str());
+        }
+        ClientFrame::Unwatch { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Unwatch);
+            w.number(id.0);
+            w.text(room.as_str());
+        }
+        ClientFrame::Consume(consume) => write_consume(w, consume),
+        ClientFrame::Consumers { id, after, limit, whose } => {
+            w.open(5);
+            w.kind(FrameKind::Consumers);
+            w.number(id.0);
+            w.option(after.as_ref(), |w, after| w.text(after.as_str()));
+            w.number(*limit);
+            w.text(whose.name());
+        }
+        ClientFrame::ChangeConsumer { id, name, change, whose } => {
+            w.open(5);
+            w.kind(FrameKind::ChangeConsumer);
+            w.number(id.0);
+            w.text(name.as_str());
+            write_consumer_change(w, change);
+            w.text(whose.name());
+        }
+        ClientFrame::Webhooks { id, after, limit } => {
+            w.open(4);
+            w.kind(FrameKind::Webhooks);
+            w.number(id.0);
+            w.option(after.as_ref(), |w, after| w.text(after.as_str()));
+            w.number(*limit);
+        }
+        ClientFrame::ChangeWebhook { id, change } => {
+            w.open(3);
+            w.kind(FrameKind::ChangeWebhook);
+            w.number(id.0);
+            write_webhook_change(w, change);
+        }
+        ClientFrame::DeadLetters { id, name, after, limit } => {
+            w.open(5);
+            w.kind(FrameKind::DeadLetters);
+            w.number(id.0);
+            w.text(name.as_str());
+            w.option(after.as_ref(), write_key);
+            w.number(*limit);
+        }
     }
     w.close();
 }
@@ -198,6 +328,8 @@ pub(in super::super) fn client_size_hint(frame: &ClientFrame) -> usize {
         ClientFrame::Publish(publish) => 160 + publish.draft.body.bytes().len(),
         ClientFrame::Signal(signal) => 160 + signal.body.bytes().len(),
         ClientFrame::Profiles { users, .. } => 32 + 24 * users.len(),
+        ClientFrame::Consume(consume) => 160 + 64 * consume.done.len(),
+        ClientFrame::Readers { offsets, .. } => 96 + 8 * offsets.len(),
         ClientFrame::Hello(Hello { resume: rooms, .. }) | ClientFrame::Resume { rooms, .. } => {
             160 + 64 * rooms.len()
         }
@@ -250,28 +382,6 @@ fn write_publish<W: Writer>(w: &mut W, publish: &PublishFrame) {
     w.text(publish.room.as_str());
     write_draft(w, &publish.draft);
     w.option(publish.client_id.as_ref(), |w, id| w.fixed(id.as_bytes()));
-}
-
-/// `["start"]`, `["after", position]`, `["offset", offset]`, `["last", messages]` or `["now"]`.
-fn from<'a, R: Reader<'a>>(r: &mut R) -> Result<From, Fault> {
-    Ok(match &*r.text()? {
-        "start" => From::Start,
-        "after" => From::After(position(r)?),
-        "offset" => From::Offset(offset(r)?),
-        "last" => From::Last(r.number()?),
-        "now" => From::Now,
-        _ => return Err(Fault::invalid("expected start, after, offset, last or now")),
-    })
-}
-
-fn write_from<W: Writer>(w: &mut W, from: &From) {
-    match from {
-        From::Start => write_tag(w, "start"),
-        From::After(position) => write_tagged(w, "after", |w| write_position(w, position)),
-        From::Offset(offset) => write_tagged(w, "offset", |w| w.number(offset.0)),
-        From::Last(messages) => write_tagged(w, "last", |w| w.number(*messages)),
-        From::Now => write_tag(w, "now"),
-    }
 }
 
 /// `["newest"]`, `["before", position]`, `["before_offset", offset]` or `["after", position]`.

@@ -1,12 +1,13 @@
 //! What frames are made of: ids, positions, gaps, room entries, signals, reasons.
 
 use anchor_core::code::Code;
+use anchor_core::engine::ConsumerName;
 use anchor_core::event::{Body, Draft, EventKind};
 use anchor_core::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
 use anchor_core::msgpack::Malformed;
 use anchor_core::position::{Chain, Epoch, Offset, Ordinal, Position};
 use anchor_core::resume::{Gap, GapReason};
-use anchor_core::session::frame::{RequestId, RoomEntry, Signal};
+use anchor_core::session::frame::{From, RequestId, ResumeRoom, RoomEntry, Signal, Unread};
 
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
@@ -47,6 +48,10 @@ pub(super) fn chain<'a>(r: &mut impl Reader<'a>) -> Result<Chain, Malformed> {
 
 pub(super) fn epoch<'a>(r: &mut impl Reader<'a>) -> Result<Epoch, Malformed> {
     r.fixed().map(Epoch::from_bytes)
+}
+
+pub(super) fn name<'a>(r: &mut impl Reader<'a>) -> Result<ConsumerName, Malformed> {
+    ConsumerName::new(r.text()?).map_err(|_| Malformed("a name has 1 to 64 bytes of a-z 0-9 . _ -"))
 }
 
 pub(super) fn client_id<'a>(r: &mut impl Reader<'a>) -> Result<ClientId, Malformed> {
@@ -114,15 +119,71 @@ pub(super) fn write_position<W: Writer>(w: &mut W, position: &Position) {
 }
 
 /// `[room, position]`.
-pub(super) fn resume<'a>(r: &mut impl Reader<'a>) -> Result<(RoomId, Position), Fault> {
-    r.array("resume", |r| Ok((r.field("room", room)?, r.field("position", position)?)))
+pub(super) fn place<'a>(r: &mut impl Reader<'a>) -> Result<(RoomId, Position), Fault> {
+    r.array("place", |r| Ok((r.field("room", room)?, r.field("position", position)?)))
 }
 
-pub(super) fn write_resume<W: Writer>(w: &mut W, (room, position): &(RoomId, Position)) {
+pub(super) fn write_place<W: Writer>(w: &mut W, (room, position): &(RoomId, Position)) {
     w.open(2);
     w.text(room.as_str());
     write_position(w, position);
     w.close();
+}
+
+/// `[room, position, last]`; the last is left out where it is absent.
+pub(super) fn resume<'a>(r: &mut impl Reader<'a>) -> Result<ResumeRoom, Fault> {
+    r.array("resume", |r| {
+        Ok(ResumeRoom {
+            room: r.field("room", room)?,
+            position: r.field("position", position)?,
+            last: r.option("last", Reader::number)?,
+        })
+    })
+}
+
+pub(super) fn write_resume<W: Writer>(w: &mut W, ResumeRoom { room, position, last }: &ResumeRoom) {
+    w.open(2 + usize::from(last.is_some()));
+    w.text(room.as_str());
+    write_position(w, position);
+    if let Some(last) = last {
+        w.number(*last);
+    }
+    w.close();
+}
+
+/// `["start"]`, `["after", position]`, `["after", position, messages]`, `["offset", offset]`, `["last", messages]` or `["now"]`.
+pub(super) fn from<'a, R: Reader<'a>>(r: &mut R) -> Result<From, Fault> {
+    Ok(match &*r.text()? {
+        "start" => From::Start,
+        "after" => {
+            let after = position(r)?;
+            match r.option("last", Reader::number)? {
+                Some(last) => From::Recent { after, last },
+                None => From::After(after),
+            }
+        }
+        "offset" => From::Offset(offset(r)?),
+        "last" => From::Last(r.number()?),
+        "now" => From::Now,
+        _ => return Err(Fault::invalid("expected start, after, offset, last or now")),
+    })
+}
+
+pub(super) fn write_from<W: Writer>(w: &mut W, from: &From) {
+    match from {
+        From::Start => write_tag(w, "start"),
+        From::After(position) => write_tagged(w, "after", |w| write_position(w, position)),
+        From::Recent { after, last } => {
+            w.open(3);
+            w.text("after");
+            write_position(w, after);
+            w.number(*last);
+            w.close();
+        }
+        From::Offset(offset) => write_tagged(w, "offset", |w| w.number(offset.0)),
+        From::Last(messages) => write_tagged(w, "last", |w| w.number(*messages)),
+        From::Now => write_tag(w, "now"),
+    }
 }
 
 /// `[kind, target, content type, body, mentions]`.
@@ -179,15 +240,32 @@ pub(super) fn write_gap<W: Writer>(w: &mut W, gap: &Gap) {
     w.number(gap.ordinal.0);
 }
 
-/// `[room, epoch, head, horizon]`.
+/// `[room, epoch, head, horizon, read, unread]`; the last two are left out where they are not told.
 pub(super) fn entry<'a>(r: &mut impl Reader<'a>) -> Result<RoomEntry, Fault> {
-    r.array("rooms", entry_fields)
+    r.array("rooms", |r| {
+        let entry = entry_fields(r)?;
+        Ok(RoomEntry { unread: unread(r)?, ..entry })
+    })
 }
 
 pub(super) fn write_entry<W: Writer>(w: &mut W, entry: &RoomEntry) {
-    w.open(4);
+    w.open(4 + 2 * usize::from(entry.unread.is_some()));
     write_entry_fields(w, entry);
+    write_unread(w, entry.unread);
     w.close();
+}
+
+/// `read, unread`: two elements at the end, or none.
+pub(super) fn unread<'a>(r: &mut impl Reader<'a>) -> Result<Option<Unread>, Fault> {
+    let Some(read) = r.option("read", offset)? else { return Ok(None) };
+    Ok(Some(Unread { read, messages: r.field("unread", Reader::number)? }))
+}
+
+pub(super) fn write_unread<W: Writer>(w: &mut W, unread: Option<Unread>) {
+    if let Some(Unread { read, messages }) = unread {
+        w.number(read.0);
+        w.number(messages);
+    }
 }
 
 /// `room, epoch, head, horizon`: four elements, of an entry or of a listing.
@@ -197,6 +275,7 @@ pub(super) fn entry_fields<'a>(r: &mut impl Reader<'a>) -> Result<RoomEntry, Fau
         epoch: r.option("epoch", epoch)?,
         head: r.field("head", offset)?,
         horizon: r.field("horizon", offset)?,
+        unread: None,
     })
 }
 

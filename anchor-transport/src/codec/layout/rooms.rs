@@ -8,11 +8,12 @@ use anchor_core::position::Offset;
 use anchor_core::room::{
     HistoryAccess, Member, Membership, Retention, Role, RoomInfo, RoomKind, Title, Topic,
 };
-use anchor_core::session::frame::{RoomListing, Which};
+use anchor_core::session::frame::{RoomEntry, RoomListing, Which};
 
 use super::super::value::{Reader, Writer};
 use super::parts::{
-    entry_fields, offset, room, user, write_entry_fields, write_tag, write_tagged, write_user,
+    entry_fields, offset, room, unread, user, write_entry_fields, write_tag, write_tagged, write_unread,
+    write_user,
 };
 use super::{ANY_NUMBER, Fault, Fields};
 
@@ -41,7 +42,8 @@ pub(super) fn write_which<W: Writer>(w: &mut W, which: &Which) {
     }
 }
 
-/// A room's entry, then what it is, then the user's place in it; all but the entry may be left out.
+/// A room's entry, then what it is, then the user's place in it, then how far the user has read; all but the entry may be
+/// left out.
 pub(super) fn listing<'a, R: Reader<'a>>(r: &mut R) -> Result<RoomListing, Fault> {
     r.array("room", |r| {
         let entry = entry_fields(r)?;
@@ -64,6 +66,7 @@ pub(super) fn listing<'a, R: Reader<'a>>(r: &mut R) -> Result<RoomListing, Fault
         })?;
         let changed = r.option("changed", offset)?.unwrap_or_default();
         let info = RoomInfo { pair, changed, parent: r.option("parent", room)?, ..info };
+        let entry = RoomEntry { unread: unread(r)?, ..entry };
         Ok(RoomListing { entry, info: kind.map(|_| Arc::new(info)), member })
     })
 }
@@ -71,7 +74,7 @@ pub(super) fn listing<'a, R: Reader<'a>>(r: &mut R) -> Result<RoomListing, Fault
 pub(super) fn write_listing<W: Writer>(w: &mut W, listing: &RoomListing) {
     let RoomListing { entry, info, member } = listing;
     let info = info.as_deref();
-    w.open(18);
+    w.open(18 + 2 * usize::from(entry.unread.is_some()));
     write_entry_fields(w, entry);
     w.option(info, |w, info| w.text(info.kind.name()));
     let none = RoomInfo::new(RoomKind::Public);
@@ -97,6 +100,7 @@ pub(super) fn write_listing<W: Writer>(w: &mut W, listing: &RoomListing) {
     w.option(info.pair.as_deref(), |w, pair| w.list(pair, write_user));
     w.number(info.changed.0);
     w.option(info.parent.as_ref(), |w, parent| w.text(parent.as_str()));
+    write_unread(w, entry.unread);
     w.close();
 }
 

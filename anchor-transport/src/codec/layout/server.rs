@@ -8,16 +8,25 @@ use anchor_core::run::Run;
 use anchor_core::session::frame::{
     Events, Page, RequestId, ServerFrame, SessionLimits, StoredPage, ThreadPage, Welcome,
 };
+use anchor_core::user::ReadReceipts;
 
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
 use super::changes::{changes, changes_size_hint, write_changes};
+use super::consuming::{
+    consumed, consumer, found, key, letter, webhook, write_consumed, write_consumer, write_found, write_key,
+    write_letter, write_webhook,
+};
 use super::parts::{
-    chain, client_tag, entry, epoch, gap, offset, ordinal, position, reason, request, room, seq, session,
-    signal, text, user, write_entry, write_gap, write_position, write_reason, write_signal, write_user,
+    chain, client_tag, entry, epoch, gap, name, offset, ordinal, position, reason, request, room, seq,
+    session, signal, text, user, write_entry, write_gap, write_position, write_reason, write_signal,
+    write_user,
 };
 use super::rooms::{listing, member_of, write_listing, write_member_of};
 use super::users::{direct, profile, write_profile};
+use super::watching::{
+    readers, receipt, sighting, watching, write_readers, write_receipt, write_sighting, write_watching,
+};
 use super::{ANY_NUMBER, Fault, Fields};
 
 /// Takes the fields of a frame of `kind`; `None` if servers send no such frame.
@@ -73,6 +82,7 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
             id: request(r, seen)?,
             direct: r.field("direct", direct)?,
             blocked: r.list("blocked", ANY_NUMBER, |r| Ok(user(r)?))?,
+            receipts: r.option("receipts", Reader::flag)?.map_or_else(Default::default, ReadReceipts::shown),
         },
         FrameKind::Done => ServerFrame::Done { id: request(r, seen)? },
         FrameKind::Profile => ServerFrame::Profile { user: r.field("user", user)?, profile: profile(r)? },
@@ -87,6 +97,48 @@ pub(in super::super) fn read_server<'a, R: Reader<'a>>(
             room: r.field("room", room)?,
             users: r.list("users", ANY_NUMBER, |r| Ok(user(r)?))?,
             total: r.field("total", Reader::number)?,
+        },
+        FrameKind::Receipts => ServerFrame::Receipts {
+            room: r.field("room", room)?,
+            receipts: r.list("receipts", ANY_NUMBER, receipt)?,
+        },
+        FrameKind::Presence => ServerFrame::Presence {
+            room: r.field("room", room)?,
+            sightings: r.list("present", ANY_NUMBER, sighting)?,
+            online: r.field("online", Reader::number)?,
+            away: r.field("away", Reader::number)?,
+        },
+        FrameKind::Typing => ServerFrame::Typing {
+            room: r.field("room", room)?,
+            users: r.list("users", ANY_NUMBER, |r| Ok(user(r)?))?,
+        },
+        FrameKind::Found => ServerFrame::Found { id: request(r, seen)?, found: Box::new(found(r)?) },
+        FrameKind::ReadBy => ServerFrame::ReadBy {
+            id: request(r, seen)?,
+            room: r.field("room", room)?,
+            readers: r.list("readers", ANY_NUMBER, readers)?,
+        },
+        FrameKind::Watching => ServerFrame::Watching(Box::new(watching(r, seen)?)),
+        FrameKind::Unwatched => ServerFrame::Unwatched {
+            id: r.option("id", |r| r.number().map(RequestId))?,
+            room: r.field("room", room)?,
+        },
+        FrameKind::Consumed => ServerFrame::Consumed(Box::new(consumed(r, seen)?)),
+        FrameKind::ConsumerList => ServerFrame::ConsumerList {
+            id: request(r, seen)?,
+            consumers: r.list("consumers", ANY_NUMBER, consumer)?,
+            next: r.option("next", name)?,
+        },
+        FrameKind::WebhookList => ServerFrame::WebhookList {
+            id: request(r, seen)?,
+            webhooks: r.list("webhooks", ANY_NUMBER, webhook)?,
+            next: r.option("next", name)?,
+        },
+        FrameKind::DeadLetterList => ServerFrame::DeadLetterList {
+            id: request(r, seen)?,
+            name: r.field("name", name)?,
+            letters: r.list("letters", ANY_NUMBER, letter)?,
+            next: r.option("next", key)?,
         },
         FrameKind::Error => {
             let id = r.option("id", |r| r.number().map(RequestId))?;
@@ -189,12 +241,13 @@ pub(in super::super) fn write_server<W: Writer>(w: &mut W, frame: &ServerFrame) 
                 w.close();
             });
         }
-        ServerFrame::Contacts { id, direct, blocked } => {
-            w.open(4);
+        ServerFrame::Contacts { id, direct, blocked, receipts } => {
+            w.open(5);
             w.kind(FrameKind::Contacts);
             w.number(id.0);
             w.text(direct.name());
             w.list(blocked, write_user);
+            w.flag(receipts.are_shown());
         }
         ServerFrame::Done { id } => {
             w.open(2);
@@ -221,6 +274,64 @@ pub(in super::super) fn write_server<W: Writer>(w: &mut W, frame: &ServerFrame) 
             w.text(room.as_str());
             w.list(users, |w, user| w.text(user.as_str()));
             w.number(*total);
+        }
+        ServerFrame::Receipts { room, receipts } => {
+            w.open(3);
+            w.kind(FrameKind::Receipts);
+            w.text(room.as_str());
+            w.list(receipts, write_receipt);
+        }
+        ServerFrame::Presence { room, sightings, online, away } => {
+            w.open(5);
+            w.kind(FrameKind::Presence);
+            w.text(room.as_str());
+            w.list(sightings, write_sighting);
+            w.number(*online);
+            w.number(*away);
+        }
+        ServerFrame::Typing { room, users } => {
+            w.open(3);
+            w.kind(FrameKind::Typing);
+            w.text(room.as_str());
+            w.list(users, write_user);
+        }
+        ServerFrame::Found { id, found } => write_found(w, *id, found),
+        ServerFrame::ReadBy { id, room, readers } => {
+            w.open(4);
+            w.kind(FrameKind::ReadBy);
+            w.number(id.0);
+            w.text(room.as_str());
+            w.list(readers, write_readers);
+        }
+        ServerFrame::Watching(watching) => write_watching(w, watching),
+        ServerFrame::Unwatched { id, room } => {
+            w.open(3);
+            w.kind(FrameKind::Unwatched);
+            w.option(*id, |w, id| w.number(id.0));
+            w.text(room.as_str());
+        }
+        ServerFrame::Consumed(consumed) => write_consumed(w, consumed),
+        ServerFrame::ConsumerList { id, consumers, next } => {
+            w.open(4);
+            w.kind(FrameKind::ConsumerList);
+            w.number(id.0);
+            w.list(consumers, write_consumer);
+            w.option(next.as_ref(), |w, next| w.text(next.as_str()));
+        }
+        ServerFrame::WebhookList { id, webhooks, next } => {
+            w.open(4);
+            w.kind(FrameKind::WebhookList);
+            w.number(id.0);
+            w.list(webhooks, write_webhook);
+            w.option(next.as_ref(), |w, next| w.text(next.as_str()));
+        }
+        ServerFrame::DeadLetterList { id, name, letters, next } => {
+            w.open(5);
+            w.kind(FrameKind::DeadLetterList);
+            w.number(id.0);
+            w.text(name.as_str());
+            w.list(letters, write_letter);
+            w.option(next.as_ref(), write_key);
         }
         ServerFrame::Error { id, code, message, retry_after_ms } => {
             w.open(5);
@@ -289,6 +400,24 @@ pub(in super::super) fn server_size_hint(frame: &ServerFrame) -> usize {
         }
         ServerFrame::Signal(signal) => 160 + signal.body.bytes().len(),
         ServerFrame::RoomInfo { .. } => 320,
+        ServerFrame::Receipts { receipts, .. } => 96 + 32 * receipts.len(),
+        ServerFrame::Presence { sightings, .. } => 96 + 32 * sightings.len(),
+        ServerFrame::Watching(watching) => {
+            128 + 32 * (watching.receipts.as_ref().map_or(0, Vec::len) + watching.sightings.len())
+        }
+        ServerFrame::Found { found, .. } => {
+            128 + found
+                .messages
+                .iter()
+                .map(|hit| 160 + events_size_hint(std::slice::from_ref(&hit.event)))
+                .sum::<usize>()
+        }
+        ServerFrame::Consumed(consumed) => {
+            128 + consumed.parts.iter().map(|part| 160 + events_size_hint(&part.events)).sum::<usize>()
+        }
+        ServerFrame::WebhookList { webhooks, .. } => 64 + 160 * webhooks.len(),
+        ServerFrame::ConsumerList { consumers, .. } => 64 + 64 * consumers.len(),
+        ServerFrame::DeadLetterList { letters, .. } => 96 + 160 * letters.len(),
         _ => 128,
     }
 }
@@ -457,7 +586,7 @@ fn write_page_with<W: Writer, E>(w: &mut W, page: &Page<E>, write: impl FnOnce(&
     w.list(&page.changes, write_changes);
 }
 
-fn contiguous(first: Offset, events: &[Event]) -> Result<(), Fault> {
+pub(super) fn contiguous(first: Offset, events: &[Event]) -> Result<(), Fault> {
     let fits = |(event, offset): (&Event, u64)| event.offset.0 == offset;
     match events.iter().zip(first.0..).all(fits) {
         true => Ok(()),

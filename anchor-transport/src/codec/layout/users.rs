@@ -1,6 +1,6 @@
 //! What is kept of users: profiles, and who may talk to them.
 
-use anchor_core::user::{Direct, Profile, ProfileText, UserChange};
+use anchor_core::user::{Direct, Profile, ProfileText, ReadReceipts, UserChange};
 
 use super::super::value::{Reader, Writer};
 use super::parts::{user, write_tagged};
@@ -22,7 +22,7 @@ pub(super) fn write_profile<W: Writer>(w: &mut W, profile: &Profile) {
     }
 }
 
-/// `["profile", name, avatar, status]`, `["direct", name]`, `["block", user]` or `["unblock", user]`.
+/// `["profile", name, avatar, status]`, `["direct", name]`, `["block", user]`, `["unblock", user]` or `["receipts", flag]`.
 pub(super) fn change<'a, R: Reader<'a>>(r: &mut R) -> Result<UserChange, Fault> {
     Ok(match &*r.text()? {
         "profile" => UserChange::Profile(profile(r)?),
@@ -32,7 +32,8 @@ pub(super) fn change<'a, R: Reader<'a>>(r: &mut R) -> Result<UserChange, Fault> 
         }
         "block" => UserChange::Block(user(r)?),
         "unblock" => UserChange::Unblock(user(r)?),
-        _ => return Err(Fault::invalid("expected profile, direct, block or unblock")),
+        "receipts" => UserChange::Receipts(ReadReceipts::shown(r.flag()?)),
+        _ => return Err(Fault::invalid("expected profile, direct, block, unblock or receipts")),
     })
 }
 
@@ -47,6 +48,7 @@ pub(super) fn write_change<W: Writer>(w: &mut W, change: &UserChange) {
         UserChange::Direct(direct) => write_tagged(w, "direct", |w| w.text(direct.name())),
         UserChange::Block(user) => write_tagged(w, "block", |w| w.text(user.as_str())),
         UserChange::Unblock(user) => write_tagged(w, "unblock", |w| w.text(user.as_str())),
+        UserChange::Receipts(receipts) => write_tagged(w, "receipts", |w| w.flag(receipts.are_shown())),
     }
 }
 

@@ -12,8 +12,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use super::consuming::{consumed, of_consuming};
 use super::parts::*;
-use super::rooms::{change, changes, direct, direction, listing, member, profile, which};
+use super::rooms::{change, changes, direct, direction, listing, member, profile, receipts, which};
+use super::watching::{of_watching, watched};
 
 pub(super) fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let id = number().prop_map(RequestId);
@@ -50,6 +52,8 @@ pub(super) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         (id.clone(), vec(user(), 0..4)).prop_map(|(id, users)| ClientFrame::Profiles { id, users }),
         id.clone().prop_map(|id| ClientFrame::Contact { id }),
         (id, change()).prop_map(|(id, change)| ClientFrame::ChangeUser { id, change }),
+        of_watching(),
+        of_consuming(),
     ]
 }
 
@@ -92,11 +96,11 @@ pub(super) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         answer_about_rooms(),
         (id.clone(), vec((user(), profile()), 0..4))
             .prop_map(|(id, profiles)| ServerFrame::ProfileList { id, profiles }),
-        (id.clone(), direct(), vec(user(), 0..4)).prop_map(|(id, direct, blocked)| ServerFrame::Contacts {
-            id,
-            direct,
-            blocked
+        (id.clone(), direct(), vec(user(), 0..4), receipts()).prop_map(|(id, direct, blocked, receipts)| {
+            ServerFrame::Contacts { id, direct, blocked, receipts }
         }),
+        watched(),
+        consumed(),
         id.clone().prop_map(|id| ServerFrame::Done { id }),
         (user(), profile()).prop_map(|(user, profile)| ServerFrame::Profile { user, profile }),
         signal().prop_map(|signal| ServerFrame::Signal(Box::new(signal))),

@@ -5,7 +5,7 @@ use anchor_core::event::{Body, Draft, Event, EventKind, Mentions};
 use anchor_core::id::{ClientId, ClientTag, NUMBER_MAX, Nonce, RoomId, Seq, UserId};
 use anchor_core::position::{Chain, Epoch, Mark, Offset, Ordinal, Position};
 use anchor_core::resume::{Gap, GapReason};
-use anchor_core::session::frame::{From, HistoryRange, RoomEntry, Signal};
+use anchor_core::session::frame::{From, HistoryRange, ResumeRoom, RoomEntry, Signal, Unread};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -71,7 +71,8 @@ pub(super) fn gap() -> impl Strategy<Value = Gap> {
         Just(GapReason::Restored),
         Just(GapReason::History),
         Just(GapReason::Deleted),
-        Just(GapReason::Hidden)
+        Just(GapReason::Hidden),
+        Just(GapReason::Skipped)
     ];
     (offset(), offset(), reason, option::of(position()), number()).prop_map(
         |(from, to, reason, position, ordinal)| Gap { from, to, reason, position, ordinal: Ordinal(ordinal) },
@@ -91,6 +92,7 @@ pub(super) fn from() -> impl Strategy<Value = From> {
         offset().prop_map(From::Offset),
         number().prop_map(From::Last),
         Just(From::Now),
+        (position(), number()).prop_map(|(after, last)| From::Recent { after, last }),
     ]
 }
 
@@ -103,17 +105,15 @@ pub(super) fn range() -> impl Strategy<Value = HistoryRange> {
     ]
 }
 
-pub(super) fn resumes() -> impl Strategy<Value = Vec<(RoomId, Position)>> {
-    vec((room(), position()), 0..4)
+pub(super) fn resumes() -> impl Strategy<Value = Vec<ResumeRoom>> {
+    let resume = (room(), position(), option::of(number()));
+    vec(resume.prop_map(|(room, position, last)| ResumeRoom { room, position, last }), 0..4)
 }
 
 pub(super) fn entry() -> impl Strategy<Value = RoomEntry> {
-    (room(), option::of(epoch()), offset(), offset()).prop_map(|(room, epoch, head, horizon)| RoomEntry {
-        room,
-        epoch,
-        head,
-        horizon,
-    })
+    let unread = (offset(), number()).prop_map(|(read, messages)| Unread { read, messages });
+    (room(), option::of(epoch()), offset(), offset(), option::of(unread))
+        .prop_map(|(room, epoch, head, horizon, unread)| RoomEntry { room, epoch, head, horizon, unread })
 }
 
 pub(super) fn position() -> impl Strategy<Value = Position> {

@@ -8,7 +8,7 @@ use anchor_core::room::{
 };
 use anchor_core::session::frame::{RoomListing, Which};
 use anchor_core::store::Direction;
-use anchor_core::user::{Direct, Profile, ProfileText, UserChange};
+use anchor_core::user::{Direct, Profile, ProfileText, ReadReceipts, UserChange};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -80,24 +80,26 @@ pub(super) fn member() -> impl Strategy<Value = Member> {
 }
 
 pub(super) fn changes() -> impl Strategy<Value = Changes> {
-    let edit = (offset(), number(), option::of(body()));
     let reaction = (line(), number(), any::<bool>()).prop_map(|(sign, count, mine)| Reaction {
         sign: Sign::new(&sign).expect("a sign"),
         count,
         mine,
     });
     let replies = (number(), option::of(offset()));
-    (offset(), option::of(edit), option::of(offset()), vec(reaction, 0..4), replies, any::<bool>()).prop_map(
-        |(target, edit, redacted_by, reactions, (replies, last_reply), pinned)| Changes {
+    (offset(), option::of(edit()), option::of(offset()), vec(reaction, 0..4), replies, any::<bool>())
+        .prop_map(|(target, edit, redacted_by, reactions, (replies, last_reply), pinned)| Changes {
             target,
-            edit: edit.map(|(offset, ts, body)| Edit { offset, ts, body }),
+            edit,
             redacted_by,
             reactions,
             replies,
             last_reply,
             pinned,
-        },
-    )
+        })
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    (offset(), number(), option::of(body())).prop_map(|(offset, ts, body)| Edit { offset, ts, body })
 }
 
 pub(super) fn profile() -> impl Strategy<Value = Profile> {
@@ -111,7 +113,12 @@ pub(super) fn change() -> impl Strategy<Value = UserChange> {
         direct().prop_map(UserChange::Direct),
         user().prop_map(UserChange::Block),
         user().prop_map(UserChange::Unblock),
+        receipts().prop_map(UserChange::Receipts),
     ]
+}
+
+pub(super) fn receipts() -> impl Strategy<Value = ReadReceipts> {
+    select(vec![ReadReceipts::Shown, ReadReceipts::Hidden])
 }
 
 pub(super) fn direct() -> impl Strategy<Value = Direct> {

@@ -4,7 +4,7 @@ use anchor_core::code::Code;
 use anchor_core::event::Body;
 use anchor_core::session::frame::{RoomEntry, RoomListing, Signal, ThreadPage, Which};
 use anchor_core::store::Direction;
-use anchor_core::user::{Direct, Profile, UserChange};
+use anchor_core::user::{Direct, Profile, ReadReceipts, UserChange};
 
 use super::*;
 
@@ -177,7 +177,8 @@ fn a_signal_that_waits_for_another_wakes_nobody() {
 fn each_question_has_its_answer() {
     let of_room = || Request::Room { room: lobby() };
     let listing = |id| {
-        let entry = RoomEntry { room: lobby(), epoch: None, head: Offset(0), horizon: Offset(1) };
+        let entry =
+            RoomEntry { room: lobby(), epoch: None, head: Offset(0), horizon: Offset(1), unread: None };
         ServerFrame::RoomInfo { id, room: Box::new(RoomListing { entry, info: None, member: None }) }
     };
     check(
@@ -208,7 +209,8 @@ fn each_question_has_its_answer() {
             script.frame(ServerFrame::ProfileList { id, profiles: vec![(ada(), Profile::default())] });
             script.ask(Request::Contact);
             let id = RequestId(script.request_id());
-            script.frame(ServerFrame::Contacts { id, direct: Direct::Nobody, blocked: Vec::new() });
+            let (direct, blocked, receipts) = (Direct::Nobody, Vec::new(), ReadReceipts::Shown);
+            script.frame(ServerFrame::Contacts { id, direct, blocked, receipts });
             script.ask(Request::ChangeUser { change: UserChange::Direct(Direct::Everyone) });
             script.reconnect(0);
             let id = RequestId(script.request_id());

@@ -422,8 +422,8 @@ impl World {
         let connection = self.nodes[at].connection.as_mut().unwrap();
         connection.session = Some((session, hello.client_id));
         connection.down.push_back(ServerFrame::Welcome(frame));
-        let resumed = hello.resume.iter().find(|(room, _)| *room == lobby());
-        connection.cursor = resumed.map(|(_, position)| position.offset.0);
+        let resumed = hello.resume.iter().find(|resume| resume.room == lobby());
+        connection.cursor = resumed.map(|resume| resume.position.offset.0);
     }
 
     fn publish(&mut self, at: usize, frame: anchor_core::session::frame::PublishFrame) {
