@@ -157,7 +157,8 @@ impl Indexer {
             // What was edited or redacted by what is gone is as it was before.
             GapReason::Restored => (all, Taken::Anew),
             GapReason::History | GapReason::Deleted => (all, Taken::Whole),
-            GapReason::Hidden => return Ok(Taken::Whole),
+            // No index asks for the last messages alone.
+            GapReason::Hidden | GapReason::Skipped => return Ok(Taken::Whole),
         };
         self.remove(room, first, last)?;
         Ok(taken)
