@@ -51,7 +51,7 @@ impl Cursors {
     /// True where whoever writes has read: in every room but those of the server itself, which their authors need not read.
     #[must_use]
     pub fn follow_authors_in(room: &RoomId) -> bool {
-        !room.is_system() || room.is_direct()
+        (!room.is_system() || room.is_direct()) && !sabotage::is(Sabotage::AuthorHasNotRead)
     }
 
     /// True for who has taken nothing.

@@ -332,3 +332,15 @@ pub const SEARCH_WALK_EVERY: Duration = RETENTION_EVERY;
 
 /// How long a search index that failed waits before it follows again. Source: chosen.
 pub const SEARCH_RETRY: Duration = Duration::from_secs(10);
+
+/// Users and rooms whose cursors wait to be written. Beyond it what else clients say is passed over: they say it again.
+/// Source: chosen; about 10 MB.
+pub const CURSORS_WAITING_MAX: usize = 65_536;
+
+/// Users whose coming or going has not settled. Beyond it others are not told of more. Source: chosen; about 10 MB, the
+/// sessions of a node that all come back at once.
+pub const PRESENCE_SETTLING_MAX: usize = 131_072;
+
+/// Cursors, presence and typing of one session that wait to be looked at. Beyond it what else its client says is passed over: it
+/// says it again. Source: chosen; the rooms that a session watches.
+pub const NOTES_WAITING_MAX: usize = WATCHED_MAX;

@@ -128,6 +128,22 @@ faults! {
     ConsumerSkipsGap = "consumer_skips_gap";
     /// The client id of an entry in a user's own log does not follow from what it is about alone.
     OwnLogEntryTwice = "own_log_entry_twice";
+    /// How far somebody has come is told before it is durable.
+    ReceiptBeforeDurable = "receipt_before_durable";
+    /// How far somebody has read is told who keeps it back.
+    HiddenReceiptTold = "hidden_receipt_told";
+    /// What somebody has written is unread to its author.
+    AuthorHasNotRead = "author_has_not_read";
+    /// What was said before somebody joined is unread.
+    UnreadBeforeJoin = "unread_before_join";
+    /// Who types is told so.
+    TypingEchoed = "typing_echoed";
+    /// Who does not go on typing types for ever.
+    TypingStays = "typing_stays";
+    /// Rooms are caught up with in the order in which they were asked for.
+    OldestCaughtUpFirst = "oldest_caught_up_first";
+    /// A connection that is lost and made again is a user who goes and comes.
+    PresenceUnsettled = "presence_unsettled";
 }
 
 /// True while `fault` is in force in this thread; never without the feature `sabotage`.

@@ -202,6 +202,9 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
     let _ = listening.await;
     maintained.abort();
     let _ = maintained.await;
+    if ended == Ended::Stopped {
+        flush(&anchor).await;
+    }
     drop(anchor);
     if let Some(store) = store
         && tokio::task::spawn_blocking(move || store.close()).await.is_err()
@@ -211,6 +214,18 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
     tracing::info!("stopped");
     ended
 }
+
+/// Writes how far users have come and when they went. Clients say the first again, so nothing that was told is lost without.
+async fn flush(anchor: &Anchor) {
+    match tokio::time::timeout(FLUSH_WITHIN, anchor.flush()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "how far users have come could not be written at the end"),
+        Err(_) => tracing::warn!("how far users have come could not be written in time at the end"),
+    }
+}
+
+/// How long the last of what users have read may take to be written. Source: chosen; a store that is well takes milliseconds.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long sessions may take for their goodbye when the store has failed. Source: the bound of one goodbye, and half
 /// of it again for the way there.

@@ -8,11 +8,14 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 
 use super::consumers::Consumers;
+use super::due::Due;
 use super::ear::Ear;
 use super::errands::Errands;
 use super::hook::{Hook, HookFailure, Hooked};
+use super::receipts::Moves;
 use super::sessions::Sessions;
 use super::tails::Tails;
+use super::watched::Watched;
 use super::{Anchor, Engine};
 use crate::bus::{Bus, BusListener, LocalBus};
 use crate::environment::Environment;
@@ -125,13 +128,16 @@ impl AnchorBuilder {
             own_logs,
         } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
-        let (tails, sessions, consumers) =
-            (Tails::new(bus.clone()), Sessions::default(), Consumers::default());
+        let consumers = Consumers::default();
+        let (tails, due) = (Tails::new(bus.clone()), Arc::new(Due::default()));
+        let sessions = Sessions::new(env.clone(), due.clone());
+        let watched = Watched::new(env.clone(), due.clone());
         let (sender, failed) = oneshot::channel();
         let ear = Arc::new(Ear {
             tails: tails.clone(),
             sessions: sessions.clone(),
             consumers: consumers.clone(),
+            watched: watched.clone(),
             bus: bus.clone(),
             env: env.clone(),
             failed: Mutex::new(Some(sender)),
@@ -155,6 +161,9 @@ impl AnchorBuilder {
             errands: Errands::default(),
             consumers,
             own_logs,
+            moves: Moves::default(),
+            watched,
+            due,
             heads_known_at,
             failed: failed.shared(),
         }))

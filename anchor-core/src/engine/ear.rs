@@ -8,6 +8,7 @@ use super::consumers::Consumers;
 use super::mailbox::Notice;
 use super::sessions::Sessions;
 use super::tails::Tails;
+use super::watched::Watched;
 use crate::bus::{Bus, BusListener};
 use crate::environment::Environment;
 use crate::id::RoomId;
@@ -20,6 +21,7 @@ pub(super) struct Ear {
     pub(super) tails: Tails,
     pub(super) sessions: Sessions,
     pub(super) consumers: Consumers,
+    pub(super) watched: Watched,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) env: Arc<dyn Environment>,
     /// Told once, when the store fails for good.
@@ -30,6 +32,7 @@ impl CommitObserver for Ear {
     fn committed(&self, runs: &[Run]) {
         self.tails.push_all(runs, self.env.now());
         self.consumers.committed(runs);
+        runs.iter().for_each(|run| self.watched.committed(run));
         runs.iter().for_each(|run| self.bus.publish(run));
     }
 
@@ -38,6 +41,7 @@ impl CommitObserver for Ear {
             tail.distrust();
         }
         self.consumers.deleted(room);
+        self.watched.turned(room);
     }
 
     fn failed(&self) {
@@ -54,9 +58,11 @@ impl BusListener for Ear {
     fn heard(&self, run: &Run) {
         self.tails.push(run, self.env.now());
         self.consumers.committed(std::slice::from_ref(run));
+        self.watched.committed(run);
     }
 
     fn interrupted(&self) {
         self.tails.all().iter().for_each(|tail| tail.distrust());
+        self.watched.all_turned();
     }
 }

@@ -12,9 +12,9 @@ use smallvec::SmallVec;
 
 use super::passing::Passing;
 use super::profiles::Introduction;
-use crate::id::{ClientTag, UserId};
+use crate::id::{ClientTag, RoomId, UserId};
 use crate::session::Identity;
-use crate::session::frame::ServerFrame;
+use crate::session::frame::{Receipt, ServerFrame};
 
 /// Which of a reader's subscriptions; never used twice by the same reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,16 @@ impl Mailbox {
     /// Says something to the session in passing.
     pub(crate) fn say(&self, frame: Arc<ServerFrame>) {
         self.put(|post| post.passing.push(frame));
+    }
+
+    /// Tells the session how far its user has come in a room.
+    pub(crate) fn receipt(&self, room: RoomId, receipt: Receipt) {
+        self.put(|post| post.passing.receipt(room, receipt));
+    }
+
+    /// Has the session look at a room that it watches.
+    pub(crate) fn look(&self, slot: Slot) {
+        self.put(|post| post.passing.look(slot));
     }
 
     /// Has the session introduce its user in its rooms.

@@ -9,9 +9,11 @@
 //! Nothing here runs by itself: futures are polled by their callers, and [`Anchor::maintain`] by the host.
 
 mod asking;
+mod attend;
 mod builder;
 mod changes;
 mod consumers;
+mod due;
 mod ear;
 mod errands;
 mod feed;
@@ -28,8 +30,10 @@ mod own_log;
 mod passing;
 mod permit;
 mod prepare;
+mod presence;
 mod profiles;
 mod publisher;
+mod receipts;
 mod redacted;
 mod retention;
 mod rulings;
@@ -40,6 +44,9 @@ mod subscription;
 mod tail;
 mod tails;
 mod thread;
+mod typing;
+mod unread;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +61,7 @@ pub use self::consumers::{
     Begin, CONSUMER_NAME_BYTES_MAX, Consumer, ConsumerError, ConsumerId, ConsumerInfo, ConsumerName,
     Interest, InvalidConsumerName, Scope, Taken, Whose,
 };
+use self::due::Due;
 use self::errands::Errands;
 pub use self::feed::{Feed, Step};
 use self::hook::Hooked;
@@ -67,12 +75,15 @@ pub use self::permit::ReadError;
 pub(crate) use self::prepare::decided_before;
 pub use self::profiles::Introduction;
 pub use self::publisher::{PublishError, Publisher};
+use self::receipts::Moves;
 use self::retention::Walk;
 use self::rulings::Rulings;
 use self::sessions::Sessions;
 pub use self::sessions::{Drain, SessionGuard};
 pub use self::subscription::{Delivery, Events, Subscription};
 use self::tails::Tails;
+use self::watched::Watched;
+pub use self::watched::{News, RoomWatch};
 use crate::bus::Bus;
 use crate::environment::{Environment, Monotonic};
 use crate::id::{ClientId, ClientKey, RoomId, UserId};
@@ -105,6 +116,9 @@ struct Engine {
     consumers: Consumers,
     /// They are derived by whoever maintains this.
     own_logs: bool,
+    moves: Moves,
+    watched: Watched,
+    due: Arc<Due>,
     /// When the heads were last known from the store, in milliseconds since the Unix epoch.
     heads_known_at: AtomicU64,
     failed: Shared<oneshot::Receiver<()>>,
@@ -199,9 +213,15 @@ impl Anchor {
     }
 
     /// Keeps the node's knowledge fresh, for ever: reads the heads of its rooms from the store, lets tails age, and takes
-    /// from rooms what they do not keep any longer; and derives users' own logs.
-    /// The host drives it; nothing is lost without, but `at` in beats stands still and other nodes' commits come late.
+    /// from rooms what they do not keep any longer; derives users' own logs; writes and tells how far users have come, who is
+    /// there and who types.
+    /// The host drives it; nothing that was acknowledged is lost without, but `at` in beats stands still, other nodes' commits
+    /// come late, and receipts and presence stay where they are.
     pub async fn maintain(&self) {
+        join(self.freshen(), self.attend()).await;
+    }
+
+    async fn freshen(&self) {
         let mut errands = std::pin::pin!(join(self.0.errands.run(), self.derive_own_logs()));
         let mut walk = Walk::new(self.now());
         loop {

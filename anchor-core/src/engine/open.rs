@@ -15,7 +15,7 @@ use crate::room::Permit;
 use crate::sabotage::{self, Sabotage};
 use crate::session::Identity;
 use crate::session::frame::{From, RoomEntry};
-use crate::store::{Place, RoomState, StoreError};
+use crate::store::{Direction, Place, Read, RoomState, StoreError};
 
 /// A feed at its place, and what its reader is told first.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub struct Opened {
     pub entry: RoomEntry,
     /// Ranges that the reader will not get or must drop, in order; the feed stands behind the last.
     pub gaps: Vec<Gap>,
+    /// Where something is missing that a reader had who resumes: when the newest of it was said, in milliseconds since the Unix
+    /// epoch.
+    pub newest_ts: Option<u64>,
 }
 
 /// A position that was verified anew, for [`Feed::resume`].
@@ -83,9 +86,30 @@ impl Anchor {
                 }
             }
             let entry = grant.seen(entry(room.clone(), state.as_ref()));
+            let newest_ts = match from {
+                From::After(_) | From::Recent { .. } if position.offset < entry.head => {
+                    self.newest_ts(watch.tail(), entry.head).await?
+                }
+                _ => None,
+            };
             let feed = Feed::new(watch, generation, position, grant.bound, grant.newest);
-            return Ok(Opened { feed, entry, gaps });
+            return Ok(Opened { feed, entry, gaps, newest_ts });
         }
+    }
+
+    /// When the event at `head` was said; none if it is there no more.
+    async fn newest_ts(&self, tail: &Tail, head: Offset) -> Result<Option<u64>, StoreError> {
+        let run = match tail.run_at(head) {
+            Some(run) => Some(run),
+            None => {
+                let from = Direction::Before(head.next());
+                let read = Read { room: tail.room().clone(), from, events_max: 1, bytes_max: 1 };
+                self.store().read(read).await?.pop()
+            }
+        };
+        let event =
+            run.and_then(|run| run.events().find(|event| event.as_ref().is_ok_and(|it| it.offset == head)));
+        Ok(event.transpose()?.map(|event| event.ts))
     }
 
     /// Verifies a cursor whose tail was dropped, and asks anew how far `reader` may read.

@@ -1,12 +1,19 @@
 //! What is said to a session in passing: signals, profiles. Nothing of it is stored, and it is in nobody's way: where more
 //! comes than is taken, the oldest is dropped.
+//!
+//! How far its user has come goes the same way, and waits as one receipt for each room, the newest; and which of the rooms that
+//! it watches have news.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use super::mailbox::Slot;
 use super::profiles::Introduction;
-use crate::limits::SIGNALS_WAITING_MAX;
-use crate::session::frame::ServerFrame;
+use crate::id::RoomId;
+use crate::limits::{ROOMS_MAX, SIGNALS_WAITING_MAX};
+use crate::session::frame::{Receipt, ServerFrame};
 
 /// What waits for a session; most sessions have nothing, and pay for a pointer.
 #[derive(Debug, Default)]
@@ -18,6 +25,10 @@ struct Waiting {
     frames: VecDeque<Arc<ServerFrame>>,
     /// The newest of the session's own user.
     introduction: Option<Arc<Introduction>>,
+    /// The newest of the session's own user for each room.
+    receipts: BTreeMap<RoomId, Receipt>,
+    /// Watched rooms that have news.
+    watched: SmallVec<[Slot; 2]>,
 }
 
 impl Passing {
@@ -35,6 +46,20 @@ impl Passing {
         self.0.get_or_insert_default().introduction = Some(introduction);
     }
 
+    /// Tells how far the session's user has come in a room, instead of what was told before and not taken.
+    pub(super) fn receipt(&mut self, room: RoomId, receipt: Receipt) {
+        let receipts = &mut self.0.get_or_insert_default().receipts;
+        // Who takes so little learns it when it comes back.
+        if receipts.len() < ROOMS_MAX || receipts.contains_key(&room) {
+            receipts.insert(room, receipt);
+        }
+    }
+
+    /// Has the session look at a room that it watches.
+    pub(super) fn look(&mut self, slot: Slot) {
+        self.0.get_or_insert_default().watched.push(slot);
+    }
+
     /// Adds all of `later`.
     pub fn append(&mut self, later: Self) {
         match (&self.0, later.0) {
@@ -43,15 +68,34 @@ impl Passing {
             (Some(_), Some(later)) => {
                 later.frames.into_iter().for_each(|frame| self.push(frame));
                 later.introduction.into_iter().for_each(|introduction| self.introduce(introduction));
+                later.receipts.into_iter().for_each(|(room, receipt)| self.receipt(room, receipt));
+                later.watched.into_iter().for_each(|slot| self.look(slot));
             }
         }
     }
 
-    /// Takes the oldest frame.
+    /// Takes the oldest frame; where there is none, a receipt.
     pub fn pop(&mut self) -> Option<Arc<ServerFrame>> {
-        let frame = self.0.as_mut()?.frames.pop_front();
+        let waiting = self.0.as_mut()?;
+        let receipts = |(room, receipt)| Arc::new(ServerFrame::Receipts { room, receipts: vec![receipt] });
+        let frame = waiting.frames.pop_front().or_else(|| waiting.receipts.pop_first().map(receipts));
         self.shrink();
         frame
+    }
+
+    /// Takes which watched rooms have news.
+    pub fn take_watched(&mut self) -> SmallVec<[Slot; 2]> {
+        let watched = self.0.as_mut().map(|waiting| std::mem::take(&mut waiting.watched));
+        self.shrink();
+        watched.unwrap_or_default()
+    }
+
+    /// Forgets how far the user has come, for a session that does not want to know.
+    pub fn drop_receipts(&mut self) {
+        if let Some(waiting) = &mut self.0 {
+            waiting.receipts.clear();
+        }
+        self.shrink();
     }
 
     /// Takes what the session's user is to be introduced by.
@@ -68,7 +112,11 @@ impl Passing {
     }
 
     fn shrink(&mut self) {
-        if self.0.as_ref().is_some_and(|left| left.frames.is_empty() && left.introduction.is_none()) {
+        let is_empty = |left: &Waiting| {
+            let Waiting { frames, introduction, receipts, watched } = left;
+            frames.is_empty() && introduction.is_none() && receipts.is_empty() && watched.is_empty()
+        };
+        if self.0.as_deref().is_some_and(is_empty) {
             self.0 = None;
         }
     }

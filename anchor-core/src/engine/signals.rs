@@ -60,7 +60,7 @@ impl Anchor {
     }
 
     /// Asks the rules as for a message.
-    async fn may_signal(
+    pub(super) async fn may_signal(
         &self,
         user: &UserId,
         admin: bool,

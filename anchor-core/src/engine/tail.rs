@@ -8,7 +8,7 @@
 //!
 //! A tail is registered before its head is read from the store (see [`super::tails`]), so that no commit falls between.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -401,6 +401,24 @@ impl Tail {
         let watcher =
             inner.watchers.iter().find(|watcher| watcher.stays() && watcher.client() == Some(client))?;
         watcher.user().cloned()
+    }
+
+    /// True if more than `count` users are there. It looks no further than that.
+    pub(crate) fn has_more_users_than(&self, count: usize) -> bool {
+        let inner = self.lock();
+        if inner.watchers.len() <= count {
+            return false;
+        }
+        let mut users = HashSet::new();
+        let there =
+            inner.watchers.iter().filter(|watcher| watcher.stays()).filter_map(|watcher| watcher.user());
+        for user in there {
+            users.insert(user);
+            if users.len() > count {
+                return true;
+            }
+        }
+        false
     }
 
     /// The users that are there, in the order of their ids, each once.

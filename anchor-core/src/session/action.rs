@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::frame::{
-    ConsumerChange, From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage, WebhookChange, Which,
-    Whose,
+    ConsumerChange, From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage, Unread, Watching,
+    WebhookChange, Which, Whose,
 };
 use super::identify::{Credentials, Denied, Identity};
+use super::note::Note;
 use crate::code::Code;
-use crate::engine::{ConsumerName, Opened, ReadError, Slot, Verified};
+use crate::engine::{ConsumerName, Opened, ReadError, RoomWatch, Slot, Verified};
 use crate::event::EventKey;
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Offset, Position};
@@ -70,6 +71,12 @@ pub enum Ask {
     ChangeUser(RequestId, Box<UserChange>),
     /// To say something to those who are subscribed. Answer: [`Reply::Signalled`].
     Signal(Box<Signal>),
+    /// What is unread in rooms, for an answer that names them. Answer: [`Reply::Unread`].
+    Unread(u64, Vec<RoomId>),
+    /// To watch a room. Answer: [`Reply::Watching`].
+    Watch(RequestId, Slot, RoomId),
+    /// To tell the engine something, in turn. Answer: [`Reply::Noted`].
+    Note(Box<Note>),
 }
 
 /// What a client wants to know, or to have changed, and is answered once.
@@ -191,6 +198,12 @@ pub enum Reply {
     UserChanged(RequestId, Result<Result<(), TooManyBlocked>, StoreError>),
     /// To `Signal`.
     Signalled(Result<Result<(), Refusal>, StoreError>),
+    /// To `Unread`: of each room, in their order.
+    Unread(u64, Result<Vec<Option<Unread>>, StoreError>),
+    /// To `Watch`: how things stand, and what changes from then on.
+    Watching(RequestId, Slot, Result<Box<(RoomWatch, Watching)>, ReadError>),
+    /// To `Note`.
+    Noted,
 }
 
 /// Bytes that were no frame, or a frame with a fault in it.

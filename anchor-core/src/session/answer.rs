@@ -1,7 +1,7 @@
 //! The answers to what a client wants to know: looked up in the engine, and put into frames.
 
 use super::action::Request;
-use super::frame::{RequestId, ServerFrame};
+use super::frame::{RequestId, RoomListing, ServerFrame};
 use super::identify::Identity;
 use crate::code::Code;
 use crate::engine::{Anchor, ReadError};
@@ -18,15 +18,23 @@ pub(super) async fn answer(
     id: RequestId,
     request: Request,
     reader: Option<Identity>,
+    wants_unread: bool,
 ) -> Result<ServerFrame, ReadError> {
     let reader = reader.as_ref();
     Ok(match request {
         Request::Rooms { which, after, limit } => {
-            let (rooms, next) = anchor.list_rooms(&which, after.as_ref(), limit, reader).await?;
+            let (mut rooms, next) = anchor.list_rooms(&which, after.as_ref(), limit, reader).await?;
+            if wants_unread {
+                tell_unread(anchor, reader, &mut rooms).await?;
+            }
             ServerFrame::RoomList { id, rooms, next }
         }
         Request::Room(room) => {
-            ServerFrame::RoomInfo { id, room: Box::new(anchor.room(&room, reader).await?) }
+            let mut listing = anchor.room(&room, reader).await?;
+            if wants_unread {
+                tell_unread(anchor, reader, std::slice::from_mut(&mut listing)).await?;
+            }
+            ServerFrame::RoomInfo { id, room: Box::new(listing) }
         }
         Request::Members { room, after, limit } => {
             let (members, next) = anchor.members(&room, after.as_ref(), limit, reader).await?;
@@ -58,9 +66,12 @@ pub(super) async fn answer(
             users.truncate(WHO_USERS_MAX);
             ServerFrame::Present { id, room, users, total }
         }
+        Request::Readers { room, offsets } => {
+            let readers = anchor.readers(&room, &offsets, reader).await?;
+            ServerFrame::ReadBy { id, room, readers }
+        }
         // Nobody takes these yet.
         Request::Search { .. }
-        | Request::Readers { .. }
         | Request::Consumers { .. }
         | Request::ChangeConsumer { .. }
         | Request::Webhooks { .. }
@@ -72,4 +83,18 @@ pub(super) async fn answer(
 /// What this server has no part for.
 pub(super) fn unsupported() -> Refusal {
     Refusal::new(Code::Unsupported, "this server does not do that")
+}
+
+/// Says of rooms in a list what is unread in them.
+async fn tell_unread(
+    anchor: &Anchor,
+    reader: Option<&Identity>,
+    listings: &mut [RoomListing],
+) -> Result<(), ReadError> {
+    let Some(reader) = reader else { return Ok(()) };
+    let rooms: Vec<_> = listings.iter().map(|listing| listing.entry.room.clone()).collect();
+    for (listing, unread) in listings.iter_mut().zip(anchor.unread(reader, &rooms).await?) {
+        listing.entry.unread = unread;
+    }
+    Ok(())
 }

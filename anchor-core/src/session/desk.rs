@@ -10,8 +10,9 @@ use futures::future::BoxFuture;
 
 use super::action::{Ask, Reply};
 use super::answer::answer;
-use super::identify::Identify;
+use super::identify::{Identify, Identity};
 use super::machine::{Session, SessionConfig};
+use super::note::Note;
 use crate::engine::{Anchor, Mailbox, Post, SessionGuard, Watcher};
 use crate::id::SessionId;
 use crate::store::StoreError;
@@ -95,8 +96,9 @@ impl Desk {
                 .boxed()
             }
             Ask::Request(id, request) => {
-                let reader = session.identity();
-                async move { Reply::Answered(id, answer(&anchor, id, *request, reader).await) }.boxed()
+                let (reader, wants_unread) = (session.identity(), session.wants_unread());
+                async move { Reply::Answered(id, answer(&anchor, id, *request, reader, wants_unread).await) }
+                    .boxed()
             }
             Ask::ChangeUser(id, change) => {
                 let user = session.client().map(|client| client.user.clone());
@@ -106,6 +108,40 @@ impl Desk {
                         None => Err(StoreError::Closed),
                     };
                     Reply::UserChanged(id, changed.map(|changed| changed.map(drop)))
+                }
+                .boxed()
+            }
+            Ask::Unread(number, rooms) => {
+                let reader = session.identity();
+                async move {
+                    Reply::Unread(
+                        number,
+                        match reader {
+                            Some(reader) => anchor.unread(&reader, &rooms).await,
+                            None => Err(StoreError::Closed),
+                        },
+                    )
+                }
+                .boxed()
+            }
+            Ask::Watch(id, slot, room) => {
+                let (mailbox, reader) = (self.mailbox.clone(), session.identity());
+                async move {
+                    let watching = match reader {
+                        Some(reader) => anchor.watch(id, &room, &reader, mailbox, slot).await,
+                        None => Err(StoreError::Closed.into()),
+                    };
+                    Reply::Watching(id, slot, watching.map(Box::new))
+                }
+                .boxed()
+            }
+            Ask::Note(note) => {
+                let (guard, user) = (self.guard.clone(), session.identity());
+                async move {
+                    if let Some(user) = user {
+                        noted(&anchor, &guard, &user, *note).await;
+                    }
+                    Reply::Noted
                 }
                 .boxed()
             }
@@ -121,5 +157,15 @@ impl Desk {
                 .boxed()
             }
         }
+    }
+}
+
+/// Tells the engine what a session says of its user. What it does not take, nobody hears of: a client says how far it has come
+/// until it is answered, and the rest is said in passing.
+async fn noted(anchor: &Anchor, guard: &SessionGuard, user: &Identity, note: Note) {
+    match note {
+        Note::Cursor(cursor) => drop(anchor.move_cursor(user, cursor).await),
+        Note::Presence(presence) => anchor.set_presence(guard, presence),
+        Note::Typing { room, typing } => drop(anchor.typing(user, &room, typing).await),
     }
 }

@@ -7,14 +7,16 @@ use super::action::{Action, Ask, Fault, Goodbye, Reply, Request};
 use super::answer::unsupported;
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
+use super::note::Note;
 use super::passing::InPassing;
 use super::publishing::{Publishing, Writer};
 use super::requests::{Requests, bounded};
 use super::rooms::{Answer, Rooms};
+use super::watching::Attention;
 use crate::code::Code;
 use crate::engine::{Notice, Post, Slot};
 use crate::environment::Monotonic;
-use crate::id::{ClientKey, ClientTag, SessionId, SessionNumber};
+use crate::id::{ClientKey, ClientTag, RoomId, SessionId, SessionNumber};
 use crate::limits;
 use crate::publish::{MissingRoom, Refusal};
 use crate::sabotage::{self, Sabotage};
@@ -43,6 +45,9 @@ pub struct Session {
     pub(super) rooms: Rooms,
     pub(super) requests: Requests,
     passing: InPassing,
+    attention: Attention,
+    /// The session hears how far its user has come.
+    hears_receipts: bool,
     /// The user is an admin of the server.
     pub(super) admin: bool,
     /// The name under which others see the client, once it is open.
@@ -83,6 +88,8 @@ impl Session {
             rooms: Rooms::default(),
             requests: Requests::default(),
             passing: InPassing::default(),
+            attention: Attention::default(),
+            hears_receipts: false,
             tag: None,
             admin: false,
             hello_by: now + limits::HELLO_WITHIN,
@@ -116,6 +123,10 @@ impl Session {
             let mut passing = post.passing;
             if let Some(introduction) = passing.take_introduction() {
                 self.rooms.introduce(&introduction);
+            }
+            self.attention.look(passing.take_watched());
+            if !self.hears_receipts {
+                passing.drop_receipts();
             }
             self.passing.hear(passing);
         }
@@ -196,6 +207,15 @@ impl Session {
             Reply::Answered(id, frame) => self.requests.answered(id, frame, &mut self.out),
             Reply::UserChanged(id, changed) => self.requests.user_changed(id, changed, &mut self.out),
             Reply::Signalled(answer) => self.passing.said(answer, &mut self.out),
+            Reply::Unread(number, unread) => {
+                let answer = self.rooms.counted(number, unread);
+                self.answer_rooms(answer);
+            }
+            Reply::Watching(id, slot, watching) => {
+                let frames = self.attention.opened(slot, id, watching);
+                self.out.extend(frames.into_iter().map(Action::Send));
+            }
+            Reply::Noted => self.attention.noted(&mut self.out),
         }
     }
 
@@ -219,6 +239,7 @@ impl Session {
         if let Some(batch) = self.publishing.take_batch() {
             return Some(batch);
         }
+        self.leave_watched();
         let Some(action) = self.out.pop_front() else {
             // Actions are large, and most sessions are idle: no buffer waits for the next.
             if self.out.capacity() > 0 {
@@ -243,14 +264,14 @@ impl Session {
             return Some(self.beat(heads_known_at));
         }
         // Behind what is live, before what is caught up with.
-        if self.passing.has_heard()
-            && !self.rooms.has_live()
-            && let Some(frame) = self.passing.next(|room| self.rooms.is_present(room))
+        if !self.rooms.has_live()
+            && let Some(frame) = self.next_in_passing(now)
         {
-            self.sent_at = now;
-            return Some(Action::Send(frame));
+            return Some(frame);
         }
         match self.rooms.poll_delivery() {
+            // What was live had nothing more to deliver.
+            Ok(None) => self.next_in_passing(now),
             Ok(action) => {
                 if matches!(action, Some(Action::Deliver(_))) {
                     self.sent_at = now;
@@ -262,6 +283,20 @@ impl Session {
                 self.poll_action(now)
             }
         }
+    }
+
+    fn next_in_passing(&mut self, now: Monotonic) -> Option<Action> {
+        let mut frame = None;
+        if self.passing.has_heard() {
+            frame = self.passing.next(|room| self.rooms.is_present(room));
+        }
+        if frame.is_none() && self.attention.has_news() {
+            frame = self.attention.next(&self.rooms);
+        }
+        frame.map(|frame| {
+            self.sent_at = now;
+            Action::Send(frame)
+        })
     }
 
     /// True while it catches up: what it is sent next comes from the store. Who drives many sessions lets others go first.
@@ -295,6 +330,12 @@ impl Session {
     #[must_use]
     pub const fn tag(&self) -> Option<ClientTag> {
         self.tag
+    }
+
+    /// True if the client wants to be told what is unread in rooms that answers name.
+    #[must_use]
+    pub const fn wants_unread(&self) -> bool {
+        self.rooms.tells_unread
     }
 
     /// Who it is, once that is known.
@@ -381,18 +422,41 @@ impl Session {
             ClientFrame::DeadLetters { id, name, after, limit } => {
                 self.ask_for(id, Request::DeadLetters { name, after, limit: bounded(limit) });
             }
-            // Nobody takes these yet.
-            ClientFrame::Watch { id, .. } | ClientFrame::Unwatch { id, .. } => {
-                self.error(Some(id), unsupported())
+            ClientFrame::Watch { id, room } => self.watch(id, room),
+            ClientFrame::Unwatch { id, room } => self.attention.unwatch(id, &room, &mut self.out),
+            ClientFrame::Cursor(cursor) => {
+                self.hears_receipts = true;
+                self.attention.note(Note::Cursor(cursor), &mut self.out);
             }
+            ClientFrame::Presence { presence } => {
+                self.attention.note(Note::Presence(presence), &mut self.out);
+            }
+            ClientFrame::Typing { room, typing } => {
+                self.attention.note(Note::Typing { room, typing }, &mut self.out);
+            }
+            // Nobody takes these yet.
             ClientFrame::Consume(consume) => self.error(Some(consume.id), unsupported()),
-            ClientFrame::Cursor(_) | ClientFrame::Presence { .. } | ClientFrame::Typing { .. } => {}
             ClientFrame::Hello(_) | ClientFrame::Beat => {}
         }
     }
 
     fn ask_for(&mut self, id: RequestId, request: Request) {
         self.requests.ask_for(id, request, &mut self.out);
+    }
+
+    fn watch(&mut self, id: RequestId, room: RoomId) {
+        self.hears_receipts = true;
+        match self.attention.watch(&room, &self.rooms) {
+            Ok(slot) => self.out.push_back(Action::Ask(Ask::Watch(id, slot, room))),
+            Err(refusal) => self.error(Some(id), refusal),
+        }
+    }
+
+    /// Ends the watching of rooms to which the session is subscribed no more.
+    fn leave_watched(&mut self) {
+        if std::mem::take(&mut self.rooms.has_ended) {
+            self.attention.leave(&self.rooms, &mut self.out);
+        }
     }
 
     fn take_fault(&mut self, fault: Fault) {
@@ -436,6 +500,8 @@ impl Session {
             return;
         };
         self.publishing.begin(state.highest);
+        self.rooms.tells_unread = hello.features.iter().any(|feature| feature == UNREAD);
+        self.hears_receipts = self.rooms.tells_unread;
         self.tag = Some(client.tag());
         self.phase = Phase::Resuming(client, state);
         let answer = self.rooms.resume(Answer::Welcome, hello.resume, &mut self.out);
@@ -468,7 +534,7 @@ impl Session {
             seq: state.highest,
             heartbeat_ms: millis(self.config.heartbeat),
             limits: SESSION_LIMITS,
-            features: Vec::new(),
+            features: self.rooms.tells_unread.then(|| UNREAD.to_owned()).into_iter().collect(),
             rooms,
         }))));
         self.phase = Phase::Active(client, state.session);
@@ -534,6 +600,9 @@ const SESSION_LIMITS: SessionLimits = SessionLimits {
     in_flight_bytes: limits::IN_FLIGHT_BYTES_MAX as u64,
     history_events: limits::HISTORY_EVENTS_MAX as u64,
 };
+
+/// The feature of a client that wants to be told what is unread in the rooms that answers name.
+const UNREAD: &str = "unread";
 
 /// Rooms that a beat names. Source: chosen; 1,000 entries of 80 bytes stay far below the longest frame.
 const BEAT_LAG_MAX: usize = 1_000;

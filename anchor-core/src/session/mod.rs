@@ -16,16 +16,19 @@ mod desk;
 pub mod frame;
 mod identify;
 mod machine;
+mod note;
 mod passing;
 mod publishing;
 mod requests;
 mod rooms;
 mod subscriptions;
+mod watching;
 
 pub use self::action::{Action, Ask, BatchId, Fault, Goodbye, Reply, Request};
 pub use self::desk::Desk;
 pub use self::identify::{Credentials, Denied, Identify, Identity, OpenIdentify};
 pub use self::machine::{Session, SessionConfig};
+pub use self::note::Note;
 
 #[cfg(test)]
 mod tests;

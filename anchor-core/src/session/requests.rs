@@ -123,15 +123,17 @@ impl Requests {
 
     fn answer(&mut self, id: RequestId, answer: Result<Action, ReadError>, out: &mut VecDeque<Action>) {
         self.open -= 1;
-        out.push_back(answer.unwrap_or_else(|error| {
-            let refusal = match error {
-                ReadError::Refused(refusal) => refusal,
-                ReadError::Store(_) | ReadError::Deleted(_) => {
-                    Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again")
-                }
-            };
-            Action::Send(error_frame(Some(id), refusal))
-        }));
+        out.push_back(answer.unwrap_or_else(|error| Action::Send(error_frame(Some(id), refusal(error)))));
+    }
+}
+
+/// What a request is answered that could not be.
+pub(super) fn refusal(error: ReadError) -> Refusal {
+    match error {
+        ReadError::Refused(refusal) => refusal,
+        ReadError::Store(_) | ReadError::Deleted(_) => {
+            Refusal::new(Code::StoreUnavailable, "the store could not be read; ask again")
+        }
     }
 }
 

@@ -5,10 +5,11 @@
 //! may not resume does not keep others from it: the answer names it without a log, and behind the answer goes why. Memory for each room is constant, a cursor; and a few reads at a time
 //! are held for all of them together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::action::{Action, Ask, Goodbye};
-use super::frame::{From, RequestId, ResumeRoom, RoomEntry, ServerFrame};
+use super::frame::{From, RequestId, ResumeRoom, RoomEntry, ServerFrame, Unread};
 use super::machine::error_frame;
 use super::subscriptions::Subscriptions;
 use crate::code::Code;
@@ -35,6 +36,12 @@ pub(super) struct Rooms {
     to_read: VecDeque<(Slot, crate::store::Read)>,
     /// Reads that are open, or of which something is not delivered yet.
     reads: usize,
+    /// Answers say what is unread.
+    pub(super) tells_unread: bool,
+    /// Of held rooms that miss something, when the newest of it was said, in milliseconds since the Unix epoch.
+    recent: Vec<(u64, Slot)>,
+    /// A subscription has ended since this was taken.
+    pub(super) has_ended: bool,
 }
 
 /// What the rooms of a group are an answer to.
@@ -208,6 +215,7 @@ impl Rooms {
                 let (state, entry) = match opened {
                     Ok(opened) => {
                         let state = State::Open { feed: opened.feed, held: Some(opened.gaps) };
+                        self.recent.extend(opened.newest_ts.map(|ts| (ts, slot)));
                         (state, opened.entry)
                     }
                     Err(ReadError::Deleted(gap)) => {
@@ -223,16 +231,40 @@ impl Rooms {
                 let Some(group) = self.groups.get_mut(&number) else { return Ok(None) };
                 group.entries[place] = Some(entry);
                 group.left -= 1;
-                if group.left > 0 {
-                    return Ok(None);
+                match group.left {
+                    // The group stays open, and its rooms are held, until the answer is there.
+                    0 if self.tells_unread => {
+                        let rooms = group.entries.iter().flatten().map(|entry| entry.room.clone()).collect();
+                        out.push_back(Action::Ask(Ask::Unread(number, rooms)));
+                        Ok(None)
+                    }
+                    0 => Ok(self.close_group(number)),
+                    _ => Ok(None),
                 }
-                let group = self.groups.remove(&number);
-                if self.groups.is_empty() {
-                    self.groups = BTreeMap::new();
-                }
-                Ok(group.map(|group| (group.answer, group.entries.into_iter().flatten().collect())))
             }
         }
+    }
+
+    /// Takes what is unread in the rooms of a group; the answer is complete with that.
+    pub(super) fn counted(
+        &mut self,
+        number: u64,
+        unread: Result<Vec<Option<Unread>>, StoreError>,
+    ) -> Progress {
+        let unread = unread.map_err(|error| Goodbye::store(&error))?;
+        let mut closed = self.close_group(number);
+        if let Some((_, entries)) = &mut closed {
+            entries.iter_mut().zip(unread).for_each(|(entry, unread)| entry.unread = unread);
+        }
+        Ok(closed)
+    }
+
+    fn close_group(&mut self, number: u64) -> Option<(Answer, Vec<RoomEntry>)> {
+        let group = self.groups.remove(&number)?;
+        if self.groups.is_empty() {
+            self.groups = BTreeMap::new();
+        }
+        Some((group.answer, group.entries.into_iter().flatten().collect()))
     }
 
     /// Lets every room go live whose answer was sent: those that are held and belong to no open group.
@@ -244,8 +276,14 @@ impl Rooms {
         let held = |subscription: &Subscription| {
             matches!(subscription.state, State::Open { held: Some(_), .. } | State::Over(_))
         };
-        let slots: Vec<_> =
+        let mut slots: Vec<_> =
             self.subscriptions.iter().filter(|(_, s)| held(s)).map(|(slot, _)| slot).collect();
+        // Those in which something was said last are caught up with first.
+        let recent: HashMap<_, _> =
+            std::mem::take(&mut self.recent).into_iter().map(|(ts, slot)| (slot, ts)).collect();
+        if !sabotage::is(Sabotage::OldestCaughtUpFirst) {
+            slots.sort_by_key(|slot| Reverse(recent.get(slot)));
+        }
         slots.into_iter().for_each(|slot| self.go_live(slot, out));
     }
 
@@ -303,6 +341,11 @@ impl Rooms {
     /// True if something is to be delivered that was not read from the store.
     pub(super) fn has_live(&self) -> bool {
         !self.live.is_empty()
+    }
+
+    /// True if the session has asked for `room` and not left it.
+    pub(super) fn is_subscribed(&self, room: &RoomId) -> bool {
+        self.subscriptions.slot_of(room).is_some()
     }
 
     /// True if the client was told that it is subscribed to `room`, and nothing that it was not told yet may end that.
@@ -456,6 +499,7 @@ impl Rooms {
             self.live.push_back(slot);
         }
         if matches!(subscription.state, State::Over(_)) {
+            self.has_ended = true;
             if let Some(subscription) = self.subscriptions.remove(slot)
                 && let Subscription { room, state: State::Over(over), leave, .. } = *subscription
             {
@@ -475,6 +519,7 @@ impl Rooms {
 
     fn remove(&mut self, slot: Slot) -> Option<RoomId> {
         let mut subscription = self.subscriptions.remove(slot)?;
+        self.has_ended = true;
         self.reads -= usize::from(subscription.live().is_some_and(|feed| feed.is_loaded()));
         Some(subscription.room)
     }

@@ -14,3 +14,5 @@ mod redacting;
 mod resuming;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod unread;
+mod watching;

@@ -18,6 +18,7 @@ mod faults;
 mod formats;
 mod paging;
 mod reading;
+mod receipts;
 mod redaction;
 mod regressions;
 mod rows;

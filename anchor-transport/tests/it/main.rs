@@ -10,3 +10,4 @@ mod regressions;
 mod roundtrip;
 mod serve;
 mod vectors;
+mod watching;

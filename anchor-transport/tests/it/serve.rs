@@ -32,7 +32,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-fn anchor() -> Anchor {
+pub(crate) fn anchor() -> Anchor {
     Anchor::builder(MemoryStore::new(System), System).build()
 }
 
@@ -45,14 +45,14 @@ fn serve_on(
     tokio::spawn(async move { serve(io, &[], encoding, anchor, identify).await })
 }
 
-struct Connection {
+pub(crate) struct Connection {
     socket: WebSocketStream<DuplexStream>,
     encoding: Encoding,
     served: JoinHandle<Ended>,
 }
 
 impl Connection {
-    async fn open(anchor: &Anchor, encoding: Encoding, pipe_bytes: usize) -> Self {
+    pub(crate) async fn open(anchor: &Anchor, encoding: Encoding, pipe_bytes: usize) -> Self {
         let (ours, theirs) = tokio::io::duplex(pipe_bytes);
         let served = serve_on(theirs, encoding, anchor.clone(), Arc::new(OpenIdentify));
         let config = WebSocketConfig::default().read_buffer_size(4096);
@@ -67,7 +67,7 @@ impl Connection {
         connection
     }
 
-    async fn send(&mut self, frame: ClientFrame) {
+    pub(crate) async fn send(&mut self, frame: ClientFrame) {
         let bytes = self.encoding.encode_client(&frame);
         let message = match self.encoding.is_text() {
             true => Message::Text(bytes.try_into().unwrap()),
@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// The next frame; `None` once the connection is closed.
-    async fn receive(&mut self) -> Option<ServerFrame> {
+    pub(crate) async fn receive(&mut self) -> Option<ServerFrame> {
         loop {
             let message = tokio::time::timeout(DEADLINE, self.socket.next()).await.expect("a frame comes");
             let bytes: Bytes = match message? {
@@ -117,7 +117,7 @@ impl Connection {
     }
 }
 
-fn hello(user: &str, rooms: &[&str]) -> Hello {
+pub(crate) fn hello(user: &str, rooms: &[&str]) -> Hello {
     let mut id = [0; 16];
     id[..user.len()].copy_from_slice(user.as_bytes());
     Hello {

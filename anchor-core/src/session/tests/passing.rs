@@ -391,3 +391,14 @@ fn the_tag_of_a_client_does_not_get_round_its_user() {
     eve.send(ClientFrame::Signal(Signal { client: Some(nobody), ..signal("lobby", "psst") }));
     assert_eq!(refusals(&mut eve), []);
 }
+
+#[test]
+fn a_signal_that_comes_with_an_event_is_not_left_behind_with_it() {
+    let house = House::new();
+    let (mut ada, _) = other_client(&house, "ada", 1);
+    let (mut bob, _) = other_client(&house, "bob", 2);
+    bob.frames();
+    ada.publish("lobby", "hello");
+    ada.send(ClientFrame::Signal(signal("lobby", "and in passing")));
+    assert_eq!(heard(&mut bob), ["ada: and in passing"]);
+}

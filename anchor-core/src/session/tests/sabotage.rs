@@ -1,6 +1,6 @@
 //! Deliberate faults of a session that these tests catch.
 
-use super::{delivering, passing, permits, publishing, resuming};
+use super::{delivering, passing, permits, publishing, resuming, unread, watching};
 use crate::sabotage::{Sabotage, assert_caught};
 
 #[test]
@@ -88,4 +88,65 @@ fn a_signal_for_one_that_is_told_to_all_is_caught() {
 #[test]
 fn a_signal_that_nobody_asks_about_is_caught() {
     assert_caught(Sabotage::SignalUnasked, passing::who_may_not_write_may_not_signal);
+}
+
+#[test]
+fn a_receipt_that_is_told_before_it_is_durable_is_caught() {
+    assert_caught(
+        Sabotage::ReceiptBeforeDurable,
+        unread::a_store_that_is_away_gets_it_later_and_nobody_is_told_before,
+    );
+}
+
+#[test]
+fn a_hidden_receipt_that_is_told_is_caught() {
+    assert_caught(
+        Sabotage::HiddenReceiptTold,
+        watching::who_keeps_receipts_back_is_not_told_of_until_writing,
+    );
+}
+
+#[test]
+fn own_messages_that_are_unread_are_caught() {
+    assert_caught(
+        Sabotage::AuthorHasNotRead,
+        unread::own_messages_and_those_from_before_joining_are_never_unread,
+    );
+}
+
+#[test]
+fn messages_from_before_joining_that_are_unread_are_caught() {
+    assert_caught(
+        Sabotage::UnreadBeforeJoin,
+        unread::own_messages_and_those_from_before_joining_are_never_unread,
+    );
+}
+
+#[test]
+fn typing_that_is_echoed_is_caught() {
+    assert_caught(
+        Sabotage::TypingEchoed,
+        watching::typing_is_told_to_others_and_over_when_it_is_not_said_anew,
+    );
+}
+
+#[test]
+fn typing_that_stays_is_caught() {
+    assert_caught(
+        Sabotage::TypingStays,
+        watching::typing_is_told_to_others_and_over_when_it_is_not_said_anew,
+    );
+}
+
+#[test]
+fn rooms_that_are_caught_up_with_as_they_were_asked_for_are_caught() {
+    assert_caught(
+        Sabotage::OldestCaughtUpFirst,
+        unread::rooms_in_which_something_was_said_last_are_caught_up_with_first,
+    );
+}
+
+#[test]
+fn a_connection_that_flaps_and_is_told_of_is_caught() {
+    assert_caught(Sabotage::PresenceUnsettled, watching::a_connection_that_flaps_is_no_user_who_goes);
 }

@@ -1,0 +1,241 @@
+//! What a session watches, and what it says of its user in passing: how far the user has come, is there, types.
+//!
+//! Most sessions do neither, and pay for a pointer. A room is watched as long as the session is subscribed to it: what is told of
+//! it is told while its subscription says that its reader is there, never before what that still has to deliver.
+
+use std::collections::VecDeque;
+
+use smallvec::{SmallVec, smallvec};
+
+use super::action::{Action, Ask};
+use super::frame::{RequestId, ServerFrame, Watching};
+use super::machine::error_frame;
+use super::note::Note;
+use super::requests::refusal;
+use super::rooms::Rooms;
+use crate::code::Code;
+use crate::engine::{News, ReadError, RoomWatch, Slot};
+use crate::id::RoomId;
+use crate::limits::{NOTES_WAITING_MAX, WATCHED_MAX};
+use crate::publish::Refusal;
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Attention(Option<Box<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    next_slot: u64,
+    watches: Vec<Watch>,
+    /// Which have news.
+    ready: VecDeque<Slot>,
+    /// What the engine is to be told, one after another.
+    notes: VecDeque<Note>,
+    /// It is being told something.
+    is_noting: bool,
+}
+
+/// A room that the session watches.
+#[derive(Debug)]
+struct Watch {
+    slot: Slot,
+    room: RoomId,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Asked for; an `unwatch` may have come meanwhile.
+    Opening { leave: Option<RequestId> },
+    /// What it had to say when it was asked last waits to be sent.
+    Open { watch: Box<RoomWatch>, frames: VecDeque<ServerFrame> },
+}
+
+impl Attention {
+    /// Takes a `watch`: the slot under which it is to be opened, or the refusal.
+    pub(super) fn watch(&mut self, room: &RoomId, rooms: &Rooms) -> Result<Slot, Refusal> {
+        if !rooms.is_subscribed(room) {
+            return Err(Refusal::new(Code::NotSubscribed, "subscribe to a room before you watch it"));
+        }
+        let inner = self.0.get_or_insert_default();
+        if inner.watches.iter().any(|watch| watch.room == *room) {
+            return Err(Refusal::new(Code::AlreadySubscribed, "the session watches this room already"));
+        }
+        if inner.watches.len() >= WATCHED_MAX {
+            return Err(Refusal::new(Code::TooManyRooms, "a session watches at most 64 rooms"));
+        }
+        let slot = Slot(inner.next_slot);
+        inner.next_slot += 1;
+        inner.watches.push(Watch { slot, room: room.clone(), state: State::Opening { leave: None } });
+        Ok(slot)
+    }
+
+    /// Takes the answer to a `watch`; says what is to be answered.
+    pub(super) fn opened(
+        &mut self,
+        slot: Slot,
+        id: RequestId,
+        opened: Result<Box<(RoomWatch, Watching)>, ReadError>,
+    ) -> SmallVec<[ServerFrame; 2]> {
+        let inner = self.0.get_or_insert_default();
+        let Some(at) = inner.watches.iter().position(|watch| watch.slot == slot) else {
+            // Its subscription has ended.
+            return smallvec![error_frame(Some(id), not_subscribed())];
+        };
+        let State::Opening { leave } = inner.watches[at].state else { return SmallVec::new() };
+        match (opened.map(|opened| *opened), leave) {
+            (Ok((watch, watching)), None) => {
+                inner.watches[at].state = State::Open { watch: Box::new(watch), frames: VecDeque::new() };
+                inner.ready.push_back(slot);
+                smallvec![ServerFrame::Watching(Box::new(watching))]
+            }
+            (Ok((_, watching)), leave @ Some(_)) => {
+                let room = inner.watches.swap_remove(at).room;
+                self.shrink();
+                smallvec![
+                    ServerFrame::Watching(Box::new(watching)),
+                    ServerFrame::Unwatched { id: leave, room }
+                ]
+            }
+            (Err(error), leave) => {
+                inner.watches.swap_remove(at);
+                self.shrink();
+                let refused = [Some((id, refusal(error))), leave.map(|id| (id, not_watched()))];
+                refused.into_iter().flatten().map(|(id, refusal)| error_frame(Some(id), refusal)).collect()
+            }
+        }
+    }
+
+    /// Takes an `unwatch`.
+    pub(super) fn unwatch(&mut self, id: RequestId, room: &RoomId, out: &mut VecDeque<Action>) {
+        let watches = self.0.as_mut().map(|inner| &mut inner.watches);
+        let found = watches.and_then(|watches| {
+            let at = watches.iter().position(|watch| watch.room == *room)?;
+            Some((watches, at))
+        });
+        let refused = || Action::Send(error_frame(Some(id), not_watched()));
+        let Some((watches, at)) = found else { return out.push_back(refused()) };
+        match &mut watches[at].state {
+            State::Opening { leave: Some(_) } => out.push_back(refused()),
+            State::Opening { leave } => *leave = Some(id),
+            State::Open { .. } => {
+                let room = watches.swap_remove(at).room;
+                out.push_back(Action::Send(ServerFrame::Unwatched { id: Some(id), room }));
+                self.shrink();
+            }
+        }
+    }
+
+    /// Ends the watching of rooms to which the session is subscribed no more.
+    pub(super) fn leave(&mut self, rooms: &Rooms, out: &mut VecDeque<Action>) {
+        let Some(inner) = &mut self.0 else { return };
+        inner.watches.retain(|watch| {
+            let stays = rooms.is_subscribed(&watch.room);
+            if !stays && matches!(watch.state, State::Open { .. }) {
+                let room = watch.room.clone();
+                out.push_back(Action::Send(ServerFrame::Unwatched { id: None, room }));
+            }
+            stays
+        });
+        self.shrink();
+    }
+
+    /// Learns that watched rooms have news.
+    pub(super) fn look(&mut self, slots: SmallVec<[Slot; 2]>) {
+        if let Some(inner) = &mut self.0 {
+            inner.ready.extend(slots);
+        }
+    }
+
+    /// True if something waits to be sent: as a rule not, and this is asked often.
+    pub(super) fn has_news(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| !inner.ready.is_empty())
+    }
+
+    /// The next frame of a room whose subscription has nothing left to deliver that may end it.
+    pub(super) fn next(&mut self, rooms: &Rooms) -> Option<ServerFrame> {
+        let inner = self.0.as_mut()?;
+        let mut left = inner.ready.len();
+        while left > 0
+            && let Some(slot) = inner.ready.pop_front()
+        {
+            left -= 1;
+            let Some(at) = inner.watches.iter().position(|watch| watch.slot == slot) else { continue };
+            let Watch { room, state: State::Open { watch, frames }, .. } = &mut inner.watches[at] else {
+                continue;
+            };
+            if !rooms.is_present(room) {
+                // Looked at again when more was delivered.
+                inner.ready.push_back(slot);
+                continue;
+            }
+            if frames.is_empty() {
+                match watch.news() {
+                    News::Frames(news) => *frames = news,
+                    News::Over => {
+                        let room = inner.watches.swap_remove(at).room;
+                        self.shrink();
+                        return Some(ServerFrame::Unwatched { id: None, room });
+                    }
+                }
+            }
+            if let Some(frame) = frames.pop_front() {
+                if !frames.is_empty() {
+                    inner.ready.push_front(slot);
+                }
+                return Some(frame);
+            }
+        }
+        None
+    }
+
+    /// Has the engine told something, in turn, instead of what waits and is overtaken by it; dropped where too much waits.
+    pub(super) fn note(&mut self, note: Note, out: &mut VecDeque<Action>) {
+        let inner = self.0.get_or_insert_default();
+        let is_full = inner.notes.len() >= NOTES_WAITING_MAX;
+        match inner.notes.iter_mut().find(|waiting| waiting.is_overtaken_by(&note)) {
+            Some(waiting) => waiting.overtake(note),
+            None if is_full => {}
+            None => inner.notes.push_back(note),
+        }
+        self.advance(out);
+    }
+
+    /// Learns that the engine was told.
+    pub(super) fn noted(&mut self, out: &mut VecDeque<Action>) {
+        if let Some(inner) = &mut self.0 {
+            inner.is_noting = false;
+        }
+        self.advance(out);
+    }
+
+    fn advance(&mut self, out: &mut VecDeque<Action>) {
+        let Some(inner) = &mut self.0 else { return };
+        if !inner.is_noting
+            && let Some(note) = inner.notes.pop_front()
+        {
+            inner.is_noting = true;
+            out.push_back(Action::Ask(Ask::Note(Box::new(note))));
+        }
+        self.shrink();
+    }
+
+    /// Keeps nothing of a session that watches nothing and says nothing. Slots begin anew: no watch is left to be woken.
+    fn shrink(&mut self) {
+        if self
+            .0
+            .as_ref()
+            .is_some_and(|inner| inner.watches.is_empty() && inner.notes.is_empty() && !inner.is_noting)
+        {
+            self.0 = None;
+        }
+    }
+}
+
+fn not_subscribed() -> Refusal {
+    Refusal::new(Code::NotSubscribed, "the session is not subscribed to this room any more")
+}
+
+fn not_watched() -> Refusal {
+    Refusal::new(Code::NotSubscribed, "the session does not watch this room")
+}
