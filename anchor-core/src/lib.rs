@@ -68,6 +68,7 @@ mod text;
 pub mod user;
 
 pub mod search;
+pub mod webhooks;
 
 pub mod code;
 pub mod error;

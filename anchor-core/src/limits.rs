@@ -344,3 +344,24 @@ pub const PRESENCE_SETTLING_MAX: usize = 131_072;
 /// Cursors, presence and typing of one session that wait to be looked at. Beyond it what else its client says is passed over: it
 /// says it again. Source: chosen; the rooms that a session watches.
 pub const NOTES_WAITING_MAX: usize = WATCHED_MAX;
+
+/// Webhooks of a server. Beyond it: `error full`. Source: chosen; each reads the logs by itself.
+pub const WEBHOOKS_MAX: usize = 64;
+
+/// POSTs that one webhook has on their way at once, each for another room. Source: chosen; what a small receiver takes.
+pub const WEBHOOK_POSTS_MAX: usize = 8;
+
+/// How long a webhook waits after the first failure; twice as long after each further one, with jitter. Source: chosen; a
+/// restart of a receiver takes as long.
+pub const WEBHOOK_RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// How long it waits at most, whatever the receiver asks for. Source: chosen.
+pub const WEBHOOK_RETRY_MAX: Duration = Duration::from_secs(600);
+
+/// How often something is sent before it is a dead letter. Source: chosen; with the times above half an hour, in which nothing
+/// else of its room is sent.
+pub const WEBHOOK_ATTEMPTS_MAX: u32 = 12;
+
+/// Dead letters of a webhook. Beyond it the oldest is dropped, and counted. Source: chosen; what fits a list that a person looks
+/// through.
+pub const WEBHOOK_DEAD_MAX: usize = 1_000;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anchor_core::id::UserId;
 use anchor_core::limits::HEARTBEAT;
+use anchor_webhook::{Allowance, Allowed, PosterOptions};
 
 pub(crate) use settings::Command;
 pub use settings::CommandLine;
@@ -51,6 +52,14 @@ pub struct Config {
     pub back_in: Duration,
     /// What clients are told at a stop: how many of them return in each second from then on.
     pub returns_per_second: u32,
+    /// What webhooks may reach beside the public internet.
+    pub webhook_allow: Vec<Allowance>,
+    /// Whether webhooks may be sent without encryption.
+    pub webhook_http: bool,
+    /// How long a webhook may take to connect.
+    pub webhook_connect_within: Duration,
+    /// How long a webhook may take from the name to the end of the answer.
+    pub webhook_within: Duration,
     /// What is logged, as a filter of `tracing-subscriber`.
     pub log: String,
     /// How log lines look.
@@ -71,6 +80,19 @@ impl Config {
     }
 }
 
+impl Config {
+    /// How webhooks are sent.
+    pub(crate) fn poster_options(&self) -> PosterOptions {
+        PosterOptions {
+            allowed: Allowed::new(self.webhook_allow.iter().cloned()),
+            http: self.webhook_http,
+            connect_within: self.webhook_connect_within,
+            within: self.webhook_within,
+            roots: Vec::new(),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -86,6 +108,10 @@ impl Default for Config {
             drain_within: DEFAULT_DRAIN_WITHIN,
             back_in: DEFAULT_BACK_IN,
             returns_per_second: DEFAULT_RETURNS_PER_SECOND,
+            webhook_allow: Vec::new(),
+            webhook_http: false,
+            webhook_connect_within: anchor_webhook::poster::CONNECT_WITHIN,
+            webhook_within: anchor_webhook::poster::POST_WITHIN,
             log: DEFAULT_LOG.to_owned(),
             log_format: LogFormat::Auto,
         }

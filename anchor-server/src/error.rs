@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use anchor_core::engine::ReadError;
 use anchor_core::error::ErrorKind;
 use anchor_store::OpenError;
 use thiserror::Error;
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The data directory cannot be opened.
     #[error(transparent)]
     Data(#[from] OpenError),
+    /// The webhooks that are kept could not be put to work.
+    #[error("the webhooks in the data directory could not be read")]
+    Webhooks(#[source] ReadError),
     /// The thread that opened the data directory panicked.
     #[error(
         "opening the data directory {directory} ended in a panic; the log says where. Keep a copy of the directory and \
@@ -72,6 +76,7 @@ impl StartError {
             Self::AddressDenied { .. } => ErrorKind::Denied,
             Self::AddressTaken { .. } | Self::Address { .. } => ErrorKind::Retry,
             Self::Data(error) => error.kind(),
+            Self::Webhooks(error) => error.kind(),
             Self::OpenPanicked { .. } => ErrorKind::Internal,
         }
     }
@@ -95,6 +100,8 @@ impl StartError {
             | Self::AddressDenied { .. }
             | Self::Address { .. } => Exit::Address,
             Self::Data(error) => exit_of_data(error),
+            Self::Webhooks(error) if error.kind() == ErrorKind::Corrupt => Exit::Damaged,
+            Self::Webhooks(_) => Exit::Data,
             Self::OpenPanicked { .. } => Exit::Error,
         }
     }

@@ -15,6 +15,7 @@ use anchor_core::publish::MissingRoom;
 use anchor_core::session::Identify;
 use anchor_store::RedbStore;
 use anchor_system::System;
+use anchor_webhook::{Poster, Retry, WebhookService};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -44,6 +45,12 @@ impl Stopper {
     }
 }
 
+/// What a server has put together by itself, and ends by itself.
+struct Own {
+    store: RedbStore,
+    webhooks: WebhookService,
+}
+
 /// Why a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,11 +75,14 @@ impl Server {
         let listener = listener::bind(config.listen)?;
         let store = open(&config).await?;
         let missing_room = if config.create_rooms { MissingRoom::Create } else { MissingRoom::Refuse };
+        let webhooks = WebhookService::new(Poster::new(config.poster_options()), Retry::default());
         let anchor = Anchor::builder(store.clone(), System)
             .missing_room(missing_room)
             .heartbeat(config.heartbeat)
+            .webhooks(Arc::new(webhooks.clone()))
             .build();
-        Self::run(config, listener, anchor, identify, Some(store))
+        webhooks.start(&anchor).await.map_err(StartError::Webhooks)?;
+        Self::run(config, listener, anchor, identify, Some(Own { store, webhooks }))
     }
 
     /// Serves an engine that the caller has put together, to whomever `identify` lets in. The caller closes its store
@@ -96,14 +106,14 @@ impl Server {
         listener: TcpListener,
         anchor: Anchor,
         identify: Arc<dyn Identify>,
-        store: Option<RedbStore>,
+        own: Option<Own>,
     ) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(|source| StartError::address(config.listen, source))?;
         let state = State::new(anchor.clone(), identify, config.connections_max)
             .allow_origins(config.allow_origins.clone())
             .listening_on(address);
         let admission = state.admission().clone();
-        let task = tokio::spawn(live(config, listener, state, store));
+        let task = tokio::spawn(live(config, listener, state, own));
         Ok(Self { address, anchor, admission, task })
     }
 
@@ -173,7 +183,7 @@ async fn open(config: &Config) -> Result<RedbStore, StartError> {
 }
 
 /// The whole life of a server.
-async fn live(config: Config, listener: TcpListener, state: State, store: Option<RedbStore>) -> Ended {
+async fn live(config: Config, listener: TcpListener, state: State, own: Option<Own>) -> Ended {
     let (anchor, admission) = (state.anchor().clone(), state.admission().clone());
     let router = routes::router(state).fallback(routes::nothing_here);
     let maintained = tokio::spawn({
@@ -197,7 +207,12 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
     } else {
         tracing::error!("the store has failed: the server ends and must be started again");
     }
-    admission.end(within).await;
+    let resting = async {
+        if let Some(Own { webhooks, .. }) = &own {
+            webhooks.stop().await;
+        }
+    };
+    tokio::join!(admission.end(within), resting);
     // Ends by itself at the first draining; what panicked there was logged by the hook.
     let _ = listening.await;
     maintained.abort();
@@ -206,7 +221,7 @@ async fn live(config: Config, listener: TcpListener, state: State, store: Option
         flush(&anchor).await;
     }
     drop(anchor);
-    if let Some(store) = store
+    if let Some(Own { store, .. }) = own
         && tokio::task::spawn_blocking(move || store.close()).await.is_err()
     {
         tracing::error!("closing the store ended in a panic; everything acknowledged is on disk");

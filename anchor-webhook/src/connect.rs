@@ -70,12 +70,16 @@ impl Connector {
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if let Ok(address) = literal.parse::<IpAddr>() {
+    if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let found = tokio::net::lookup_host((host, port)).await.map_err(ConnectError::Unresolved)?;
     Ok(found.take(ADDRESSES_MAX).collect())
+}
+
+/// The address that stands in the place of a name.
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
 impl Service<Uri> for Connector {

@@ -10,7 +10,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! // No address of this machine or its networks is reached, but what is named here.
 //! let allowed = Allowed::new(["10.20.0.0/16".parse()?]);
-//! let poster = Poster::new(PosterOptions { allowed, ..PosterOptions::default() })?;
+//! let poster = Poster::new(PosterOptions { allowed, ..PosterOptions::default() });
 //! let target: Target = "https://hooks.example.org/chat".parse()?;
 //! let secret: Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?;
 //! let message = Message { id: "lobby/8f1c2d3e4a5b6c7d/1-1".into(), timestamp: 1_766_400_000, body: "{}".into() };
@@ -25,7 +25,19 @@ pub mod poster;
 pub mod signature;
 mod target;
 
+mod body;
+mod dead;
+mod lanes;
+mod options;
+mod reading;
+mod row;
+mod service;
+mod status;
+mod worker;
+
 pub use address::{Allowance, Allowed};
+pub use options::Retry;
 pub use poster::{Message, PostError, Poster, PosterOptions};
+pub use service::WebhookService;
 pub use signature::Secret;
 pub use target::Target;

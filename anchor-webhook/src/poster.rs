@@ -1,6 +1,7 @@
 //! One POST: signed, bounded in bytes and time, to where it may go and nowhere else; and what became of it.
 
 use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
@@ -16,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
 use crate::address::{Allowed, Forbidden};
-use crate::connect::{ConnectError, Connector};
+use crate::connect::{ConnectError, Connector, literal};
 use crate::signature::Secret;
 use crate::target::Target;
 
@@ -24,11 +25,16 @@ use crate::target::Target;
 ///
 /// Redirects are not followed, and no proxy is used, whatever the environment says: what is connected to is what was judged.
 #[derive(Clone, Debug)]
-pub struct Poster {
-    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
-    within: Duration,
-    http: bool,
+pub struct Poster(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    options: PosterOptions,
+    /// Made when it is first needed: whom the operating system trusts takes a while to read.
+    client: OnceLock<HttpsClient>,
 }
+
+type HttpsClient = Client<HttpsConnector<Connector>, Full<Bytes>>;
 
 /// How a [`Poster`] sends.
 #[derive(Clone, Debug)]
@@ -100,21 +106,24 @@ pub enum PostError {
 
 impl Poster {
     /// A poster; needs a tokio runtime when it posts.
+    #[must_use]
+    pub fn new(options: PosterOptions) -> Self {
+        Self(Arc::new(Shared { options, client: OnceLock::new() }))
+    }
+
+    /// Whether something may be sent there, as far as that can be said without looking the name up.
     ///
     /// # Errors
-    /// [`NoRoots`]: the operating system trusts nobody, or what was given is no certificate.
-    pub fn new(options: PosterOptions) -> Result<Self, NoRoots> {
-        let PosterOptions { allowed, http, connect_within, within, roots } = options;
-        let tls = HttpsConnectorBuilder::new().with_tls_config(tls(roots)?).https_or_http().enable_http1();
-        let connector = tls.wrap_connector(Connector { allowed, within: connect_within });
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_IDLE_MAX)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .http1_max_buf_size(HEADER_BYTES_MAX)
-            .build(connector);
-        Ok(Self { client, within, http })
+    /// [`PostError::NotEncrypted`], [`PostError::Forbidden`].
+    pub fn check(&self, target: &Target) -> Result<(), PostError> {
+        let PosterOptions { http, allowed, .. } = &self.0.options;
+        if !target.is_https() && !http {
+            return Err(PostError::NotEncrypted);
+        }
+        match literal(target.host()) {
+            Some(address) => Ok(allowed.check(target.host(), address)?),
+            None => Ok(()),
+        }
     }
 
     /// Sends a message, once; `Ok` if the receiver answered 2xx.
@@ -130,9 +139,7 @@ impl Poster {
     /// # Panics
     /// If the id is no printable ASCII.
     pub async fn post(&self, target: &Target, secret: &Secret, message: Message) -> Result<(), PostError> {
-        if !target.is_https() && !self.http {
-            return Err(PostError::NotEncrypted);
-        }
+        self.check(target)?;
         let Message { id, timestamp, body } = message;
         let request = Request::post(target.uri())
             .header(CONTENT_TYPE, "application/json")
@@ -142,17 +149,18 @@ impl Poster {
             .header("webhook-id", id)
             .body(Full::new(body))
             .expect("a target is a URL, and an id is printable");
+        let within = self.0.options.within;
+        let client = self.0.client.get_or_init(|| client(&self.0.options));
         let answered = async {
-            let response = self.client.request(request).await.map_err(|error| failure(&error))?;
+            let response = client.request(request).await.map_err(|error| failure(&error))?;
             let judged = judge(&response);
             Ok::<_, PostError>((judged, response))
         };
         let begun = tokio::time::Instant::now();
-        let (judged, response) = tokio::time::timeout(self.within, answered)
-            .await
-            .unwrap_or(Err(PostError::TimedOut(self.within)))?;
+        let (judged, response) =
+            tokio::time::timeout(within, answered).await.unwrap_or(Err(PostError::TimedOut(within)))?;
         // So that the connection can be used again; what does not come to an end is cut off, and the answer stands.
-        let rest = self.within.saturating_sub(begun.elapsed());
+        let rest = within.saturating_sub(begun.elapsed());
         let _ =
             tokio::time::timeout(rest, Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect()).await;
         judged
@@ -195,25 +203,40 @@ fn failure(error: &ClientError) -> PostError {
     }
 }
 
-fn tls(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, NoRoots> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows the versions that are the default");
-    if roots.is_empty() {
-        return Ok(builder.with_native_roots().map_err(|_| NoRoots)?.with_no_client_auth());
-    }
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(root).map_err(|_| NoRoots)?;
-    }
-    Ok(builder.with_root_certificates(store).with_no_client_auth())
+fn client(options: &PosterOptions) -> HttpsClient {
+    let PosterOptions { allowed, connect_within, roots, .. } = options;
+    let tls = HttpsConnectorBuilder::new().with_tls_config(tls(roots)).https_or_http().enable_http1();
+    let connector = tls.wrap_connector(Connector { allowed: allowed.clone(), within: *connect_within });
+    Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL_IDLE_MAX)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http1_max_buf_size(HEADER_BYTES_MAX)
+        .build(connector)
 }
 
-/// Nobody vouches for receivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("there are no certificates of those who vouch for receivers: install them (ca-certificates)")]
-pub struct NoRoots;
+fn tls(roots: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut trusted = RootCertStore::empty();
+    match roots {
+        [] => {
+            trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        roots => {
+            trusted.add_parsable_certificates(roots.iter().cloned());
+        }
+    }
+    if trusted.is_empty() {
+        tracing::warn!(
+            "nobody vouches for receivers of webhooks: install the certificates that systems trust (ca-certificates)"
+        );
+    }
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the versions that are the default")
+        .with_root_certificates(trusted)
+        .with_no_client_auth()
+}
 
 /// For the way from a name to a connection. Source: chosen; a lost SYN is repeated after 1 s and 3 s.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);

@@ -23,6 +23,7 @@ use crate::limits::{HEARTBEAT, HOOK_WITHIN};
 use crate::publish::MissingRoom;
 use crate::search::Search;
 use crate::store::{CommitObserver, Store};
+use crate::webhooks::Webhooks;
 
 /// Collects the parts of an [`Anchor`].
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub struct AnchorBuilder {
     hook_failure: HookFailure,
     search: Option<Arc<dyn Search>>,
     own_logs: bool,
+    webhooks: Option<Arc<dyn Webhooks>>,
 }
 
 impl AnchorBuilder {
@@ -52,6 +54,7 @@ impl AnchorBuilder {
             hook_failure: HookFailure::default(),
             search: None,
             own_logs: true,
+            webhooks: None,
         }
     }
 
@@ -112,6 +115,13 @@ impl AnchorBuilder {
         self
     }
 
+    /// Has `webhooks` answer what admins ask about webhooks. Default: there are none.
+    #[must_use]
+    pub fn webhooks(mut self, webhooks: Arc<dyn Webhooks>) -> Self {
+        self.webhooks = Some(webhooks);
+        self
+    }
+
     /// The engine. It observes the store's commits from here on.
     #[must_use]
     pub fn build(self) -> Anchor {
@@ -126,6 +136,7 @@ impl AnchorBuilder {
             hook_failure,
             search,
             own_logs,
+            webhooks,
         } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
         let consumers = Consumers::default();
@@ -155,6 +166,7 @@ impl AnchorBuilder {
             heartbeat,
             hooked,
             search,
+            webhooks,
             rulings: Arc::default(),
             tails,
             sessions,

@@ -47,6 +47,7 @@ mod thread;
 mod typing;
 mod unread;
 mod watched;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,6 +96,7 @@ use crate::search::Search;
 use crate::session::Identity;
 use crate::session::frame::From;
 use crate::store::{ClientState, Readiness, Store, StoreError};
+use crate::webhooks::Webhooks;
 
 /// Durable chat, embedded: rooms to publish to and to subscribe to. Clones share.
 #[derive(Clone, Debug)]
@@ -109,6 +111,7 @@ struct Engine {
     heartbeat: Duration,
     hooked: Option<Hooked>,
     search: Option<Arc<dyn Search>>,
+    webhooks: Option<Arc<dyn Webhooks>>,
     rulings: Arc<Rulings>,
     tails: Tails,
     sessions: Sessions,

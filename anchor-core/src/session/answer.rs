@@ -53,10 +53,7 @@ pub(super) async fn answer(
             ServerFrame::ProfileList { id, profiles }
         }
         Request::Contact => {
-            let Some(reader) = reader else {
-                return Err(ReadError::Refused(Refusal::new(Code::Denied, "nobody has asked")));
-            };
-            let UserRow { contact, receipts, .. } = anchor.store().user(&reader.user).await?;
+            let UserRow { contact, receipts, .. } = anchor.store().user(&asker(reader)?.user).await?;
             let blocked = contact.blocked.into_iter().collect();
             ServerFrame::Contacts { id, direct: contact.direct, blocked, receipts }
         }
@@ -70,14 +67,28 @@ pub(super) async fn answer(
             let readers = anchor.readers(&room, &offsets, reader).await?;
             ServerFrame::ReadBy { id, room, readers }
         }
+        Request::Webhooks { after, limit } => {
+            let (webhooks, next) = anchor.webhooks(asker(reader)?, after.as_ref(), limit).await?;
+            ServerFrame::WebhookList { id, webhooks, next }
+        }
+        Request::ChangeWebhook(change) => {
+            anchor.change_webhook(asker(reader)?, *change).await?;
+            ServerFrame::Done { id }
+        }
+        Request::DeadLetters { name, after, limit } => {
+            let (letters, next) = anchor.dead_letters(asker(reader)?, &name, after.as_ref(), limit).await?;
+            ServerFrame::DeadLetterList { id, name, letters, next }
+        }
         // Nobody takes these yet.
         Request::Search { .. }
         | Request::Consumers { .. }
-        | Request::ChangeConsumer { .. }
-        | Request::Webhooks { .. }
-        | Request::ChangeWebhook(_)
-        | Request::DeadLetters { .. } => return Err(ReadError::Refused(unsupported())),
+        | Request::ChangeConsumer { .. } => return Err(ReadError::Refused(unsupported())),
     })
+}
+
+/// Who asks; there is nobody before the session has begun.
+fn asker(reader: Option<&Identity>) -> Result<&Identity, ReadError> {
+    reader.ok_or_else(|| ReadError::Refused(Refusal::new(Code::Denied, "nobody has asked")))
 }
 
 /// What this server has no part for.

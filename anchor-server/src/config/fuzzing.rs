@@ -37,7 +37,7 @@ pub fn configuration(file: &Path, input: &[u8]) {
 /// Configurations, right and wrong, that name every option.
 #[must_use]
 pub fn configuration_samples() -> Vec<(String, Vec<u8>)> {
-    let samples: [(&str, &str); 13] = [
+    let samples: [(&str, &str); 14] = [
         ("example", include_str!("../../anchor.example.toml")),
         (
             "network",
@@ -48,6 +48,10 @@ pub fn configuration_samples() -> Vec<(String, Vec<u8>)> {
             "data = \"elsewhere\"\ndisk-reserve = \"2GiB\"\ncreate-rooms = false\nauth = \"open\"\nadmin = [\"ada\"]\n",
         ),
         ("stop", "drain = \"250ms\"\nback-in = \"1m\"\nreturn-rate = 7\n"),
+        (
+            "webhooks",
+            "webhook-allow = [\"10.0.0.0/8\", \"hooks.internal\"]\nwebhook-http = true\nwebhook-connect = \"1s\"\nwebhook-timeout = \"3s\"\n",
+        ),
         ("log", "log = \"warn,anchor_core=debug\"\nlog-format = \"json\"\n"),
         (
             "variables",

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anchor_core::id::UserId;
+use anchor_webhook::Allowance;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::value::{self, AuthMode, LogFormat, Origin};
@@ -102,6 +103,20 @@ pub(super) struct Settings {
     /// What clients are told at a stop: how many of them return in each second [default: 1000]
     #[arg(long, value_name = "N", value_parser = value::rate)]
     pub(super) return_rate: Option<u32>,
+    /// Address, network or host that webhooks may reach beside the public internet, such as 10.1.2.3, 10.0.0.0/8 or
+    /// hooks.internal; may be given again
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', value_parser = value::allowance)]
+    pub(super) webhook_allow: Option<Vec<Allowance>>,
+    /// Whether webhooks may be sent without encryption, to http:// [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = value::switch)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(super) webhook_http: Option<bool>,
+    /// How long a webhook may take to connect [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = value::webhook_time)]
+    pub(super) webhook_connect: Option<Duration>,
+    /// How long a webhook may take from the name to the end of the answer [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = value::webhook_time)]
+    pub(super) webhook_timeout: Option<Duration>,
     /// What is logged: a level, or a list such as info,anchor_core=debug [default: info]
     #[arg(long, value_name = "FILTER", value_parser = value::log, global = true)]
     pub(super) log: Option<String>,
@@ -126,6 +141,10 @@ impl Settings {
             drain: self.drain.or(lower.drain),
             back_in: self.back_in.or(lower.back_in),
             return_rate: self.return_rate.or(lower.return_rate),
+            webhook_allow: self.webhook_allow.or(lower.webhook_allow),
+            webhook_http: self.webhook_http.or(lower.webhook_http),
+            webhook_connect: self.webhook_connect.or(lower.webhook_connect),
+            webhook_timeout: self.webhook_timeout.or(lower.webhook_timeout),
             log: self.log.or(lower.log),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -147,6 +166,10 @@ impl Settings {
             drain_within: self.drain.unwrap_or(default.drain_within),
             back_in: self.back_in.unwrap_or(default.back_in),
             returns_per_second: self.return_rate.unwrap_or(default.returns_per_second),
+            webhook_allow: self.webhook_allow.unwrap_or(default.webhook_allow),
+            webhook_http: self.webhook_http.unwrap_or(default.webhook_http),
+            webhook_connect_within: self.webhook_connect.unwrap_or(default.webhook_connect_within),
+            webhook_within: self.webhook_timeout.unwrap_or(default.webhook_within),
             log: self.log.unwrap_or(default.log),
             log_format: self.log_format.unwrap_or(default.log_format),
         }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anchor_core::id::UserId;
+use anchor_webhook::Allowance;
+use anchor_webhook::address::NotAnAllowance;
 use tracing_subscriber::EnvFilter;
 
 /// How a client shows who it is.
@@ -141,6 +143,18 @@ pub(super) fn origin(text: &str) -> Result<Origin, String> {
     }
 }
 
+pub(super) fn allowance(text: &str) -> Result<Allowance, String> {
+    text.parse().map_err(|error: NotAnAllowance| error.to_string())
+}
+
+pub(super) fn webhook_time(text: &str) -> Result<Duration, String> {
+    let time = span(text)?;
+    match (WEBHOOK_TIME_MIN..=WEBHOOK_TIME_MAX).contains(&time) {
+        true => Ok(time),
+        false => Err("give a time from 100ms to 2m".to_owned()),
+    }
+}
+
 pub(super) fn log(text: &str) -> Result<String, String> {
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -165,6 +179,10 @@ const SPAN_MS_MAX: u64 = 24 * 3_600_000;
 /// What clients take a heartbeat for at least and at most, whatever they are told. Source: the client of `anchor-transport`.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(600);
+
+/// Shortest and longest times of a webhook. Source: chosen; a stop waits for what is on its way, and a room for its turn.
+const WEBHOOK_TIME_MIN: Duration = Duration::from_millis(100);
+const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Most connections that can be asked for. Source: chosen; ten times what one process is built for.
 const CONNECTIONS_MAX: usize = 10_000_000;

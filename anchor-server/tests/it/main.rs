@@ -11,3 +11,4 @@ mod refuse;
 mod restore;
 mod start;
 mod support;
+mod webhooks;

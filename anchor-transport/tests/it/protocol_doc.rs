@@ -91,6 +91,8 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("WEBHOOK_URL_BYTES_MAX", number(WEBHOOK_URL_BYTES_MAX)),
         ("WEBHOOK_SECRET_BYTES_MAX", number(WEBHOOK_SECRET_BYTES_MAX)),
         ("WEBHOOK_KINDS_MAX", number(WEBHOOK_KINDS_MAX)),
+        ("WEBHOOKS_MAX", number(WEBHOOKS_MAX)),
+        ("WEBHOOK_DEAD_MAX", number(WEBHOOK_DEAD_MAX)),
         ("DEAD_LETTERS_PAGE_MAX", number(DEAD_LETTERS_PAGE_MAX)),
         ("HELLO_WITHIN", time(HELLO_WITHIN)),
         ("HEARTBEAT", time(HEARTBEAT)),

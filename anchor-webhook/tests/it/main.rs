@@ -1,4 +1,6 @@
 //! Integration tests of the webhooks.
 
+mod guide;
 mod poster;
+mod service;
 mod support;

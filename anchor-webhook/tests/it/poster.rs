@@ -21,7 +21,7 @@ pub(crate) fn local() -> PosterOptions {
 }
 
 pub(crate) async fn post(options: PosterOptions, url: &str) -> Result<(), PostError> {
-    post_with(&Poster::new(options).expect("a poster"), url).await
+    post_with(&Poster::new(options), url).await
 }
 
 pub(crate) async fn post_with(poster: &Poster, url: &str) -> Result<(), PostError> {

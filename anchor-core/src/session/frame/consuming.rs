@@ -172,6 +172,8 @@ pub struct WebhookListing {
     pub failures: u64,
     /// How it failed last, since it last went well; one sentence for a person.
     pub error: Option<String>,
+    /// Dead letters that were dropped, as there was no room for them.
+    pub dropped: u64,
 }
 
 /// What a webhook could not deliver. What was said is in the log alone.

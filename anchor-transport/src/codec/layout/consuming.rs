@@ -272,13 +272,14 @@ pub(super) fn webhook<'a, R: Reader<'a>>(r: &mut R) -> Result<WebhookListing, Fa
             dead: r.field("dead", Reader::number)?,
             failures: r.field("failures", Reader::number)?,
             error: r.option("error", text)?,
+            dropped: r.field("dropped", Reader::number)?,
         })
     })
 }
 
 pub(super) fn write_webhook<W: Writer>(w: &mut W, webhook: &WebhookListing) {
-    let WebhookListing { name, url, room, kinds, paused, lag, dead, failures, error } = webhook;
-    w.open(9);
+    let WebhookListing { name, url, room, kinds, paused, lag, dead, failures, error, dropped } = webhook;
+    w.open(10);
     w.text(name.as_str());
     w.text(url);
     w.option(room.as_ref(), |w, room| w.text(room.as_str()));
@@ -288,6 +289,7 @@ pub(super) fn write_webhook<W: Writer>(w: &mut W, webhook: &WebhookListing) {
     w.number(*dead);
     w.number(*failures);
     w.option(error.as_deref(), W::text);
+    w.number(*dropped);
     w.close();
 }
 

@@ -110,9 +110,9 @@ fn webhook_change() -> impl Strategy<Value = WebhookChange> {
 }
 
 fn webhook() -> impl Strategy<Value = WebhookListing> {
-    let state = (any::<bool>(), option::of(number()), number(), number(), option::of(text()));
+    let state = (any::<bool>(), option::of(number()), number(), number(), option::of(text()), number());
     (name(), text(), option::of(room()), vec(kind(), 0..4), state).prop_map(
-        |(name, url, room, kinds, (paused, lag, dead, failures, error))| WebhookListing {
+        |(name, url, room, kinds, (paused, lag, dead, failures, error, dropped))| WebhookListing {
             name,
             url,
             room,
@@ -122,6 +122,7 @@ fn webhook() -> impl Strategy<Value = WebhookListing> {
             dead,
             failures,
             error,
+            dropped,
         },
     )
 }

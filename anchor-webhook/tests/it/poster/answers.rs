@@ -44,7 +44,7 @@ async fn a_connection_is_used_again() {
         }
     })
     .await;
-    let poster = Poster::new(local()).expect("a poster");
+    let poster = Poster::new(local());
     for _ in 0..3 {
         post_with(&poster, &format!("http://{address}/")).await.expect("taken");
     }

@@ -1,5 +1,7 @@
 //! Receivers on this machine, as decent and as rude as tests want them.
 
+pub(crate) mod chat;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;

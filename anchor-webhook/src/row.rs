@@ -1,0 +1,87 @@
+//! What is kept of a webhook, as records of the store.
+//!
+//! ```text
+//! webhook/NAME                          how it is set up
+//! webhook-dead/NAME/ROOM/EPOCH/OFFSET   what it could not deliver: no body, which is read from the log when it is sent again
+//! webhook-dropped/NAME                  how many of those there was no room for
+//! ```
+//!
+//! Values are JSON. How far a webhook has come is kept by the engine's consumer `webhook.NAME`.
+
+use anchor_core::engine::ConsumerName;
+use anchor_core::event::{EventKey, EventKind};
+use anchor_core::id::RoomId;
+use anchor_core::position::{Epoch, Offset};
+use anchor_core::record::RecordKey;
+use serde::{Deserialize, Serialize};
+
+/// How a webhook is set up.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) url: String,
+    pub(crate) room: Option<String>,
+    pub(crate) kinds: Vec<u16>,
+    pub(crate) secret: String,
+    /// Why it was stopped by itself, if it was.
+    pub(crate) stopped: Option<String>,
+}
+
+impl Row {
+    /// Whether an event of that kind is sent.
+    pub(crate) fn sends(&self, kind: EventKind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind.0)
+    }
+}
+
+/// What is kept of an event that could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeadRow {
+    /// When it was given up, in milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    pub(crate) attempts: u64,
+    pub(crate) error: String,
+    /// It is to be sent again.
+    pub(crate) again: bool,
+}
+
+/// With what the keys of all webhooks begin.
+pub(crate) const ROWS: &str = "webhook/";
+
+pub(crate) fn row_key(name: &ConsumerName) -> RecordKey {
+    key(format!("{ROWS}{name}"))
+}
+
+pub(crate) fn name_of(key: &RecordKey) -> Option<ConsumerName> {
+    ConsumerName::new(key.as_str().strip_prefix(ROWS)?).ok()
+}
+
+pub(crate) fn dropped_key(name: &ConsumerName) -> RecordKey {
+    key(format!("webhook-dropped/{name}"))
+}
+
+/// With what the keys of a webhook's dead letters begin.
+pub(crate) fn dead_prefix(name: &ConsumerName) -> String {
+    format!("webhook-dead/{name}/")
+}
+
+pub(crate) fn dead_key(name: &ConsumerName, event: &EventKey) -> RecordKey {
+    let EventKey { room, epoch, offset } = event;
+    key(format!("{}{room}/{epoch}/{:016x}", dead_prefix(name), offset.0))
+}
+
+/// Which event it is whose letter has that key.
+pub(crate) fn event_of(prefix: &str, key: &RecordKey) -> Option<EventKey> {
+    let mut parts = key.as_str().strip_prefix(prefix)?.split('/');
+    let room = RoomId::new(parts.next()?).ok()?;
+    let epoch = Epoch::from_bytes(u64::from_str_radix(parts.next()?, 16).ok()?.to_be_bytes());
+    let offset = Offset(u64::from_str_radix(parts.next()?, 16).ok()?);
+    Some(EventKey { room, epoch, offset })
+}
+
+pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("texts and numbers are JSON")
+}
+
+fn key(text: String) -> RecordKey {
+    RecordKey::new(text).expect("two ids, two numbers and a word are a key")
+}

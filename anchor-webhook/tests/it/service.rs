@@ -1,0 +1,7 @@
+//! Webhooks at work, with receivers on this machine.
+
+mod changing;
+mod dead;
+mod delivering;
+mod failing;
+mod redacting;
