@@ -42,6 +42,21 @@ impl Events {
         Self { run, after }
     }
 
+    /// The first so many of them, at least one.
+    pub(super) fn at_most(self, events: usize) -> Result<Self, Malformed> {
+        let events = u64::try_from(events.max(1)).unwrap_or(u64::MAX);
+        let last = Offset(self.after().0.saturating_add(events));
+        Ok(match self.run.up_to(last)? {
+            Some(run) => Self { run, ..self },
+            None => self,
+        })
+    }
+
+    /// The event that the first of them follows.
+    pub(super) fn after(&self) -> Offset {
+        self.after.max(self.run.before().offset)
+    }
+
     /// In which history they were written.
     #[must_use]
     pub fn epoch(&self) -> Epoch {

@@ -172,10 +172,25 @@ impl Consumer {
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Taken, ConsumerError> {
         loop {
+            if let Some(taken) = self.next_now(usize::MAX).await? {
+                return Ok(taken);
+            }
+            self.wait().await;
+        }
+    }
+
+    /// As [`Consumer::next`], of at most so many events; none where it would wait for something to come.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancellation
+    /// As there.
+    pub async fn next_now(&mut self, events_max: usize) -> Result<Option<Taken>, ConsumerError> {
+        loop {
             self.keep_up().await?;
             if self.head.paused {
-                self.wait().await;
-                continue;
+                return Ok(None);
             }
             if self.open >= CONSUMER_PARTS_MAX {
                 return Err(ConsumerError::TooManyOpen);
@@ -183,23 +198,64 @@ impl Consumer {
             self.walk_on().await?;
             match self.queue.rooms.front().cloned() {
                 Some(room) => {
-                    if let Some(taken) = self.look(room).await? {
-                        return Ok(taken);
+                    if let Some(taken) = self.look(room, events_max).await? {
+                        return Ok(Some(taken));
                     }
                 }
                 None if self.walk.is_some() => {}
-                None => self.wait().await,
+                None => return Ok(None),
             }
         }
     }
 
-    /// What was given of `room` up to `position` is done ([`Taken::position`]): it does not come again, once that is
-    /// durable, which is within a second of [`Consumer::next`], and with [`Consumer::flush`]. What was not given is passed
-    /// over.
+    /// What was given of `room` up to `position` is done ([`Taken::position`], or the place of an event in it): it does not
+    /// come again, once that is durable, which is within a second of [`Consumer::next`], and with [`Consumer::flush`]. What was
+    /// not given is passed over.
     pub fn done(&mut self, room: &RoomId, position: &Position) {
+        self.finish(room, |place| place.finish(position));
+    }
+
+    /// The same of something that may have been given to an earlier holder: where nothing of the room is open and the log
+    /// vouches for the position, the consumer goes on behind it.
+    ///
+    /// # Errors
+    /// [`ConsumerError`], as for [`Consumer::next`].
+    pub(crate) async fn done_before(
+        &mut self,
+        room: &RoomId,
+        position: &Position,
+    ) -> Result<(), ConsumerError> {
+        self.place(room).await?;
+        let Some(place) = self.places.get(room) else { return Ok(()) };
+        if place.open() > 0 || !self.head.scope.has(room) {
+            self.done(room, position);
+            return Ok(());
+        }
+        if position.offset > place.done().offset && self.anchor.vouches(room, position).await? {
+            self.finish(room, |place| {
+                place.skip_to(*position);
+                0
+            });
+            self.queue.push(room.clone());
+        }
+        Ok(())
+    }
+
+    /// What was told of a room's log that is gone is done, if it is the next of what was given of the room.
+    pub(crate) fn done_gone(&mut self, room: &RoomId) {
+        self.finish(room, Place::finish_gone);
+    }
+
+    /// Events that are there and were not given yet, about: [`Consumer::lag`] less what is under way.
+    pub(crate) fn ahead(&self) -> Option<u64> {
+        let undone: u64 = self.places.values().map(Place::undone).sum();
+        Some(self.lag()?.saturating_sub(undone))
+    }
+
+    fn finish(&mut self, room: &RoomId, finish: impl FnOnce(&mut Place) -> usize) {
         let Some(place) = self.places.get_mut(room) else { return };
         let (before, was_full) = (place.done(), place.open() >= CONSUMER_ROOM_PARTS_MAX);
-        self.open -= place.finish(position);
+        self.open -= finish(place);
         self.notes.done(place.done().offset.0.saturating_sub(before.offset.0));
         if was_full && place.open() < CONSUMER_ROOM_PARTS_MAX {
             self.queue.push(room.clone());
@@ -278,13 +334,8 @@ impl Consumer {
     }
 
     /// Takes what comes next in the room at the head of the queue.
-    async fn look(&mut self, room: RoomId) -> Result<Option<Taken>, ConsumerError> {
-        if !self.places.contains_key(&room) {
-            let key = position_key(&series_prefix(&self.id, self.head.series), &room);
-            let kept = self.anchor.store().record(&key).await?;
-            let kept = kept.map_or(Ok(Position::START), |value| decode_position(&value))?;
-            self.places.insert(room.clone(), Place::kept(kept));
-        }
+    async fn look(&mut self, room: RoomId, events_max: usize) -> Result<Option<Taken>, ConsumerError> {
+        self.place(&room).await?;
         let Some(place) = self.places.get(&room) else { return Ok(None) };
         if place.open() >= CONSUMER_ROOM_PARTS_MAX {
             // Its turn comes again when some of that is done.
@@ -312,7 +363,8 @@ impl Consumer {
                 if passed != given {
                     place.pass(passed);
                 }
-                place.give(events.position());
+                let events = events.at_most(events_max)?;
+                place.give(events.after(), events.position());
                 self.queue.push(room.clone());
                 Some(Delivery::Events(events))
             }
@@ -321,7 +373,7 @@ impl Consumer {
                 self.queue.push(room.clone());
                 match sabotage::is(Sabotage::ConsumerSkipsGap) {
                     true => place.pass(position),
-                    false => place.give(position),
+                    false => place.give(position.offset, position),
                 }
                 (!sabotage::is(Sabotage::ConsumerSkipsGap)).then_some(Delivery::Gap(gap))
             }
@@ -329,6 +381,17 @@ impl Consumer {
         self.notes.done(place.done().offset.0.saturating_sub(before.offset.0));
         self.open += usize::from(delivery.is_some());
         Ok(delivery.map(|delivery| Taken { room, delivery }))
+    }
+
+    /// Has the place in a room there, as it is kept if it is not.
+    async fn place(&mut self, room: &RoomId) -> Result<(), ConsumerError> {
+        if !self.places.contains_key(room) {
+            let key = position_key(&series_prefix(&self.id, self.head.series), room);
+            let kept = self.anchor.store().record(&key).await?;
+            let kept = kept.map_or(Ok(Position::START), |value| decode_position(&value))?;
+            self.places.insert(room.clone(), Place::kept(kept));
+        }
+        Ok(())
     }
 
     /// Writes the positions of places that are `due`.
@@ -391,7 +454,7 @@ impl Consumer {
     }
 
     /// Waits for a note, or for the next thing to do.
-    async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         if self.open == 0 && self.queue.rooms.is_empty() && self.walk.is_none() {
             self.notes.set_lag(0);
         }

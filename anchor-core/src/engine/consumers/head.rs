@@ -101,6 +101,8 @@ pub(super) fn decode_position(bytes: &[u8]) -> Result<Position, Malformed> {
 pub enum Whose {
     /// All there are: the host's, then the users'.
     All,
+    /// The host's.
+    Host,
     /// Those of a user.
     User(UserId),
 }
@@ -110,6 +112,7 @@ impl Whose {
     pub(super) fn prefix(&self) -> String {
         match self {
             Self::All => "consumer/".to_owned(),
+            Self::Host => format!("consumer/{}/", place_of(None)),
             Self::User(user) => format!("consumer/{}/", place_of(Some(user))),
         }
     }

@@ -2,20 +2,23 @@
 //!
 //! A run that continues the chain of a position continues its log. Where none does, the log is asked: [`resume::decide`] says
 //! from where it goes on, or names the gap. Who does not read everything has the permit asked for behind what was read.
+//!
+//! **Restored backups.** They bring a consumer's own position back, too, so that nobody knows what it had been given behind
+//! the fork. So the beginning of an epoch is told where the position comes to it: a gap `restored` without an end.
 
 use super::notes::Interest;
 use crate::engine::permit::ReadError;
 use crate::engine::subscription::Events;
 use crate::engine::tail::follows;
 use crate::engine::{Anchor, history::between};
-use crate::id::RoomId;
+use crate::id::{NUMBER_MAX, RoomId};
 use crate::limits::{CONSUMER_READ_BYTES, CONSUMER_READ_EVENTS};
-use crate::position::{Offset, Position};
+use crate::position::{Epoch, Mark, Offset, Position};
 use crate::publish::Refusal;
-use crate::resume::{self, Gap, Resume};
+use crate::resume::{self, Gap, GapReason, Resume};
 use crate::run::Run;
 use crate::session::Identity;
-use crate::store::{Direction, Place, Read, RoomState, StoreError};
+use crate::store::{Direction, EpochStart, Place, Read, RoomState, StoreError};
 
 /// What follows a position.
 #[derive(Debug)]
@@ -59,7 +62,10 @@ impl Anchor {
                 bytes_max: CONSUMER_READ_BYTES,
             };
             let runs = self.store().read(read).await?;
-            if runs.first().is_some_and(|first| follows(first, position)) {
+            if let Some(first) = runs.first().filter(|first| follows(first, position)) {
+                if begins_epoch(first.epoch(), position) {
+                    return Ok(Looked::Gap(forked(first.epoch(), position, first.before())));
+                }
                 let runs = match self.allowed(room, runs, position, reader).await? {
                     Allowed::Runs(runs) => runs,
                     Allowed::Hidden(gap) => return Ok(Looked::Gap(gap)),
@@ -85,13 +91,30 @@ impl Anchor {
             };
             let head = state.as_ref().map_or(Offset::ZERO, |state| state.head.offset);
             match resume::decide(position, state.as_ref(), chain) {
-                Resume::Gap(gap) => return Ok(Looked::Gap(gap)),
-                Resume::From(from) if from.offset >= head => return Ok(Looked::Current),
+                Resume::Gap(gap) => return Ok(Looked::Gap(told_of_forks(gap, position, state.as_ref()))),
+                Resume::From(from) if from.offset >= head => {
+                    let begun = state.filter(|state| begins_epoch(state.epoch(), position));
+                    let forked = |state: RoomState| Looked::Gap(forked(state.epoch(), position, state.head));
+                    return Ok(begun.map_or(Looked::Current, forked));
+                }
                 // It has come, or gone, since it was looked for.
                 Resume::From(_) => {}
             }
         }
         Err(StoreError::Corrupt(format!("{room} cannot be read on from its own log")))
+    }
+
+    /// True if `position` is a point of the room's log as it is.
+    pub(super) async fn vouches(&self, room: &RoomId, position: &Position) -> Result<bool, StoreError> {
+        let state = self.store().room(room).await?;
+        let chain = match resume::chain_needed(position, state.as_ref()) {
+            None => None,
+            Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
+                Some(mark) => Some(mark.chain),
+                None => return Ok(false),
+            },
+        };
+        Ok(matches!(resume::decide(position, state.as_ref(), chain), Resume::From(_)))
     }
 
     /// What of `runs`, which follow `position`, `reader` may read.
@@ -138,6 +161,9 @@ impl Anchor {
 fn first_of_interest(runs: &[Run], position: &Position, interest: Interest) -> Looked {
     let mut passed = *position;
     for run in runs {
+        if begins_epoch(run.epoch(), &passed) {
+            break;
+        }
         if interest.has_behind(run, passed.offset) {
             let events = Events::new(run.clone(), passed.offset);
             return Looked::Events { passed, events };
@@ -145,6 +171,51 @@ fn first_of_interest(runs: &[Run], position: &Position, interest: Interest) -> L
         passed = run.position();
     }
     Looked::Passed(passed)
+}
+
+/// True if a history begins behind `position` that is not its own.
+fn begins_epoch(epoch: Epoch, position: &Position) -> bool {
+    position.epoch.is_some_and(|own| own != epoch)
+}
+
+/// The gap before a history that begins at `position`, which is the point `mark` of the log: what was given behind that, of
+/// whatever history, is not in the log.
+fn forked(epoch: Epoch, position: &Position, mark: Mark) -> Gap {
+    Gap {
+        from: position.offset.next(),
+        to: Offset(NUMBER_MAX),
+        reason: GapReason::Restored,
+        position: Some(Position { epoch: Some(epoch), ..*position }),
+        ordinal: mark.ordinal,
+    }
+}
+
+/// The gap behind `position`, told together with the beginning of a history: where it ends in one that begins there the reader
+/// stands in that one; and one that jumps over the beginning of another comes after the gap that tells of that.
+fn told_of_forks(gap: Gap, position: &Position, state: Option<&RoomState>) -> Gap {
+    let Some(state) = state else { return gap };
+    let begins_at = |offset| state.epochs.iter().rev().find(move |start| start.before.offset == offset);
+    let forked_to = |start: &EpochStart| gap.position.is_some_and(|end| start.before.offset < end.offset);
+    match (gap.reason, gap.position) {
+        (GapReason::Restored, Some(end)) => {
+            let epoch = begins_at(end.offset).map(|start| start.epoch).or(end.epoch);
+            Gap { position: Some(Position { epoch, ..end }), ..gap }
+        }
+        (GapReason::Trimmed, Some(_)) => {
+            let own = state.epochs.iter().position(|start| Some(start.epoch) == position.epoch);
+            match own.and_then(|own| state.epochs.get(own + 1)).filter(|next| forked_to(next)) {
+                None => gap,
+                Some(next) => Gap {
+                    from: next.before.offset.next(),
+                    to: Offset(NUMBER_MAX),
+                    reason: GapReason::Restored,
+                    position: Some(Position { epoch: Some(next.epoch), ..*position }),
+                    ordinal: next.before.ordinal,
+                },
+            }
+        }
+        _ => gap,
+    }
 }
 
 /// How often a room is looked at that changes under the look. Source: chosen; each takes another trim, restore or deletion.

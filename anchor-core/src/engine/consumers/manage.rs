@@ -233,7 +233,9 @@ impl Anchor {
         let prefix = series_prefix(id, series);
         let guard = Some((key.clone(), kept.cloned()));
         let put = |room: &RoomId, state: &RoomState| {
-            (position_key(&prefix, room), encode_position(&state.head_position()))
+            // In the newest history, so that the beginning of that is nothing to be told.
+            let now = Position { epoch: Some(state.epoch()), ..state.head_position() };
+            (position_key(&prefix, room), encode_position(&now))
         };
         if let Scope::Room(room) = scope {
             let state = self.store().room(room).await?;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::limits::CONSUMER_PASSED_MAX;
-use crate::position::Position;
+use crate::position::{Offset, Position};
 use crate::sabotage::{self, Sabotage};
 
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Place {
 /// Something that was given.
 #[derive(Clone, Copy, Debug)]
 struct Part {
+    /// Events behind this one are in it, up to its end.
+    after: Offset,
     /// Where it ends, which is what its receiver says when it is done.
     key: Position,
     /// Where what was passed over behind it ends.
@@ -66,22 +68,54 @@ impl Place {
         }
     }
 
-    /// Gives what ends at `position`.
-    pub(super) fn give(&mut self, position: Position) {
+    /// Gives what ends at `position` and begins behind `after`; a gap ends where it begins.
+    pub(super) fn give(&mut self, after: Offset, position: Position) {
         self.given = position;
-        self.open.push_back(Part { key: position, end: position });
+        self.open.push_back(Part { after, key: position, end: position });
         if sabotage::is(Sabotage::ConsumerMovesBeforeDone) {
             (self.done, self.is_due) = (position, true);
         }
     }
 
-    /// What was given up to `position` is done; says how many parts that were. Of two that end there it is the first.
+    /// What was given up to `position` is done; says how many parts that were. Of two that end there it is the first; a part
+    /// within which it lies is begun.
     pub(super) fn finish(&mut self, position: &Position) -> usize {
-        let Some(at) = self.open.iter().position(|part| part.key == *position) else { return 0 };
-        if let Some(last) = self.open.drain(..=at).next_back() {
-            (self.done, self.is_due) = (last.end, true);
+        if let Some(at) = self.open.iter().position(|part| part.key == *position) {
+            if let Some(last) = self.open.drain(..=at).next_back() {
+                (self.done, self.is_due) = (last.end, true);
+            }
+            return at + 1;
         }
-        at + 1
+        let is_within = |part: &Part| {
+            position.epoch == part.key.epoch
+                && (part.after.next()..part.key.offset).contains(&position.offset)
+        };
+        let Some(at) = self.open.iter().position(is_within) else { return 0 };
+        self.open.drain(..at);
+        self.open[0].after = position.offset;
+        (self.done, self.is_due) = (*position, true);
+        at
+    }
+
+    /// What was told of a log that is gone is done, if that is the next; says how many parts that were.
+    pub(super) fn finish_gone(&mut self) -> usize {
+        match self.open.front() {
+            Some(part) if part.key == Position::START => self.finish(&Position::START),
+            _ => 0,
+        }
+    }
+
+    /// Goes on behind `position`, which the log vouches for, whatever was given by an earlier holder up to there.
+    pub(super) fn skip_to(&mut self, position: Position) {
+        (self.given, self.done, self.is_due) = (position, position, true);
+    }
+
+    /// Events that were given and are not done.
+    pub(super) fn undone(&self) -> u64 {
+        match self.open.is_empty() {
+            true => 0,
+            false => self.given.offset.0.saturating_sub(self.done.offset.0),
+        }
     }
 
     /// True if what is done is worth a write now: what was merely passed over is not, as long as it is little.

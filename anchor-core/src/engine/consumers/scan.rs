@@ -7,7 +7,7 @@ use super::head::{Series, decode_position, position_key, room_of, series_prefix}
 use super::name::{ConsumerId, Scope};
 use crate::engine::Anchor;
 use crate::id::RoomId;
-use crate::position::{Mark, Position};
+use crate::position::{Epoch, Mark, Position};
 use crate::store::StoreError;
 
 /// Where a walk is.
@@ -33,13 +33,16 @@ pub(super) struct Met {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sides {
     pub(super) head: Mark,
+    /// The room's newest epoch; none where it has no events.
+    pub(super) epoch: Option<Epoch>,
     pub(super) kept: Position,
 }
 
 impl Sides {
     /// True if a consumer at `position` has something to see.
     pub(super) fn is_news_at(&self, position: &Position) -> bool {
-        (position.offset, position.chain) != (self.head.offset, self.head.chain)
+        let is_at_head = (position.offset, position.chain) == (self.head.offset, self.head.chain);
+        !is_at_head || position.epoch != self.epoch
     }
 
     /// Events that are there behind `position`.
@@ -60,10 +63,12 @@ impl Walk {
         let prefix = series_prefix(id, series);
         if let Scope::Room(room) = scope {
             let heads = anchor.store().heads(std::slice::from_ref(room)).await?;
-            let head = heads.into_iter().next().flatten().map(|(_, head)| head).unwrap_or_default();
+            let head = heads.into_iter().next().flatten();
+            let (epoch, head) =
+                (head.map(|(epoch, _)| epoch), head.map(|(_, head)| head).unwrap_or_default());
             let kept = anchor.store().record(&position_key(&prefix, room)).await?;
             let kept = kept.map_or(Ok(Position::START), |value| decode_position(&value))?;
-            let rooms = BTreeMap::from([(room.clone(), Sides { head, kept })]);
+            let rooms = BTreeMap::from([(room.clone(), Sides { head, epoch, kept })]);
             return Ok(Met { rooms, is_last: true, passed: None });
         }
         let after = self.after.as_ref();
@@ -91,7 +96,8 @@ impl Walk {
         let is_within = |room: &RoomId| until.as_ref().is_none_or(|until| room <= until);
         for stored in rooms.into_iter().filter(|stored| is_within(&stored.room)) {
             if scope.has(&stored.room) {
-                met.rooms.entry(stored.room).or_default().head = stored.state.head;
+                let (head, epoch) = (stored.state.head, Some(stored.state.epoch()));
+                *met.rooms.entry(stored.room).or_default() = Sides { head, epoch, ..Sides::default() };
             }
         }
         for (room, position) in positions.into_iter().filter(|(room, _)| is_within(room)) {

@@ -19,3 +19,12 @@ fn a_room_that_a_consumer_forgets_is_caught() {
 fn a_gap_that_a_consumer_skips_is_caught() {
     assert_caught(Sabotage::ConsumerSkipsGap, super::what_was_trimmed_restored_away_or_deleted_is_told);
 }
+
+#[test]
+fn the_model_catches_each_of_them() {
+    let faults =
+        [Sabotage::ConsumerMovesBeforeDone, Sabotage::ConsumerForgetsRoom, Sabotage::ConsumerSkipsGap];
+    for fault in faults {
+        assert_caught(fault, || (0..10).for_each(super::model::run));
+    }
+}
