@@ -66,7 +66,8 @@ impl Director {
                     }
                     None => Backing::Disks(Disks::new()),
                 };
-                Node::new(world.clone(), *host, backing, scenario.rooms.clone(), scenario.hook, &mut dice)
+                let (rooms, hook) = (scenario.rooms.clone(), scenario.hook);
+                Node::new(world.clone(), *host, backing, rooms, hook, scenario.is_followed, &mut dice)
             })
             .collect();
         if scenario.hook.is_some() {

@@ -4,6 +4,7 @@ pub mod client;
 pub mod clock;
 mod director;
 pub mod disk;
+pub mod followed;
 pub mod kernel;
 pub mod mishap;
 pub mod network;

@@ -3,6 +3,7 @@
 
 mod backing;
 mod bot;
+mod follower;
 mod identify;
 mod warden;
 
@@ -27,6 +28,7 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use self::backing::Opened;
 pub use self::backing::{Backing, Database, Disks};
 use self::bot::Bot;
+use self::follower::Follower;
 use self::identify::Believing;
 use self::warden::{WITHIN, Warden};
 use crate::clock::Clock;
@@ -44,6 +46,8 @@ pub struct Node {
     /// In which rooms its bot talks.
     rooms: Vec<RoomId>,
     has_bot: bool,
+    /// A durable consumer follows everything.
+    is_followed: bool,
     /// What becomes of that on which the host does not rule; none where it is not asked.
     hook: Option<HookFailure>,
     running: Option<Running>,
@@ -68,10 +72,11 @@ impl Node {
         backing: Backing,
         rooms: Vec<RoomId>,
         hook: Option<HookFailure>,
+        is_followed: bool,
         dice: &mut SplitMix64,
     ) -> Self {
         let clock = Clock::new(world.kernel.clone(), SplitMix64::new(dice.draw()));
-        Self { world, host, clock, backing, rooms, has_bot: true, hook, running: None }
+        Self { world, host, clock, backing, rooms, has_bot: true, is_followed, hook, running: None }
     }
 
     /// Where it listens.
@@ -91,9 +96,9 @@ impl Node {
         &mut self.backing
     }
 
-    /// From the next start on there is no bot.
+    /// From the next start on there is no bot, and nobody who follows.
     pub const fn retire_bot(&mut self) {
-        self.has_bot = false;
+        (self.has_bot, self.is_followed) = (false, false);
     }
 
     /// True between a start and an end.
@@ -166,6 +171,11 @@ impl Node {
         if self.has_bot {
             self.world.spawn(process, bot.clone().publish());
             self.world.spawn(process, bot.read());
+        }
+        if self.is_followed {
+            let (world, clock) = (self.world.clone(), self.clock.clone());
+            let follower = Follower { world, clock, anchor: anchor.clone() };
+            self.world.spawn(process, follower.follow());
         }
         self.running = Some(Running { process, anchor, opened, has_failed, readers });
         Ok(())

@@ -28,6 +28,8 @@ pub struct Scenario {
     pub pairs: Vec<Pair>,
     /// What becomes of that on which the host does not rule; none where it is asked about nothing.
     pub hook: Option<HookFailure>,
+    /// A durable consumer follows everything.
+    pub is_followed: bool,
     /// What goes wrong.
     pub mishaps: Vec<Mishap>,
     /// Time between two mishaps, at least and at most.
@@ -94,6 +96,7 @@ impl Scenario {
             clubs,
             pairs,
             hook,
+            is_followed: dice.below(3) > 0,
             mishaps,
             every: (busy / 10, busy * 4),
             least,

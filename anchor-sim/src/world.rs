@@ -2,6 +2,7 @@
 
 use anchor_core::conformance::environment::SplitMix64;
 
+use crate::followed::Followed;
 use crate::kernel::{Kernel, ProcessId};
 use crate::network::Network;
 use crate::recorder::Recorder;
@@ -21,6 +22,8 @@ pub struct World {
     pub recorder: Recorder,
     /// What happened in rooms with members.
     pub society: Society,
+    /// What the durable consumer was given.
+    pub followed: Followed,
 }
 
 impl World {
@@ -32,7 +35,7 @@ impl World {
         let network = Network::new(kernel.clone(), trace.clone(), SplitMix64::new(dice.draw()));
         let recorder = Recorder::new(kernel.clone(), trace.clone());
         let society = Society::new(kernel.clone());
-        Self { kernel, network, trace, recorder, society }
+        Self { kernel, network, trace, recorder, society, followed: Followed::default() }
     }
 
     /// Runs `future` as a task of `process`.

@@ -292,6 +292,7 @@ impl Director {
             let state = store.room(room).await.expect("what was restored is read");
             let fork = state.map_or(Offset::ZERO, |state| state.head.offset);
             self.world.trace.note("director", format_args!("{room} is restored up to {fork}"));
+            self.world.followed.restored(room, fork);
             self.world.recorder.push(Record::Restored { room: room.clone(), fork });
         }
     }
@@ -339,6 +340,7 @@ impl Director {
         for room in &self.scenario.rooms {
             let state = shared.memory.room(room).await.expect("a memory is read");
             let fork = state.map_or(Offset::ZERO, |state| state.head.offset);
+            self.world.followed.restored(room, fork);
             self.world.recorder.push(Record::Restored { room: room.clone(), fork });
         }
     }
