@@ -67,7 +67,7 @@ impl Mirror {
                 self.next = self.next.min(gap.from);
             }
             GapReason::History | GapReason::Deleted => *self = Self::default(),
-            GapReason::Hidden => panic!("the host reads everything"),
+            GapReason::Hidden | GapReason::Skipped => panic!("the host reads everything"),
         }
         let behind = gap.position.unwrap_or(Position::START).offset.next();
         self.next = self.next.max(behind);
