@@ -47,7 +47,8 @@ impl Look<'_> {
     fn cursors_in(&self, room: &RoomId, user: &UserId) -> Result<Cursors, BoxError> {
         let Seen { authors, place } = self.seen_authors(room, |authors| authors.cursors(user));
         let Some(number) = self.number_of(room, &place)? else { return Ok(authors) };
-        let row = self.snapshot()?.cursors.get((number, user.as_str()))?;
+        let snapshot = self.snapshot()?;
+        let row = snapshot.cursors.get((number, user.as_str()))?;
         let known = row.map(|row| read(&mut Reader::from_slice(row.value()))).transpose()?;
         Ok(known.map_or(authors, |known| known.max(authors)))
     }

@@ -77,8 +77,9 @@ pub(crate) fn step(shared: &Shared) -> Result<Step, BoxError> {
         true => transaction.commit()?,
         false => transaction.abort()?,
     }
-    shared.forget_pages(&written);
+    shared.snapshots.forget();
     if let Some(cut) = cut {
+        shared.forget_pages(&written);
         shared.paged(&cut, changed);
         shared.cuts.done(&cut);
         shared.queue.nudge();

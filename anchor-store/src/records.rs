@@ -10,7 +10,8 @@ use crate::reader::Look;
 impl Look<'_> {
     /// See [`anchor_core::store::Store::record`].
     pub(crate) fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, BoxError> {
-        let value = self.snapshot()?.records.get(key.as_str())?;
+        let snapshot = self.snapshot()?;
+        let value = snapshot.records.get(key.as_str())?;
         Ok(value.map(|value| value.value().to_vec()))
     }
 
@@ -25,8 +26,8 @@ impl Look<'_> {
             Some(after) if after >= prefix => Excluded(after),
             _ => Included(prefix),
         };
-        let mut records = Vec::new();
-        for entry in self.snapshot()?.records.range::<&str>((from, Unbounded))?.take(limit) {
+        let (snapshot, mut records) = (self.snapshot()?, Vec::new());
+        for entry in snapshot.records.range::<&str>((from, Unbounded))?.take(limit) {
             let (key, value) = entry?;
             if !key.value().starts_with(prefix) {
                 break;

@@ -13,7 +13,8 @@ use crate::shared::Databases;
 use crate::tables::{CLIENTS, CURSORS, DELETED, MEMBERS, PAGES, RECORDS, RESERVED, ROOMS, ROOMS_OF, USERS};
 use crate::targets::TargetTables;
 
-/// One moment of the pages.
+/// One moment of the pages. To be held for as long as anything that was read of it: in redb 4.5 a value that `get` gives does
+/// not keep its transaction alive, whatever the documentation says, and a page step may free the page beneath it.
 pub(crate) struct Snapshot {
     pub(crate) pages: ReadOnlyTable<(u64, u64), &'static [u8]>,
     pub(crate) rooms: ReadOnlyTable<&'static str, &'static [u8]>,

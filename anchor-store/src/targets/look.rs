@@ -78,7 +78,8 @@ impl Look<'_> {
         let mut row = SignsRow::default();
         if let Some(keys) = seen.keys((target, target)) {
             let (number, ..) = *keys.start();
-            let found = self.snapshot()?.targets.signs.get((number, target.0, user.as_str()))?;
+            let snapshot = self.snapshot()?;
+            let found = snapshot.targets.signs.get((number, target.0, user.as_str()))?;
             row = found.map_or(Ok(row), |found| SignsRow::decode(found.value()))?;
         }
         // The snapshot may be newer, and have some of these already.

@@ -1,9 +1,13 @@
 //! Many at once: offsets stay dense, bounds hold, and everything is there afterwards.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anchor::System;
+use anchor_core::cursor::{CursorMove, Cursors};
 use anchor_core::id::{ClientId, ClientKey, UserId};
+use anchor_core::position::Offset;
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::store::{Store, StoreExt};
 use anchor_store::RedbStore;
 use futures::future::join_all;
@@ -64,6 +68,76 @@ async fn offsets_are_dense_while_everything_moves() {
     store.close();
     let report = anchor_store::check(dir.path(), System).unwrap();
     assert_eq!((report.rooms, report.events, report.clients, report.problems), (2, 800, 8, vec![]));
+}
+
+/// A cursor that leaves memory is in the pages, whoever looks meanwhile; of those who guard the same record one writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cursors_rise_while_everything_moves() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = RedbStore::options().page_step(7, 1 << 20).cached(2, 2).open(dir.path(), System).unwrap();
+    let writers = (0..4_u8).map(|who| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let (key, bob) = (client(who), client(100 + who).user);
+            let (shared, mut own, mut new) = (room("a"), 0, Cursors::default());
+            for seq in 1..=60 {
+                let rooms = [shared.clone(), room(&format!("of-{who}-{}", seq / 10))];
+                let text = |seq, room| waiting_from(seq, publish(&key, seq, room, "text"));
+                let batch = vec![text(2 * seq - 1, &rooms[0]), text(2 * seq, &rooms[1])];
+                let acks = store.append(batch).await.unwrap();
+                let (first, second) = (acked(&acks[0]), acked(&acks[1]));
+                let told = store.cursors(&key.user, &rooms).await.unwrap();
+                let expected = [Cursors::written(first.mark), Cursors::written(second.mark)];
+                assert_eq!(told, expected, "who writes has read at once");
+                if seq % 10 == 0 {
+                    new = Cursors::default();
+                }
+                if seq % 3 == u64::from(who) % 3 {
+                    let to = Cursors { delivered: second.mark.offset, ..Cursors::default() };
+                    let (room, epoch, user) = (rooms[1].clone(), second.epoch, bob.clone());
+                    store.move_cursors(vec![CursorMove { room, epoch, user, to }]).await.unwrap();
+                    new = to;
+                }
+                assert_eq!(store.cursors(&bob, &rooms[1..]).await.unwrap(), [new]);
+                own += u64::from(raise(&store, "of all").await);
+            }
+            own
+        })
+    });
+    let reader = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let (a, mut seen) = (room("a"), BTreeMap::new());
+            while seen.values().map(|cursors: &Cursors| cursors.read.ordinal.0).max() < Some(240) {
+                for (user, cursors) in store.room_cursors(&a, None, 9).await.unwrap() {
+                    let before = seen.insert(user.clone(), cursors).unwrap_or_default();
+                    assert_eq!(before.max(cursors), cursors, "{user} went back");
+                }
+                let all = store.count_readers(&a, &[Offset(1)]).await.unwrap()[0].read;
+                assert!(all >= seen.len() as u64, "{all} of {}", seen.len());
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let raised: u64 = join_all(writers).await.into_iter().map(|ended| ended.unwrap()).sum();
+    reader.await.unwrap();
+    assert_eq!(number(&store, "of all").await, raised, "each that was told to be done, and no other");
+    store.close();
+    assert_eq!(anchor_store::check(dir.path(), System).unwrap().problems, Vec::<String>::new());
+}
+
+/// Adds one to a number in a record; false if somebody else did meanwhile.
+async fn raise(store: &RedbStore, name: &str) -> bool {
+    let key = RecordKey::new(name).unwrap();
+    let before = store.record(&key).await.unwrap();
+    let next = before.as_ref().map_or(0, |value| u64::from_be_bytes(value[..].try_into().unwrap())) + 1;
+    let puts = vec![(key.clone(), Some(next.to_be_bytes().to_vec()))];
+    store.write_records(RecordWrite { guard: Some((key, before)), puts }).await.unwrap() == Written::Done
+}
+
+async fn number(store: &RedbStore, name: &str) -> u64 {
+    let value = store.record(&RecordKey::new(name).unwrap()).await.unwrap().unwrap();
+    u64::from_be_bytes(value[..].try_into().unwrap())
 }
 
 #[tokio::test]
