@@ -80,9 +80,9 @@ pub(super) async fn answer(
             ServerFrame::DeadLetterList { id, name, letters, next }
         }
         // Nobody takes these yet.
-        Request::Search { .. }
-        | Request::Consumers { .. }
-        | Request::ChangeConsumer { .. } => return Err(ReadError::Refused(unsupported())),
+        Request::Search { .. } | Request::Consumers { .. } | Request::ChangeConsumer { .. } => {
+            return Err(ReadError::Refused(unsupported()));
+        }
     })
 }
 
