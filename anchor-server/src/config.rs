@@ -38,6 +38,9 @@ pub struct Config {
     pub admins: Vec<UserId>,
     /// Whether a public room comes into being with its first publish.
     pub create_rooms: bool,
+    /// Whether what is said is kept in an index, in the directory `search` of the data, and can be searched for. A server that
+    /// was built without the feature `search` does neither.
+    pub search: bool,
     /// Free bytes on the disk below which publishes wait.
     pub disk_reserve_bytes: u64,
     /// WebSocket connections at once; a further one is answered by 503.
@@ -101,6 +104,7 @@ impl Default for Config {
             auth: None,
             admins: Vec::new(),
             create_rooms: true,
+            search: true,
             disk_reserve_bytes: DEFAULT_DISK_RESERVE_BYTES,
             connections_max: DEFAULT_CONNECTIONS_MAX,
             allow_origins: Vec::new(),

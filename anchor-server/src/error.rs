@@ -56,6 +56,10 @@ pub enum StartError {
     /// The webhooks that are kept could not be put to work.
     #[error("the webhooks in the data directory could not be read")]
     Webhooks(#[source] ReadError),
+    /// The search index cannot be opened. A damaged one is made anew by itself.
+    #[cfg(feature = "search")]
+    #[error("the search index cannot be opened; see to it, or serve without one by `--search=false`")]
+    Search(#[source] anchor_search::IndexError),
     /// The thread that opened the data directory panicked.
     #[error(
         "opening the data directory {directory} ended in a panic; the log says where. Keep a copy of the directory and \
@@ -77,6 +81,8 @@ impl StartError {
             Self::AddressTaken { .. } | Self::Address { .. } => ErrorKind::Retry,
             Self::Data(error) => error.kind(),
             Self::Webhooks(error) => error.kind(),
+            #[cfg(feature = "search")]
+            Self::Search(error) => error.kind(),
             Self::OpenPanicked { .. } => ErrorKind::Internal,
         }
     }
@@ -102,6 +108,8 @@ impl StartError {
             Self::Data(error) => exit_of_data(error),
             Self::Webhooks(error) if error.kind() == ErrorKind::Corrupt => Exit::Damaged,
             Self::Webhooks(_) => Exit::Data,
+            #[cfg(feature = "search")]
+            Self::Search(_) => Exit::Data,
             Self::OpenPanicked { .. } => Exit::Error,
         }
     }

@@ -36,6 +36,11 @@ mod exit;
 mod identify;
 mod listener;
 mod routes;
+#[cfg(feature = "search")]
+mod search;
+#[cfg(not(feature = "search"))]
+#[path = "searchless.rs"]
+mod search;
 mod server;
 mod shards;
 mod shutdown;

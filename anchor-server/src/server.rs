@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::admission::{Admission, Phase};
 use crate::config::{AuthMode, Config};
 use crate::identify::OpenWithAdmins;
+use crate::search::Index;
 use crate::state::State;
 use crate::{StartError, listener, routes};
 
@@ -49,6 +50,8 @@ impl Stopper {
 struct Own {
     store: RedbStore,
     webhooks: WebhookService,
+    /// Until it follows.
+    index: Option<Index>,
 }
 
 /// Why a server ended.
@@ -75,14 +78,24 @@ impl Server {
         let listener = listener::bind(config.listen)?;
         let store = open(&config).await?;
         let missing_room = if config.create_rooms { MissingRoom::Create } else { MissingRoom::Refuse };
+        let index = match Index::open(&config).await {
+            Ok(index) => index,
+            Err(error) => {
+                close(store).await;
+                return Err(error);
+            }
+        };
         let webhooks = WebhookService::new(Poster::new(config.poster_options()), Retry::default());
-        let anchor = Anchor::builder(store.clone(), System)
+        let mut builder = Anchor::builder(store.clone(), System)
             .missing_room(missing_room)
             .heartbeat(config.heartbeat)
-            .webhooks(Arc::new(webhooks.clone()))
-            .build();
+            .webhooks(Arc::new(webhooks.clone()));
+        if let Some(index) = &index {
+            builder = builder.search(index.search());
+        }
+        let anchor = builder.build();
         webhooks.start(&anchor).await.map_err(StartError::Webhooks)?;
-        Self::run(config, listener, anchor, identify, Some(Own { store, webhooks }))
+        Self::run(config, listener, anchor, identify, Some(Own { store, webhooks, index }))
     }
 
     /// Serves an engine that the caller has put together, to whomever `identify` lets in. The caller closes its store
@@ -182,14 +195,22 @@ async fn open(config: &Config) -> Result<RedbStore, StartError> {
     }
 }
 
+async fn close(store: RedbStore) {
+    if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
+        tracing::error!("closing the store ended in a panic; everything acknowledged is on disk");
+    }
+}
+
 /// The whole life of a server.
-async fn live(config: Config, listener: TcpListener, state: State, own: Option<Own>) -> Ended {
+async fn live(config: Config, listener: TcpListener, state: State, mut own: Option<Own>) -> Ended {
     let (anchor, admission) = (state.anchor().clone(), state.admission().clone());
     let router = routes::router(state).fallback(routes::nothing_here);
     let maintained = tokio::spawn({
         let anchor = anchor.clone();
         async move { anchor.maintain().await }
     });
+    let index = own.as_mut().and_then(|own| own.index.take());
+    let following = index.map(|index| index.follow(anchor.clone()));
     let listening = tokio::spawn(listener::serve(listener, router, admission.clone()));
     let (ended, within) = tokio::select! {
         () = admission.reached(Phase::Draining) => (Ended::Stopped, config.drain_within),
@@ -220,11 +241,12 @@ async fn live(config: Config, listener: TcpListener, state: State, own: Option<O
     if ended == Ended::Stopped {
         flush(&anchor).await;
     }
+    if let Some(following) = following {
+        following.end().await;
+    }
     drop(anchor);
-    if let Some(Own { store, .. }) = own
-        && tokio::task::spawn_blocking(move || store.close()).await.is_err()
-    {
-        tracing::error!("closing the store ended in a panic; everything acknowledged is on disk");
+    if let Some(Own { store, .. }) = own {
+        close(store).await;
     }
     tracing::info!("stopped");
     ended

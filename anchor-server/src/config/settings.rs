@@ -82,6 +82,10 @@ pub(super) struct Settings {
     #[arg(long, value_name = "BOOL", value_parser = value::switch)]
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(super) create_rooms: Option<bool>,
+    /// Whether what is said is kept in an index, in the directory `search` of the data, and can be searched for [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = value::switch)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(super) search: Option<bool>,
     /// Free space on the disk below which publishes wait, such as 1GiB [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
     pub(super) disk_reserve: Option<u64>,
@@ -134,6 +138,7 @@ impl Settings {
             auth: self.auth.or(lower.auth),
             admin: self.admin.or(lower.admin),
             create_rooms: self.create_rooms.or(lower.create_rooms),
+            search: self.search.or(lower.search),
             disk_reserve: self.disk_reserve.or(lower.disk_reserve),
             max_connections: self.max_connections.or(lower.max_connections),
             allow_origin: self.allow_origin.or(lower.allow_origin),
@@ -159,6 +164,7 @@ impl Settings {
             auth: self.auth.or(default.auth),
             admins: self.admin.unwrap_or(default.admins),
             create_rooms: self.create_rooms.unwrap_or(default.create_rooms),
+            search: self.search.unwrap_or(default.search),
             disk_reserve_bytes: self.disk_reserve.unwrap_or(default.disk_reserve_bytes),
             connections_max: self.max_connections.unwrap_or(default.connections_max),
             allow_origins: self.allow_origin.unwrap_or(default.allow_origins),

@@ -9,6 +9,8 @@ mod hostile;
 mod library;
 mod refuse;
 mod restore;
+#[cfg(feature = "search")]
+mod searching;
 mod start;
 mod support;
 mod webhooks;

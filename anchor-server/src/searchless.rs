@@ -1,0 +1,40 @@
+//! In the place of [`crate::search`] in a build without it: there is never an index.
+
+use std::sync::Arc;
+
+use anchor_core::engine::Anchor;
+use anchor_core::search::Search;
+
+use crate::StartError;
+use crate::config::Config;
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Index {}
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Following {}
+
+impl Index {
+    pub(crate) async fn open(config: &Config) -> Result<Option<Self>, StartError> {
+        if config.search {
+            tracing::info!("nothing can be searched for: this server was built without the feature `search`");
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn search(&self) -> Arc<dyn Search> {
+        match *self {}
+    }
+
+    pub(crate) fn follow(self, _: Anchor) -> Following {
+        match self {}
+    }
+}
+
+impl Following {
+    pub(crate) async fn end(self) {
+        match self {}
+    }
+}
