@@ -52,6 +52,11 @@ impl Events {
         })
     }
 
+    /// Bytes of what they are encoded in, at most.
+    pub(crate) fn bytes(&self) -> usize {
+        self.run.encoded().len()
+    }
+
     /// The event that the first of them follows.
     pub(super) fn after(&self) -> Offset {
         self.after.max(self.run.before().offset)

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::frame::{
-    ConsumerChange, From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage, Unread, Watching,
-    WebhookChange, Which, Whose,
+    Consume, Consumed, ConsumerChange, From, HistoryRange, RequestId, ServerFrame, Signal, StoredPage,
+    Unread, Watching, WebhookChange, Which, Whose,
 };
 use super::identify::{Credentials, Denied, Identity};
 use super::note::Note;
 use crate::code::Code;
-use crate::engine::{ConsumerName, Opened, ReadError, RoomWatch, Slot, Verified};
+use crate::engine::{ConsumerError, ConsumerName, Opened, ReadError, RoomWatch, Slot, Verified};
 use crate::event::EventKey;
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Offset, Position};
@@ -69,6 +69,8 @@ pub enum Ask {
     Request(RequestId, Box<Request>),
     /// To change what is kept of the user. Answer: [`Reply::UserChanged`].
     ChangeUser(RequestId, Box<UserChange>),
+    /// To take what comes next for a durable consumer. Answer: [`Reply::Consumed`].
+    Consume(Box<Consume>),
     /// To say something to those who are subscribed. Answer: [`Reply::Signalled`].
     Signal(Box<Signal>),
     /// What is unread in rooms, for an answer that names them. Answer: [`Reply::Unread`].
@@ -196,6 +198,8 @@ pub enum Reply {
     Answered(RequestId, Result<ServerFrame, ReadError>),
     /// To `ChangeUser`.
     UserChanged(RequestId, Result<Result<(), TooManyBlocked>, StoreError>),
+    /// To `Consume`.
+    Consumed(RequestId, ConsumerName, Result<Consumed, ConsumerError>),
     /// To `Signal`.
     Signalled(Result<Result<(), Refusal>, StoreError>),
     /// To `Unread`: of each room, in their order.

@@ -1,12 +1,14 @@
 //! The answers to what a client wants to know: looked up in the engine, and put into frames.
 
 use super::action::Request;
+use super::consuming;
 use super::frame::{RequestId, RoomListing, ServerFrame};
 use super::identify::Identity;
 use crate::code::Code;
 use crate::engine::{Anchor, ReadError};
 use crate::limits::WHO_USERS_MAX;
 use crate::publish::Refusal;
+use crate::search::Asked;
 use crate::user::UserRow;
 
 /// Looks up what `reader` wants to know, as far as that is the reader's to know.
@@ -79,9 +81,18 @@ pub(super) async fn answer(
             let (letters, next) = anchor.dead_letters(asker(reader)?, &name, after.as_ref(), limit).await?;
             ServerFrame::DeadLetterList { id, name, letters, next }
         }
-        // Nobody takes these yet.
-        Request::Search { .. } | Request::Consumers { .. } | Request::ChangeConsumer { .. } => {
-            return Err(ReadError::Refused(unsupported()));
+        Request::Consumers { after, limit, whose } => {
+            let (consumers, next) = consuming::list(anchor, reader, (whose, after, limit)).await?;
+            ServerFrame::ConsumerList { id, consumers, next }
+        }
+        Request::ChangeConsumer { name, change, whose } => {
+            consuming::change(anchor, reader, (whose, name), change).await?;
+            ServerFrame::Done { id }
+        }
+        Request::Search { text, limit, after } => {
+            let asked = Asked { text, limit, after };
+            let found = Box::new(anchor.search(asker(reader)?, &asked).await?);
+            ServerFrame::Found { id, found }
         }
     })
 }
@@ -89,11 +100,6 @@ pub(super) async fn answer(
 /// Who asks; there is nobody before the session has begun.
 fn asker(reader: Option<&Identity>) -> Result<&Identity, ReadError> {
     reader.ok_or_else(|| ReadError::Refused(Refusal::new(Code::Denied, "nobody has asked")))
-}
-
-/// What this server has no part for.
-pub(super) fn unsupported() -> Refusal {
-    Refusal::new(Code::Unsupported, "this server does not do that")
 }
 
 /// Says of rooms in a list what is unread in them.

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 
 use super::action::{Ask, Reply};
 use super::answer::answer;
+use super::held::Held;
 use super::identify::{Identify, Identity};
 use super::machine::{Session, SessionConfig};
 use super::note::Note;
@@ -24,6 +25,7 @@ pub struct Desk {
     identify: Arc<dyn Identify>,
     mailbox: Arc<Mailbox>,
     guard: Arc<SessionGuard>,
+    held: Arc<Held>,
 }
 
 impl Desk {
@@ -38,7 +40,7 @@ impl Desk {
         let session = Session::new(config, anchor.now());
         let mailbox = Mailbox::new();
         let guard = Arc::new(anchor.enter(mailbox.clone()));
-        (Self { anchor, identify, mailbox, guard }, session)
+        (Self { anchor, identify, mailbox, guard, held: Arc::default() }, session)
     }
 
     /// The engine.
@@ -142,6 +144,14 @@ impl Desk {
                         noted(&anchor, &guard, &user, *note).await;
                     }
                     Reply::Noted
+                }
+                .boxed()
+            }
+            Ask::Consume(consume) => {
+                let (held, reader) = (self.held.clone(), session.identity());
+                async move {
+                    let (id, name) = (consume.id, consume.name.clone());
+                    Reply::Consumed(id, name, held.consume(&anchor, reader, *consume).await)
                 }
                 .boxed()
             }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::action::{Action, Ask, Fault, Goodbye, Reply, Request};
-use super::answer::unsupported;
+use super::consuming::Consuming;
 use super::frame::{ClientFrame, Hello, RequestId, ServerFrame, SessionLimits, Welcome};
 use super::identify::{Credentials, Identity};
 use super::note::Note;
@@ -45,6 +45,8 @@ pub struct Session {
     pub(super) rooms: Rooms,
     pub(super) requests: Requests,
     passing: InPassing,
+    /// Most sessions take for no consumer.
+    consuming: Option<Box<Consuming>>,
     attention: Attention,
     /// The session hears how far its user has come.
     hears_receipts: bool,
@@ -88,6 +90,7 @@ impl Session {
             rooms: Rooms::default(),
             requests: Requests::default(),
             passing: InPassing::default(),
+            consuming: None,
             attention: Attention::default(),
             hears_receipts: false,
             tag: None,
@@ -206,6 +209,9 @@ impl Session {
             Reply::Page(id, page) => self.requests.page(id, page, &mut self.out),
             Reply::Answered(id, frame) => self.requests.answered(id, frame, &mut self.out),
             Reply::UserChanged(id, changed) => self.requests.user_changed(id, changed, &mut self.out),
+            Reply::Consumed(id, name, consumed) => {
+                self.consuming.get_or_insert_default().answered(id, &name, consumed, &mut self.out);
+            }
             Reply::Signalled(answer) => self.passing.said(answer, &mut self.out),
             Reply::Unread(number, unread) => {
                 let answer = self.rooms.counted(number, unread);
@@ -435,7 +441,9 @@ impl Session {
                 self.attention.note(Note::Typing { room, typing }, &mut self.out);
             }
             // Nobody takes these yet.
-            ClientFrame::Consume(consume) => self.error(Some(consume.id), unsupported()),
+            ClientFrame::Consume(consume) => {
+                self.consuming.get_or_insert_default().ask(*consume, &mut self.out);
+            }
             ClientFrame::Hello(_) | ClientFrame::Beat => {}
         }
     }

@@ -12,8 +12,10 @@
 
 mod action;
 mod answer;
+mod consuming;
 mod desk;
 pub mod frame;
+mod held;
 mod identify;
 mod machine;
 mod note;

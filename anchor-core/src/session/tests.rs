@@ -1,6 +1,7 @@
 //! Sessions over a real engine and the store in memory, frame by frame.
 
 mod asking;
+mod consuming;
 mod delivering;
 mod failing;
 mod moderating;

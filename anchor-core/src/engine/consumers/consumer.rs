@@ -148,6 +148,12 @@ impl Consumer {
         &self.id
     }
 
+    /// What it reads.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.head.scope
+    }
+
     /// Events that are there and not done, over all rooms, about: as of the last look at all of them, with what this node
     /// heard of since. None before the first look is over.
     #[must_use]
@@ -241,9 +247,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// What was told of a room's log that is gone is done, if it is the next of what was given of the room.
-    pub(crate) fn done_gone(&mut self, room: &RoomId) {
+    /// What was told of a room's log that is gone is done, if it is the next of what was given of the room;
+    /// false if not.
+    pub(crate) fn done_gone(&mut self, room: &RoomId) -> bool {
+        let before = self.open;
         self.finish(room, Place::finish_gone);
+        self.open < before
     }
 
     /// Events that are there and were not given yet, about: [`Consumer::lag`] less what is under way.
@@ -350,6 +359,8 @@ impl Consumer {
         let delivery = match looked {
             Looked::Current => None,
             Looked::Refused(refusal) if self.head.scope == Scope::Room(room.clone()) => {
+                // Whoever asks again is told again.
+                self.queue.push(room);
                 return Err(ConsumerError::Refused(refusal));
             }
             // Of all rooms those are given that may be read.
