@@ -8,16 +8,20 @@ use anchor_core::id::{NUMBER_MAX, RoomId, UserId};
 use anchor_core::position::Offset;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use self::attend::{Read, Search, Who};
 use self::message::{Announce, Edit, Extras, OnMessage, React, Redact, Reply, Thread};
 use self::person::{Block, DirectArguments, Dm, ProfileArguments, Signal};
 use self::room::RoomArguments;
+use self::work::{ConsumerArguments, WebhookArguments};
 use crate::exit;
 
+pub(crate) mod attend;
 pub(crate) mod bench;
 pub(crate) mod message;
 pub(crate) mod person;
 pub(crate) mod room;
 pub(crate) mod torture;
+pub(crate) mod work;
 
 pub(crate) use self::bench::Bench;
 pub(crate) use self::torture::Torture;
@@ -66,8 +70,9 @@ pub(crate) enum Command {
     History(History),
     Chat(Chat),
     Rooms(Rooms),
-    /// Print who is subscribed to a room now
-    Who(InRoom),
+    Who(Who),
+    Read(Read),
+    Search(Search),
     Room(RoomArguments),
     Reply(Reply),
     Thread(Thread),
@@ -92,6 +97,8 @@ pub(crate) enum Command {
     Block(Block),
     /// Let a blocked user talk to you again
     Unblock(Block),
+    Consumer(ConsumerArguments),
+    Webhook(WebhookArguments),
     Torture(Torture),
     Bench(Bench),
 }

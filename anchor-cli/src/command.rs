@@ -3,18 +3,22 @@
 mod bench;
 pub(crate) mod change;
 mod chat;
+mod consumer;
 mod contact;
 mod dm;
 mod history;
 mod message;
 mod pins;
 mod profile;
+mod read;
 mod room;
+mod search;
 mod send;
 mod signal;
 mod tail;
 mod thread;
 mod torture;
+mod webhook;
 mod who;
 
 use anchor_core::event::EventKind;
@@ -35,6 +39,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Chat(chat) => chat::run(context, chat).await,
         Command::Rooms(rooms) => room::list::short(context, rooms).await,
         Command::Who(who) => who::run(context, who).await,
+        Command::Read(read) => read::run(context, read).await,
+        Command::Search(search) => search::run(context, search).await,
         Command::Room(room) => room::run(context, room.command).await,
         Command::Reply(reply) => message::reply(context, reply).await,
         Command::Thread(thread) => thread::run(context, thread).await,
@@ -52,6 +58,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Direct(direct) => contact::direct(context, direct).await,
         Command::Block(block) => contact::block(context, block).await,
         Command::Unblock(block) => contact::unblock(context, block).await,
+        Command::Consumer(consumer) => consumer::run(context, consumer.command).await,
+        Command::Webhook(webhook) => webhook::run(context, webhook.command).await,
         Command::Bench(bench) => bench::run(context, bench).await,
         Command::Torture(torture) => torture::run(context, torture).await,
     }

@@ -27,6 +27,7 @@
 //! - [`Client`] is the handle; each call is a command to the driver.
 //! - `driver` owns the socket and moves bytes; it decides nothing.
 //! - `machine` decides everything: frames, commands and time in, actions out. No clock, no randomness, no socket.
+//! - [`Consumer`] takes work from the log; [`RoomWatch`] follows who reads, is there and types in a room.
 //! - [`Timeline`] makes of pages and deliveries what a person sees; [`ThreadSubscription`] is a thread by itself.
 //! - `outbox` is what must outlive the process: publishes not yet acknowledged, ids, cursors.
 //!
@@ -39,6 +40,7 @@ mod answer;
 mod command;
 mod config;
 mod connect;
+mod consumer;
 mod driver;
 mod error;
 mod handle;
@@ -49,14 +51,16 @@ mod outbox;
 mod subscription;
 mod thread;
 mod timeline;
+mod watched;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::outbox::fuzzing as outbox_fuzzing;
 
 pub use announcements::Announcement;
-pub use answer::{MemberPage, Presence, RoomPage};
+pub use answer::{ConsumerPage, DeadLetterPage, MemberPage, Presence, ReadTo, RoomPage, WebhookPage};
 pub use config::{ClientConfig, ServerAddress, State};
 pub use connect::{Dial, DialTcp, Io};
+pub use consumer::{Consumer, Work};
 pub use driver::ClientDriver;
 pub use error::{OpenError, PublishError, RequestError};
 pub use handle::{Changed, Changing, Client, PublishBody, Publishing, Root};
@@ -65,3 +69,4 @@ pub use outbox::storage::Storage;
 pub use subscription::{Delivery, Hide, SubscribeOptions, Subscription};
 pub use thread::{ThreadDelivery, ThreadSubscription};
 pub use timeline::{Applied, Post, Stale, Timeline};
+pub use watched::{MessageReceipt, RoomWatch, Watched};

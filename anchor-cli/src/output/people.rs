@@ -48,8 +48,13 @@ impl Style {
         self.with_heading(&self.time(event.ts, "%H:%M"), event, words::of(room, event))
     }
 
+    /// `2026-11-22 14:03:05`
+    pub(crate) fn moment(&self, ts: u64) -> String {
+        self.time(ts, "%Y-%m-%d %H:%M:%S")
+    }
+
     fn place(&self, event: &Event) -> String {
-        format!("{} #{}", self.time(event.ts, "%Y-%m-%d %H:%M:%S"), event.offset)
+        format!("{} #{}", self.moment(event.ts), event.offset)
     }
 
     fn with_heading(&self, at: &str, event: &Event, words: Words) -> String {

@@ -1,20 +1,27 @@
 //! What handles ask of the driver, and the tokens under which the machine knows those who wait.
 
-use anchor_core::event::Draft;
+use anchor_core::cursor::Readers;
+use anchor_core::engine::ConsumerName;
+use anchor_core::event::{Draft, EventKey};
 use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::{Offset, Position};
 use anchor_core::publish::Ack;
+use anchor_core::search::Found;
 use anchor_core::session::frame::{
-    ClientFrame, HistoryRange, Page, RequestId, RoomListing, Signal, ThreadPage, Which,
+    ClientFrame, Consume, Consumed, ConsumerChange, From, HistoryRange, Page, Presence, PublishFrame,
+    RequestId, RoomListing, Signal, ThreadPage, WebhookChange, Which, Whose,
 };
 use anchor_core::store::Direction;
 use anchor_core::user::{Contact, Profile, UserChange};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use super::answer::{MemberPage, Presence, RoomPage};
+use super::answer::{
+    ConsumerPage, DeadLetterPage, MemberPage, Presence as RoomPresence, RoomPage, WebhookPage,
+};
 use super::error::{PublishError, RequestError};
 use super::notice::{Undecided, UndecidedId};
 use super::subscription::{Delivery, SubscribeOptions};
+use super::watched::Told;
 
 /// Names a subscription of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +31,10 @@ impl SubscriptionId {
     /// That of the room which the library reads by itself; applications count from 1.
     pub(super) const LIBRARY: Self = Self(0);
 }
+
+/// Names a watching of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct WatchId(pub u64);
 
 /// Names somebody who waits for an answer of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +87,18 @@ pub(super) enum Command {
     Discard { id: UndecidedId, done: oneshot::Sender<Result<(), RequestError>> },
     /// Says something in passing.
     Signal(Signal),
+    /// The user has read a room up to there.
+    Read { room: RoomId, position: Position },
+    /// Follows who reads, is there and types in a room.
+    Watch { watch: WatchId, room: RoomId, told: watch::Sender<Option<Told>> },
+    /// Ends that.
+    Unwatch { watch: WatchId },
+    /// How the user is there.
+    Presence(Presence),
+    /// The user types, or has stopped.
+    Typing { room: RoomId, typing: bool },
+    /// Publishes what is named after what it answers.
+    Answer { publish: Box<PublishFrame>, reply: oneshot::Sender<Result<Answer, RequestError>> },
     /// Ends the client.
     Close { closed: oneshot::Sender<()> },
 }
@@ -112,6 +135,33 @@ pub(super) enum Request {
     Who { room: RoomId },
     /// Says something in passing, and asks who is there behind it: the answer to that tells that it was taken.
     Signal(Signal),
+    /// Words in what was said.
+    Search { text: String, limit: u64, after: Option<String> },
+    /// How many have come to events.
+    Readers { room: RoomId, offsets: Vec<Offset> },
+    /// What comes next for a durable consumer.
+    Consume(Box<ConsumeRequest>),
+    /// The durable consumers there are.
+    Consumers { whose: Whose, after: Option<ConsumerName>, limit: u64 },
+    /// Changes one; the same again changes nothing more.
+    ChangeConsumer { whose: Whose, name: ConsumerName, change: ConsumerChange },
+    /// The webhooks there are.
+    Webhooks { after: Option<ConsumerName>, limit: u64 },
+    /// Changes them; the same again changes nothing more.
+    ChangeWebhook(Box<WebhookChange>),
+    /// What a webhook has given up.
+    DeadLetters { name: ConsumerName, after: Option<EventKey>, limit: u64 },
+}
+
+/// A [`Request::Consume`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ConsumeRequest {
+    pub name: ConsumerName,
+    pub room: Option<RoomId>,
+    pub from: From,
+    pub done: Vec<(RoomId, Position)>,
+    pub limit: u64,
+    pub wait_ms: u64,
 }
 
 /// The answer to a [`Request`].
@@ -131,10 +181,24 @@ pub(super) enum Answer {
     Profiles(Vec<(UserId, Profile)>),
     /// To `Contact`.
     Contact(Contact),
-    /// To `ChangeUser`.
+    /// To whatever changes something.
     Done,
     /// To `Who` and `Signal`.
-    Presence(Presence),
+    Presence(RoomPresence),
+    /// To `Search`.
+    Found(Box<Found>),
+    /// To `Readers`.
+    Readers(Vec<(Offset, Readers)>),
+    /// To `Consume`.
+    Consumed(Consumed),
+    /// To `Consumers`.
+    Consumers(ConsumerPage),
+    /// To `Webhooks`.
+    Webhooks(WebhookPage),
+    /// To `DeadLetters`.
+    DeadLetters(DeadLetterPage),
+    /// To [`Command::Answer`]: where it stands, unless the event was answered before.
+    Answered(Option<Ack>),
 }
 
 impl Request {
@@ -150,6 +214,19 @@ impl Request {
             Self::Contact => ClientFrame::Contact { id },
             Self::ChangeUser { change } => ClientFrame::ChangeUser { id, change },
             Self::Who { room } | Self::Signal(Signal { room, .. }) => ClientFrame::Who { id, room },
+            Self::Search { text, limit, after } => ClientFrame::Search { id, text, limit, after },
+            Self::Readers { room, offsets } => ClientFrame::Readers { id, room, offsets },
+            Self::Consume(consume) => {
+                let ConsumeRequest { name, room, from, done, limit, wait_ms } = *consume;
+                ClientFrame::Consume(Box::new(Consume { id, name, room, from, done, limit, wait_ms }))
+            }
+            Self::Consumers { whose, after, limit } => ClientFrame::Consumers { id, after, limit, whose },
+            Self::ChangeConsumer { whose, name, change } => {
+                ClientFrame::ChangeConsumer { id, name, change, whose }
+            }
+            Self::Webhooks { after, limit } => ClientFrame::Webhooks { id, after, limit },
+            Self::ChangeWebhook(change) => ClientFrame::ChangeWebhook { id, change },
+            Self::DeadLetters { name, after, limit } => ClientFrame::DeadLetters { id, name, after, limit },
         }
     }
 }

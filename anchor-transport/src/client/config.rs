@@ -41,6 +41,12 @@ pub struct ClientConfig {
     /// Whether the client reads by itself what is announced to everybody on the server, see
     /// [`super::Client::announcements`]: one more subscription. It does unless it is told otherwise.
     pub reads_announcements: bool,
+    /// Whether the client tells by itself what it has taken of rooms (`delivered`). It does unless it is told otherwise; what the
+    /// user has read it tells when it is told so, see [`super::Client::read`].
+    pub tells_receipts: bool,
+    /// Of rooms that go on after a lost connection, no more than the last so many messages, where more are missing: the rest is
+    /// told as a gap of reason `skipped`, to be read with [`super::Client::history`] when somebody looks there. All if none.
+    pub catch_up_last: Option<u64>,
     /// How bytes reach the server. TCP unless a test or a simulator brings its own.
     pub dial: Arc<dyn Dial>,
 }
@@ -60,6 +66,8 @@ impl ClientConfig {
             subscription_buffer: 16,
             request_timeout: Duration::from_secs(30),
             reads_announcements: true,
+            tells_receipts: true,
+            catch_up_last: None,
             dial: Arc::new(DialTcp),
         }
     }
@@ -103,6 +111,20 @@ impl ClientConfig {
     #[must_use]
     pub const fn without_announcements(mut self) -> Self {
         self.reads_announcements = false;
+        self
+    }
+
+    /// Tells nobody what it has taken.
+    #[must_use]
+    pub const fn without_receipts(mut self) -> Self {
+        self.tells_receipts = false;
+        self
+    }
+
+    /// Catches up with the last so many messages of a room alone.
+    #[must_use]
+    pub const fn catch_up_last(mut self, messages: u64) -> Self {
+        self.catch_up_last = Some(messages);
         self
     }
 

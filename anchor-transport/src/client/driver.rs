@@ -8,6 +8,7 @@ mod outlets;
 mod replies;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, Semaphore, broadcast, mpsc, oneshot, watch};
 
 use super::announcements::Announcements;
-use super::command::{Command, SubscriptionId};
+use super::answer::ReadTo;
+use super::command::{Command, SubscriptionId, WatchId};
 use super::config::{ClientConfig, ServerAddress, State};
 use super::error::OpenError;
 use super::handle::{Current, Shared};
@@ -37,6 +39,7 @@ use super::outbox::directory::Directory;
 use super::outbox::keeper::Keeper;
 use super::outbox::storage::Stored;
 use super::subscription::Delivery;
+use super::watched::Told;
 use outlets::{Handed, Outlets};
 use replies::Replies;
 use wire::{Wire, WireEvent};
@@ -87,6 +90,7 @@ pub(super) fn open(
     let (user, user_seen) = watch::channel(config.user.clone().or_else(|| saved.user.clone()));
     let (signals, signals_heard) = broadcast::channel(SIGNALS_WAITING_MAX);
     let (profiles, profiles_heard) = broadcast::channel(PROFILES_WAITING_MAX);
+    let (reading, reading_heard) = broadcast::channel(READING_WAITING_MAX);
     let (announcing, announced) = mpsc::channel(ANNOUNCEMENTS_BUFFER);
     let mut outlets = Outlets::default();
     if config.reads_announcements {
@@ -101,6 +105,8 @@ pub(super) fn open(
         kept_acks: config.kept_acks,
         request_timeout: config.request_timeout,
         reads_announcements: config.reads_announcements,
+        tells_receipts: config.tells_receipts,
+        catch_up_last: config.catch_up_last,
     };
     let driver = Driver {
         machine: Machine::new(options, saved, seed),
@@ -118,6 +124,8 @@ pub(super) fn open(
         user,
         signals,
         profiles,
+        reading,
+        watchers: BTreeMap::new(),
         notices: notices.clone(),
         alarm: Alarm::new(env.clone()),
         env,
@@ -133,6 +141,8 @@ pub(super) fn open(
         announcements: Arc::new(Mutex::new(Announcements::new(announced))),
         signals: signals_heard,
         profiles: profiles_heard,
+        reading: reading_heard,
+        watches: AtomicU64::new(0),
         subscription_buffer: config.subscription_buffer,
         subscriptions: AtomicU64::new(0),
         line: Mutex::new(()),
@@ -159,6 +169,8 @@ struct Driver {
     user: watch::Sender<Option<UserId>>,
     signals: broadcast::Sender<Signal>,
     profiles: broadcast::Sender<(UserId, Profile)>,
+    reading: broadcast::Sender<ReadTo>,
+    watchers: BTreeMap<WatchId, watch::Sender<Option<Told>>>,
     notices: Arc<Notices>,
     alarm: Alarm,
     env: Arc<dyn Environment>,
@@ -259,6 +271,21 @@ impl Driver {
                 self.machine.handle_forget_cursor(name, room, waiter);
             }
             Command::Signal(signal) => self.machine.handle_signal(now, signal),
+            Command::Read { room, position } => self.machine.handle_read(now, &room, &position),
+            Command::Watch { watch, room, told } => {
+                self.watchers.insert(watch, told);
+                self.machine.handle_watch(now, watch, room);
+            }
+            Command::Unwatch { watch } => {
+                self.watchers.remove(&watch);
+                self.machine.handle_unwatch(now, watch);
+            }
+            Command::Presence(presence) => self.machine.handle_presence(now, presence),
+            Command::Typing { room, typing } => self.machine.handle_typing(now, room, typing),
+            Command::Answer { publish, reply } => {
+                let waiter = self.replies.request(reply);
+                self.machine.handle_answer(now, *publish, waiter);
+            }
             Command::Discard { id, done } => {
                 let waiter = self.replies.save(done);
                 self.machine.handle_discard(id, waiter);
@@ -323,6 +350,20 @@ impl Driver {
             // Nobody need be listening.
             Action::Signal(signal) => drop(self.signals.send(signal)),
             Action::Profile(user, profile) => drop(self.profiles.send((user, profile))),
+            Action::Reading(read) => drop(self.reading.send(read)),
+            Action::Watched(watch, told) => self.tell(watch, told),
+        }
+    }
+
+    fn tell(&mut self, watch: WatchId, told: Told) {
+        let Some(watcher) = self.watchers.get(&watch) else { return };
+        let is_over = told.is_err();
+        if watcher.send(Some(told)).is_err() {
+            // Who watched has gone, and could not say so.
+            self.watchers.remove(&watch);
+            self.machine.handle_unwatch(self.env.now(), watch);
+        } else if is_over {
+            self.watchers.remove(&watch);
         }
     }
 
@@ -392,6 +433,9 @@ const ANNOUNCEMENTS_BUFFER: usize = 4;
 
 /// New profiles that wait for a listener; beyond it the oldest is missed. Source: chosen; as signals.
 const PROFILES_WAITING_MAX: usize = SIGNALS_WAITING_MAX;
+
+/// Words of how far the user has read that wait for whoever listens; the oldest goes. Source: chosen; the rooms of a `hello`.
+const READING_WAITING_MAX: usize = 1_024;
 
 /// How long the end of a connection may take. Source: chosen; a courtesy to the server.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);

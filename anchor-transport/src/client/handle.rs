@@ -2,9 +2,12 @@
 
 //!
 //! What it does, by subject: `publishing` (the outbox), `messages`, `rooms` and `members` (what is published into it),
-//! `reading` and `asking` (rooms as they are), `people` (users), `listening` (what comes without being asked for).
+//! `reading` and `asking` (rooms as they are), `people` (users), `listening` (what comes without being asked for), `attending`
+//! (who is there and has read), `consuming` (work taken from the log).
 
 mod asking;
+mod attending;
+mod consuming;
 mod listening;
 mod members;
 mod messages;
@@ -27,6 +30,7 @@ pub use messages::Root;
 pub use publishing::{Changed, Changing, PublishBody, Publishing};
 
 use super::announcements::Announcements;
+use super::answer::ReadTo;
 use super::command::{Answer, Command, Patience, Request};
 use super::config::ClientConfig;
 use super::driver::{self, ClientDriver};
@@ -66,9 +70,13 @@ pub(super) struct Shared {
     pub(super) signals: broadcast::Receiver<Signal>,
     /// As `signals`.
     pub(super) profiles: broadcast::Receiver<(UserId, Profile)>,
+    /// As `signals`.
+    pub(super) reading: broadcast::Receiver<ReadTo>,
     pub(super) subscription_buffer: usize,
     /// How many subscriptions were asked for.
     pub(super) subscriptions: AtomicU64,
+    /// How many rooms were asked to be watched.
+    pub(super) watches: AtomicU64,
     /// Held by one publish at a time on its way to the driver, so that they arrive in the order of their calls.
     pub(super) line: tokio::sync::Mutex<()>,
 }
@@ -171,6 +179,10 @@ impl Client {
         if self.commands.send(Command::Close { closed }).await.is_ok() {
             let _ = done.await;
         }
+    }
+
+    pub(super) async fn send(&self, command: Command) -> Result<(), RequestError> {
+        self.commands.send(command).await.map_err(|_| RequestError::Closed)
     }
 
     async fn request(&self, request: Request) -> Result<Answer, RequestError> {

@@ -14,16 +14,22 @@
 //! No socket, no clock, no randomness: `now` comes with every call and a seed at the start, so the same inputs give the
 //! same actions. Call one `handle_…`, then [`Machine::poll_action`] until it gives `None`, then the next; call
 //! [`Machine::handle_tick`] when [`Machine::poll_deadline`] has come. The parts: `frames` (what each frame means),
-//! `sending` and `settling` (publishes), `subscriptions`, `requests`, `backoff`.
+//! `sending` and `settling` (publishes), `answering` (those that answer events), `subscriptions`, `requests`, `attending` (`cursors`,
+//! `typing` and `watches`), `backoff`.
 
 mod action;
+mod answering;
+mod attending;
 mod backoff;
+mod cursors;
 mod dice;
 mod frames;
 mod requests;
 mod sending;
 mod settling;
 mod subscriptions;
+mod typing;
+mod watches;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -40,6 +46,8 @@ use anchor_core::session::frame::{ClientFrame, From, Hello, ServerFrame, Signal}
 pub(super) use action::Action;
 
 use action::{Learnt, Output};
+use answering::Answering;
+use attending::Attending;
 use backoff::Backoff;
 use dice::Dice;
 use requests::Requests;
@@ -63,6 +71,8 @@ pub(super) struct Machine {
     sending: Sending,
     subscriptions: Subscriptions,
     requests: Requests,
+    attending: Attending,
+    answering: Answering,
     cursors: HashMap<(String, RoomId), Position>,
     /// Who waits for a write to be durable, in rising order.
     saving: VecDeque<(u64, Waiter)>,
@@ -80,6 +90,10 @@ pub(super) struct Options {
     pub request_timeout: Duration,
     /// Whether the library reads the server's announcements by itself.
     pub reads_announcements: bool,
+    /// Whether it is told what this client has taken.
+    pub tells_receipts: bool,
+    /// Of rooms that are resumed, the last so many messages alone.
+    pub catch_up_last: Option<u64>,
 }
 
 /// The server broke the protocol: the connection ends, and the next resumes from what is known to be true.
@@ -125,7 +139,7 @@ impl Machine {
         }
         sending.tell_undecided(&mut out);
         out.act(Action::Pending(sending.pending()));
-        let mut subscriptions = Subscriptions::default();
+        let mut subscriptions = Subscriptions::new(options.catch_up_last);
         if options.reads_announcements {
             let cursor = cursors.get(&announcements_cursor());
             let cursor = cursor.filter(|_| !sabotage::is(Sabotage::AnnouncementsBeginAnew));
@@ -142,6 +156,8 @@ impl Machine {
             sending,
             subscriptions,
             requests: Requests::default(),
+            attending: Attending::default(),
+            answering: Answering::default(),
             cursors,
             saving: VecDeque::new(),
             unwritable: None,
@@ -256,7 +272,7 @@ impl Machine {
             user: self.options.user.clone().or_else(|| self.user.clone()),
             client_id: self.sending.client_id(),
             waits: self.sending.waits(self.sending.generation()),
-            features: Vec::new(),
+            features: vec!["unread".to_owned()],
             resume: self.subscriptions.resume(),
         }));
     }
@@ -394,18 +410,24 @@ impl Machine {
 
     /// When to call [`Machine::handle_tick`].
     pub(super) fn poll_deadline(&self) -> Option<Monotonic> {
-        let (link, subscriptions) = match &self.link {
+        let (link, parts) = match &self.link {
             Link::Waiting { until } => (Some(*until), None),
             Link::Dialling { late } => (Some(*late), None),
             Link::Greeting { late } => (Some(*late), None),
             Link::Live(live) => {
                 let beat = live.sent_at + live.heartbeat;
                 let silent = self.is_reading().then(|| live.silent_at());
-                (Some(silent.map_or(beat, |silent| silent.min(beat))), self.subscriptions.deadline())
+                let parts = [
+                    self.subscriptions.deadline(),
+                    self.attending.watches.deadline(),
+                    self.attending.cursors.deadline(),
+                ];
+                let parts = parts.into_iter().flatten().min();
+                (Some(silent.map_or(beat, |silent| silent.min(beat))), parts)
             }
             Link::Stopped { .. } => (None, None),
         };
-        [link, subscriptions, self.requests.deadline(self.is_live())].into_iter().flatten().min()
+        [link, parts, self.requests.deadline(self.is_live())].into_iter().flatten().min()
     }
 
     /// Whether to read from the connection: not while what comes could not be handed over.
@@ -456,6 +478,8 @@ impl Machine {
         self.sending.fail_all(&error, &mut self.out);
         let error = RequestError::Stopped { code, message: message.clone() };
         self.requests.fail_all(&error, &mut self.out);
+        self.attending.watches.fail_all(&error, &mut self.out);
+        self.answering.fail_all(&error, &mut self.out);
         self.subscriptions.end_all(code, &message, &mut self.out);
         self.out.act(Action::State(ConnectionState::Stopped { code, message: message.clone() }));
         self.link = Link::Stopped { code, message };
@@ -465,16 +489,26 @@ impl Machine {
         self.sending.disconnected();
         self.subscriptions.disconnected();
         self.requests.disconnected(&mut self.out);
+        self.attending.typing.disconnected();
+        self.attending.watches.disconnected();
+        self.answering.disconnected();
     }
 
     /// Sends what can go out now.
     fn pump(&mut self, now: Monotonic) {
         let Link::Live(Live { history_events, .. }) = self.link else { return };
-        self.sending.pump(&mut self.out);
+        // An ack names a seq alone: what the one sends waits for what the other has sent.
+        if self.answering.is_idle() {
+            self.sending.pump(&mut self.out);
+        } else if !self.sending.is_under_way() {
+            self.answering.pump(&mut self.out);
+        }
         if let Some(request) = self.sending.start_search(history_events) {
             self.requests.search(request);
         }
         self.requests.pump(now, &mut self.out);
+        self.attending.watches.pump(now, &mut self.requests, &mut self.out);
+        self.attending.cursors.pump(now, &mut self.out);
         if let (true, Link::Live(live)) = (self.out.take_has_sent(), &mut self.link) {
             live.sent_at = now;
         }

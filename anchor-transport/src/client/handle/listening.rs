@@ -78,7 +78,9 @@ fn check(signal: &Signal) -> Result<(), RequestError> {
 }
 
 /// What comes in passing, until the client ends.
-fn passing<T: Clone + Send + 'static>(heard: broadcast::Receiver<T>) -> impl Stream<Item = T> + Send + Unpin {
+pub(super) fn passing<T: Clone + Send + 'static>(
+    heard: broadcast::Receiver<T>,
+) -> impl Stream<Item = T> + Send + Unpin {
     Box::pin(futures::stream::unfold(heard, async |mut heard| {
         loop {
             match heard.recv().await {

@@ -158,7 +158,7 @@ impl Future for Publishing {
 
 /// What [`Client::publish`] takes: a [`Draft`], or a text or [`Body`] that becomes a message.
 #[derive(Clone, Debug)]
-pub struct PublishBody(Draft);
+pub struct PublishBody(pub(super) Draft);
 
 impl std::convert::From<Draft> for PublishBody {
     fn from(draft: Draft) -> Self {

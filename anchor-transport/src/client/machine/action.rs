@@ -8,11 +8,13 @@ use anchor_core::publish::Ack;
 use anchor_core::session::frame::{ClientFrame, Signal};
 use anchor_core::user::Profile;
 
-use crate::client::command::{Answer, SubscriptionId, Waiter};
+use crate::client::answer::ReadTo;
+use crate::client::command::{Answer, SubscriptionId, Waiter, WatchId};
 use crate::client::error::{PublishError, RequestError};
 use crate::client::notice::{ConnectionState, Notice};
 use crate::client::outbox::Change;
 use crate::client::subscription::Delivery;
+use crate::client::watched::Told;
 
 /// One thing for the driver to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,10 @@ pub(in crate::client) enum Action {
     Signal(Signal),
     /// Tell whoever listens that somebody has another profile.
     Profile(UserId, Profile),
+    /// Tell whoever listens how far the user has read.
+    Reading(ReadTo),
+    /// Tell who watches a room how it stands, or that it is over.
+    Watched(WatchId, Told),
 }
 
 /// Where the parts of the machine put what they want done.

@@ -15,7 +15,7 @@ use super::action::Action;
 use super::requests::{Failure, Origin};
 use super::settling::Verdict;
 use super::{Fault, Link, Live, Machine};
-use crate::client::answer::{MemberPage, Presence, RoomPage};
+use crate::client::answer::{ConsumerPage, DeadLetterPage, MemberPage, Presence, RoomPage, WebhookPage};
 use crate::client::command::Answer;
 use crate::client::error::RequestError;
 use crate::client::notice::ConnectionState;
@@ -54,13 +54,17 @@ impl Machine {
             limits: welcome.limits,
         }));
         self.subscriptions.welcomed(&mut self.requests, &mut self.out);
+        self.attend(&welcome.rooms);
     }
 
     /// A frame within the session.
     pub(super) fn take(&mut self, now: Monotonic, frame: ServerFrame) -> Result<(), Fault> {
         match frame {
             ServerFrame::Welcome(_) => return Err(Fault("a second welcome")),
-            ServerFrame::Resumed { id, .. } => self.subscriptions.resumed(id),
+            ServerFrame::Resumed { id, rooms } => {
+                self.subscriptions.resumed(id);
+                self.read_on(&rooms);
+            }
             ServerFrame::Subscribed { id, position, head, horizon, .. } => {
                 let learnt = self.subscriptions.subscribed(id, position, head, horizon, &mut self.out);
                 self.begin_announcements(learnt.as_ref());
@@ -69,9 +73,14 @@ impl Machine {
             ServerFrame::Unsubscribed { id, .. } => {
                 self.subscriptions.unsubscribed(id, &mut self.requests, &mut self.out);
             }
-            ServerFrame::Ack(ack) => self.sending.acked(ack, &mut self.out)?,
+            ServerFrame::Ack(ack) => {
+                if let Some(ack) = self.answering.acked(ack, &mut self.out) {
+                    self.sending.acked(ack, &mut self.out)?;
+                }
+            }
             ServerFrame::Refused { seq, code, message } => {
                 let refusal = Refusal::new(code, message);
+                let Some(refusal) = self.answering.refused(refusal, &mut self.out) else { return Ok(()) };
                 let new_id = self.dice.client_id();
                 if self.sending.refused(seq, refusal, new_id, &mut self.out) == Verdict::Cloned {
                     self.reconnect(now);
@@ -87,6 +96,7 @@ impl Machine {
                     }
                 };
                 let learnt = subscriptions.events(events, is_hidden, out)?;
+                self.taken(learnt.as_ref());
                 self.learn(learnt);
             }
             ServerFrame::Gap { room, gap } => {
@@ -141,18 +151,27 @@ impl Machine {
                     self.out.act(Action::Current(at));
                 }
             }
-            // Nobody has asked for these.
-            ServerFrame::Receipts { .. }
-            | ServerFrame::Presence { .. }
-            | ServerFrame::Typing { .. }
-            | ServerFrame::Found { .. }
-            | ServerFrame::ReadBy { .. }
-            | ServerFrame::Watching(_)
-            | ServerFrame::Unwatched { .. }
-            | ServerFrame::Consumed(_)
-            | ServerFrame::ConsumerList { .. }
-            | ServerFrame::WebhookList { .. }
-            | ServerFrame::DeadLetterList { .. } => {}
+            ServerFrame::Receipts { room, receipts } => self.receipts(&room, receipts),
+            ServerFrame::Presence { room, sightings, online, away } => {
+                self.attending.watches.presence(&room, sightings, online, away, &mut self.out);
+            }
+            ServerFrame::Typing { room, users } => {
+                self.attending.watches.typing(&room, users, &mut self.out);
+            }
+            ServerFrame::Watching(watching) => self.attending.watches.watching(*watching, &mut self.out),
+            ServerFrame::Unwatched { id, room } => self.unwatched(id, &room),
+            ServerFrame::Found { id, found } => self.answer(id, Answer::Found(found)),
+            ServerFrame::ReadBy { id, readers, .. } => self.answer(id, Answer::Readers(readers)),
+            ServerFrame::Consumed(consumed) => self.answer(consumed.id, Answer::Consumed(*consumed)),
+            ServerFrame::ConsumerList { id, consumers, next } => {
+                self.answer(id, Answer::Consumers(ConsumerPage { consumers, next }));
+            }
+            ServerFrame::WebhookList { id, webhooks, next } => {
+                self.answer(id, Answer::Webhooks(WebhookPage { webhooks, next }));
+            }
+            ServerFrame::DeadLetterList { id, letters, next, .. } => {
+                self.answer(id, Answer::DeadLetters(DeadLetterPage { letters, next }));
+            }
             ServerFrame::Goodbye { code, message, reconnect_after_ms } => {
                 self.goodbye(now, code, message, reconnect_after_ms.map(Duration::from_millis));
             }
@@ -161,7 +180,9 @@ impl Machine {
     }
 
     fn failed(&mut self, now: Monotonic, failure: &Failure) {
-        if self.subscriptions.failed(failure, now, &mut self.requests, &mut self.out) {
+        if self.subscriptions.failed(failure, now, &mut self.requests, &mut self.out)
+            || self.attending.watches.failed(failure, now, &mut self.out)
+        {
             return;
         }
         let refusal = self.requests.refusal(failure.id);

@@ -90,10 +90,13 @@ impl Requests {
 
     /// Asks what may be asked now; only while there is a session.
     pub(super) fn pump(&mut self, now: Monotonic, out: &mut Output) {
-        while self.open.len() < READS_OPEN_MAX {
+        loop {
+            let is_full = self.is_full();
             let is_signalling = self.open.values().any(Question::is_signal);
-            let may_go =
-                |question: &Question| question.not_before <= now && !(is_signalling && question.is_signal());
+            let may_go = |question: &Question| {
+                let waits = (is_signalling && question.is_signal()) || (is_full && question.is_counted());
+                question.not_before <= now && !waits
+            };
             let Some(at) = self.waiting.iter().position(may_go) else { return };
             let Some(question) = self.waiting.remove(at) else { return };
             let id = self.number();
@@ -175,17 +178,28 @@ impl Requests {
         let open = self.open.values().filter_map(|question| question.deadline);
         let waiting = self.waiting.iter().filter_map(|question| question.deadline);
         // Those that could go now wait for an answer, not for time; so do signals, always.
-        let again = self
-            .waiting
-            .iter()
-            .filter(|question| is_live && self.open.len() < READS_OPEN_MAX && !question.is_signal());
+        let again = self.waiting.iter().filter(|question| {
+            is_live && !(self.is_full() && question.is_counted()) && !question.is_signal()
+        });
         open.chain(waiting).chain(again.map(|question| question.not_before)).min()
+    }
+}
+
+impl Requests {
+    /// True while the server takes no more of those that it counts.
+    fn is_full(&self) -> bool {
+        self.open.values().filter(|question| question.is_counted()).count() >= READS_OPEN_MAX
     }
 }
 
 impl Question {
     fn new(origin: Origin, request: Request, deadline: Option<Monotonic>) -> Self {
         Self { origin, request, deadline, not_before: Monotonic::default(), refusal: None }
+    }
+
+    /// Whether it is among those of which the server answers so many at a time.
+    const fn is_counted(&self) -> bool {
+        !matches!(self.request, Request::Consume(_))
     }
 
     const fn is_signal(&self) -> bool {

@@ -269,6 +269,11 @@ impl Sending {
         }
     }
 
+    /// True if something is sent and not answered.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.entries.values().any(|pending| pending.stage == Stage::Sent)
+    }
+
     /// The lowest seq that stands on disk under `generation`, or may come to stand there; the next one if none does.
     pub(super) fn waits(&self, generation: Generation) -> Seq {
         // What waits under an id that this one is derived from may come here, with its seq.

@@ -47,6 +47,8 @@ use reading::end;
 /// All rooms that this client reads.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
+    /// Of what is resumed, the last so many messages alone.
+    last: Option<u64>,
     rooms: BTreeMap<RoomId, Room>,
     /// The rooms that `hello` resumed, until it is answered.
     greeted: BTreeSet<RoomId>,
@@ -99,6 +101,11 @@ enum Asked {
 }
 
 impl Subscriptions {
+    /// No rooms yet; of those that are resumed, the last so many messages alone.
+    pub(super) fn new(last: Option<u64>) -> Self {
+        Self { last, ..Self::default() }
+    }
+
     /// A room is to be read.
     pub(super) fn subscribe(
         &mut self,
@@ -374,7 +381,10 @@ impl Subscriptions {
 
     fn live(&self) -> impl Iterator<Item = ResumeRoom> {
         self.rooms.iter().filter_map(|(name, room)| match room.stage {
-            Stage::Live(cursor) => Some(ResumeRoom::after(name.clone(), cursor)),
+            Stage::Live(position) => {
+                let last = self.last.filter(|_| !room.is_of_library());
+                Some(ResumeRoom { room: name.clone(), position, last })
+            }
             _ => None,
         })
     }

@@ -1,7 +1,9 @@
 //! Scripts: what goes into the machine, and what it then wants done, line by line.
 
 mod announcing;
+mod answering;
 mod asking;
+mod attending;
 mod connection;
 mod model;
 mod publishing;
@@ -25,7 +27,8 @@ use anchor_core::session::frame::{
 };
 
 use super::{Action, Machine, Options};
-use crate::client::command::{Answer, Patience, Request, SubscriptionId, Waiter};
+use crate::client::answer::ReadTo;
+use crate::client::command::{Answer, Patience, Request, SubscriptionId, Waiter, WatchId};
 use crate::client::error::PublishError;
 use crate::client::notice::{ConnectionState, Notice, UndecidedId};
 use crate::client::outbox::{Change, EntryKey, Generation, Saved};
@@ -169,6 +172,21 @@ impl Script {
         self.drain();
     }
 
+    fn read(&mut self, offset: u64) {
+        self.machine.handle_read(self.now, &lobby(), &at(1, offset));
+        self.drain();
+    }
+
+    fn watch(&mut self, id: u64) {
+        self.machine.handle_watch(self.now, WatchId(id), lobby());
+        self.drain();
+    }
+
+    fn typing(&mut self, typing: bool) {
+        self.machine.handle_typing(self.now, lobby(), typing);
+        self.drain();
+    }
+
     fn full(&mut self, id: u64) {
         self.machine.handle_full(self.now, SubscriptionId(id));
         self.drain();
@@ -253,6 +271,13 @@ impl Script {
                 Answer::Contact(contact) => format!("contact for {waiter}: {}", contact.direct.name()),
                 Answer::Done => format!("done for {waiter}"),
                 Answer::Presence(presence) => format!("presence for {waiter}: {}", presence.total),
+                Answer::Found(found) => format!("found for {waiter}: {}", found.messages.len()),
+                Answer::Readers(readers) => format!("readers for {waiter}: {}", readers.len()),
+                Answer::Consumed(consumed) => format!("consumed for {waiter}: {}", consumed.parts.len()),
+                Answer::Consumers(page) => format!("consumers for {waiter}: {}", page.consumers.len()),
+                Answer::Webhooks(page) => format!("webhooks for {waiter}: {}", page.webhooks.len()),
+                Answer::DeadLetters(page) => format!("dead letters for {waiter}: {}", page.letters.len()),
+                Answer::Answered(ack) => format!("answered for {waiter}: {}", ack.is_some()),
             },
             Action::Answer(Waiter(waiter), Err(error)) => format!("no answer for {waiter}: {error}"),
             Action::Saved(Waiter(waiter), result) => format!("saved {waiter}: {}", result.is_ok()),
@@ -272,6 +297,18 @@ impl Script {
             Action::Notice(notice) => notice_line(&notice),
             Action::Signal(signal) => format!("heard {}", signal.body.as_text().unwrap_or("?")),
             Action::Profile(user, _) => format!("profile of {user}"),
+            Action::Reading(ReadTo { room, read, ordinal, unread }) => {
+                let ordinal = ordinal.map(|ordinal| ordinal.0);
+                format!("read {room} to {read}, ordinal {ordinal:?}, unread {unread:?}")
+            }
+            Action::Watched(watch, Ok(state)) => format!(
+                "watched {}: {:?} receipts, {} online, {} typing",
+                watch.0,
+                state.receipts.as_ref().map(std::collections::BTreeMap::len),
+                state.online,
+                state.typing.len()
+            ),
+            Action::Watched(watch, Err(error)) => format!("watched {}: {error}", watch.0),
         })
     }
 
@@ -425,6 +462,8 @@ fn options() -> Options {
         kept_acks: 3,
         request_timeout: Duration::from_secs(30),
         reads_announcements: false,
+        tells_receipts: false,
+        catch_up_last: None,
     }
 }
 
