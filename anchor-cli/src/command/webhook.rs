@@ -62,7 +62,7 @@ async fn list(context: &Context, arguments: WebhookList) -> Result<Exit, Failure
 }
 
 fn as_json(webhook: &WebhookListing) -> serde_json::Value {
-    let WebhookListing { name, url, room, kinds, paused, lag, dead, failures, error } = webhook;
+    let WebhookListing { name, url, room, kinds, paused, lag, dead, dropped, failures, error } = webhook;
     let kinds: Vec<_> =
         kinds.iter().map(|kind| kind.name().map_or_else(|| kind.0.to_string(), str::to_owned)).collect();
     json!({
@@ -73,6 +73,7 @@ fn as_json(webhook: &WebhookListing) -> serde_json::Value {
         "paused": paused,
         "lag": lag,
         "dead": dead,
+        "dropped": dropped,
         "failures": failures,
         "error": error,
     })
