@@ -1,6 +1,7 @@
 //! Makes things go wrong, sees to it that what ended starts again, and waits at the end until everybody has everything.
 
 mod accidents;
+mod derived;
 mod ending;
 
 use std::sync::Arc;
@@ -66,8 +67,7 @@ impl Director {
                     }
                     None => Backing::Disks(Disks::new()),
                 };
-                let (rooms, hook) = (scenario.rooms.clone(), scenario.hook);
-                Node::new(world.clone(), *host, backing, rooms, hook, scenario.is_followed, &mut dice)
+                Node::new(world.clone(), *host, backing, &scenario, &mut dice)
             })
             .collect();
         if scenario.hook.is_some() {

@@ -6,6 +6,7 @@ mod director;
 pub mod disk;
 pub mod followed;
 pub mod kernel;
+pub mod marked;
 pub mod mishap;
 pub mod network;
 pub mod node;

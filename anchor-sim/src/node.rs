@@ -5,6 +5,7 @@ mod backing;
 mod bot;
 mod follower;
 mod identify;
+mod marker;
 mod warden;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use anchor_core::conformance::environment::SplitMix64;
 use anchor_core::conformance::promise::Reader;
 use anchor_core::engine::{Anchor, Drain, HookFailure};
 use anchor_core::environment::Environment;
-use anchor_core::id::RoomId;
+use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::Offset;
 use anchor_transport::codec::Encoding;
 use anchor_transport::server::{Ended, serve};
@@ -30,10 +31,12 @@ pub use self::backing::{Backing, Database, Disks};
 use self::bot::Bot;
 use self::follower::Follower;
 use self::identify::Believing;
+use self::marker::Marker;
 use self::warden::{WITHIN, Warden};
 use crate::clock::Clock;
 use crate::kernel::{ProcessId, lock};
 use crate::network::{HostId, Pipe};
+use crate::scenario::Scenario;
 use crate::world::World;
 
 /// A server, running or not.
@@ -45,8 +48,10 @@ pub struct Node {
     backing: Backing,
     /// In which rooms its bot talks.
     rooms: Vec<RoomId>,
+    /// Whom it mentions there.
+    users: Vec<UserId>,
     has_bot: bool,
-    /// A durable consumer follows everything.
+    /// A durable consumer follows everything, and users say how far they have read.
     is_followed: bool,
     /// What becomes of that on which the host does not rule; none where it is not asked.
     hook: Option<HookFailure>,
@@ -70,13 +75,14 @@ impl Node {
         world: World,
         host: HostId,
         backing: Backing,
-        rooms: Vec<RoomId>,
-        hook: Option<HookFailure>,
-        is_followed: bool,
+        scenario: &Scenario,
         dice: &mut SplitMix64,
     ) -> Self {
         let clock = Clock::new(world.kernel.clone(), SplitMix64::new(dice.draw()));
-        Self { world, host, clock, backing, rooms, has_bot: true, is_followed, hook, running: None }
+        let Scenario { rooms, hook, is_followed, .. } = scenario;
+        let (rooms, users) = (rooms.clone(), scenario.users());
+        let (hook, is_followed) = (*hook, *is_followed);
+        Self { world, host, clock, backing, rooms, users, has_bot: true, is_followed, hook, running: None }
     }
 
     /// Where it listens.
@@ -166,6 +172,7 @@ impl Node {
             clock: self.clock.clone(),
             anchor: anchor.clone(),
             rooms: self.rooms.clone(),
+            users: self.users.clone(),
             readers: Arc::clone(&readers),
         };
         if self.has_bot {
@@ -176,6 +183,9 @@ impl Node {
             let (world, clock) = (self.world.clone(), self.clock.clone());
             let follower = Follower { world, clock, anchor: anchor.clone() };
             self.world.spawn(process, follower.follow());
+            let (world, clock, rooms) = (self.world.clone(), self.clock.clone(), self.rooms.clone());
+            let marker = Marker { world, clock, anchor: anchor.clone(), rooms };
+            self.world.spawn(process, marker.mark());
         }
         self.running = Some(Running { process, anchor, opened, has_failed, readers });
         Ok(())

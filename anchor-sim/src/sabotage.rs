@@ -48,6 +48,8 @@ pub const SIMULATED: &[Sabotage] = &[
     Sabotage::ReportsReadByMembers,
     Sabotage::SignalForOneToldToAll,
     Sabotage::SignalUnasked,
+    Sabotage::ConsumerMovesBeforeDone,
+    Sabotage::ConsumerSkipsGap,
 ];
 
 /// Within so many seeds each of them is found. Source: the aim that was set; most take fewer than twenty.

@@ -113,6 +113,15 @@ impl Scenario {
         announcements.into_iter().chain(watched.map(RoomId::reports_of))
     }
 
+    /// Who is there, each once.
+    #[must_use]
+    pub fn users(&self) -> Vec<UserId> {
+        let mut users: Vec<_> = self.clients.iter().map(|(habits, _)| habits.user.clone()).collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+
     /// All rooms with members.
     pub fn societies(&self) -> impl Iterator<Item = &RoomId> {
         self.clubs.iter().chain(self.pairs.iter().map(|pair| &pair.room))

@@ -4,6 +4,7 @@ use anchor_core::conformance::environment::SplitMix64;
 
 use crate::followed::Followed;
 use crate::kernel::{Kernel, ProcessId};
+use crate::marked::Marked;
 use crate::network::Network;
 use crate::recorder::Recorder;
 use crate::society::Society;
@@ -24,6 +25,8 @@ pub struct World {
     pub society: Society,
     /// What the durable consumer was given.
     pub followed: Followed,
+    /// How far users said that they have read.
+    pub marked: Marked,
 }
 
 impl World {
@@ -35,7 +38,8 @@ impl World {
         let network = Network::new(kernel.clone(), trace.clone(), SplitMix64::new(dice.draw()));
         let recorder = Recorder::new(kernel.clone(), trace.clone());
         let society = Society::new(kernel.clone());
-        Self { kernel, network, trace, recorder, society, followed: Followed::default() }
+        let (followed, marked) = (Followed::default(), Marked::default());
+        Self { kernel, network, trace, recorder, society, followed, marked }
     }
 
     /// Runs `future` as a task of `process`.

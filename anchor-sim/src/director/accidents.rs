@@ -293,6 +293,7 @@ impl Director {
             let fork = state.map_or(Offset::ZERO, |state| state.head.offset);
             self.world.trace.note("director", format_args!("{room} is restored up to {fork}"));
             self.world.followed.restored(room, fork);
+            self.world.marked.restored();
             self.world.recorder.push(Record::Restored { room: room.clone(), fork });
         }
     }
@@ -341,6 +342,7 @@ impl Director {
             let state = shared.memory.room(room).await.expect("a memory is read");
             let fork = state.map_or(Offset::ZERO, |state| state.head.offset);
             self.world.followed.restored(room, fork);
+            self.world.marked.restored();
             self.world.recorder.push(Record::Restored { room: room.clone(), fork });
         }
     }

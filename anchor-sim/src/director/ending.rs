@@ -100,45 +100,16 @@ impl Director {
                 return Some(format!("{reader} stands at {offset} of {room}, whose head is {head}"));
             }
         }
-        if let Some(room) = self.what_is_not_followed(&**anchor.store()).await {
-            return Some(room);
+        if let Some(what) = self.what_is_not_derived(&**anchor.store()).await {
+            return Some(what);
         }
         self.who_lags_in_a_club()
     }
 
     /// Every room that there may be.
-    fn all_rooms(&self) -> impl Iterator<Item = RoomId> {
+    pub(super) fn all_rooms(&self) -> impl Iterator<Item = RoomId> {
         let Scenario { rooms, .. } = &self.scenario;
         rooms.iter().chain(self.scenario.societies()).cloned().chain(self.scenario.system_rooms())
-    }
-
-    /// A room of which the consumer that follows everything was not given the newest event.
-    async fn what_is_not_followed(&self, store: &dyn Store) -> Option<String> {
-        for room in self.all_rooms().filter(|_| self.scenario.is_followed) {
-            let state = match store.room(&room).await {
-                Ok(Some(state)) => state,
-                Ok(None) => continue,
-                Err(error) => return Some(format!("{room} cannot be read: {error}")),
-            };
-            let head = state.head_position();
-            let is_given = head.epoch.is_none_or(|epoch| self.world.followed.has(&room, epoch, head.offset));
-            if !is_given && state.horizon <= head.offset {
-                return Some(format!("the consumer was not given {} of {room}", head.offset));
-            }
-        }
-        None
-    }
-
-    /// Judges what the consumer that follows everything was given.
-    async fn check_followed(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut left = BTreeMap::new();
-        for room in self.all_rooms().filter(|_| self.scenario.is_followed) {
-            let Some(state) = store.room(&room).await? else { continue };
-            let events = store.read_all(&room).await?.into_iter();
-            left.insert(room, events.map(|event| (state.epoch_at(event.offset), event)).collect());
-        }
-        self.world.followed.verdict(&left).into_iter().for_each(|broken| self.world.recorder.defect(broken));
-        Ok(())
     }
 
     /// A reader that has not come to where a room with members ends for its user: the head, or the event that removed it.
@@ -186,8 +157,8 @@ impl Director {
         if let Err(error) = self.read_clubs(&**anchor.store()).await {
             self.world.recorder.defect(format!("a club cannot be read: {error}"));
         }
-        if let Err(error) = self.check_followed(&**anchor.store()).await {
-            self.world.recorder.defect(format!("what was followed cannot be read: {error}"));
+        if let Err(error) = self.check_derived(&anchor).await {
+            self.world.recorder.defect(format!("what was derived cannot be read: {error}"));
         }
     }
 

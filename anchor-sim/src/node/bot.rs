@@ -8,6 +8,7 @@ use std::time::Duration;
 use anchor_core::conformance::promise::{Mark, Reader};
 use anchor_core::engine::{Anchor, Delivery, PublishError};
 use anchor_core::environment::Environment;
+use anchor_core::event::Mentions;
 use anchor_core::id::{ClientId, RoomId, Seq, UserId};
 use anchor_core::position::Position;
 use anchor_core::session::frame::{Events, From};
@@ -24,6 +25,8 @@ pub(super) struct Bot {
     pub(super) clock: Clock,
     pub(super) anchor: Anchor,
     pub(super) rooms: Vec<RoomId>,
+    /// Whom it mentions.
+    pub(super) users: Vec<UserId>,
     /// The bot's readers, which are no more once its process is killed.
     pub(super) readers: Arc<Mutex<Vec<Reader>>>,
 }
@@ -40,7 +43,12 @@ impl Bot {
             self.world.kernel.sleep(self.clock.between(PAUSE.0, PAUSE.1)).await;
             let mark = Mark { author, number: Seq::new(number).expect("a small number") };
             let room = &self.rooms[index(self.clock.below(self.rooms.len() as u64))];
-            let body = mark.body(index(self.clock.below(200)));
+            let mut body = mark.body(index(self.clock.below(200)));
+            if self.clock.below(3) == 0 {
+                let called = self.users.iter().filter(|_| self.clock.below(3) == 0).cloned();
+                let mentions = Mentions::new(false, called).expect("a few");
+                body = body.mentioning(mentions);
+            }
             self.world.recorder.invoked(mark, room, &body);
             match publisher.publish(room, body).await {
                 Ok(ack) => self.world.recorder.acked(mark, ack),

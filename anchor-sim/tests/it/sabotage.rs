@@ -75,6 +75,8 @@ the_simulator_finds! {
     the_simulator_finds_reports_that_members_read ReportsReadByMembers;
     the_simulator_finds_a_signal_for_one_told_to_all SignalForOneToldToAll;
     the_simulator_finds_a_signal_that_nobody_asks_about SignalUnasked;
+    the_simulator_finds_a_consumer_that_moves_before_it_is_done ConsumerMovesBeforeDone;
+    the_simulator_finds_a_gap_that_a_consumer_is_not_told ConsumerSkipsGap;
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! What is derived from the logs, against the logs: what a durable consumer was given, how far users have read and how much
+//! they have not, and what stands in their own logs.
+
+use std::collections::BTreeMap;
+
+use anchor_core::engine::{Anchor, Entry, EntryKind};
+use anchor_core::event::{Event, EventKind};
+use anchor_core::id::{RoomId, UserId};
+use anchor_core::position::{Epoch, Offset};
+use anchor_core::session::Identity;
+use anchor_core::store::{Store, StoreError, StoreExt};
+
+use super::Director;
+
+impl Director {
+    /// Something that is not derived yet; none once everything is.
+    pub(super) async fn what_is_not_derived(&self, store: &dyn Store) -> Option<String> {
+        let looked = async {
+            if let Some(room) = self.what_is_not_followed(store).await? {
+                return Ok(Some(room));
+            }
+            let wrong = self.wrong_entries(store).await?;
+            Ok::<_, StoreError>(wrong.into_iter().next())
+        };
+        match looked.await {
+            Ok(what) => what,
+            Err(error) => Some(format!("what is derived cannot be read: {error}")),
+        }
+    }
+
+    /// Judges all of it, once nothing changes any more.
+    pub(super) async fn check_derived(&self, anchor: &Anchor) -> Result<(), StoreError> {
+        let store = &**anchor.store();
+        let recorder = &self.world.recorder;
+        let mut left = BTreeMap::new();
+        for room in self.all_rooms().filter(|_| self.scenario.is_followed) {
+            let Some(state) = store.room(&room).await? else { continue };
+            let events = store.read_all(&room).await?.into_iter();
+            left.insert(room, events.map(|event| (state.epoch_at(event.offset), event)).collect());
+        }
+        self.world.followed.verdict(&left).into_iter().for_each(|broken| recorder.defect(broken));
+        self.wrong_entries(store).await?.into_iter().for_each(|broken| recorder.defect(broken));
+        for room in &self.scenario.rooms {
+            self.wrong_cursors(anchor, room).await?.into_iter().for_each(|broken| recorder.defect(broken));
+        }
+        Ok(())
+    }
+
+    /// A room of which the consumer that follows everything was not given the newest event.
+    async fn what_is_not_followed(&self, store: &dyn Store) -> Result<Option<String>, StoreError> {
+        for room in self.all_rooms().filter(|_| self.scenario.is_followed) {
+            let Some(state) = store.room(&room).await? else { continue };
+            let head = state.head_position();
+            let is_given = head.epoch.is_none_or(|epoch| self.world.followed.has(&room, epoch, head.offset));
+            if !is_given && state.horizon <= head.offset {
+                return Ok(Some(format!("the consumer was not given {} of {room}", head.offset)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where cursors are not what was said and written, or what is unread is not what stands behind them.
+    async fn wrong_cursors(&self, anchor: &Anchor, room: &RoomId) -> Result<Vec<String>, StoreError> {
+        let store = &**anchor.store();
+        let Some(state) = store.room(room).await? else { return Ok(Vec::new()) };
+        let events = store.read_all(room).await?;
+        let mut written: BTreeMap<UserId, Offset> = BTreeMap::new();
+        for event in &events {
+            written.insert(event.user.clone(), event.offset);
+        }
+        let said = self.world.marked.all().into_iter().filter(|(_, other)| other == room);
+        for (user, _) in said {
+            written.entry(user).or_default();
+        }
+        let mut broken = Vec::new();
+        for (user, written) in written {
+            let rooms = std::slice::from_ref(room);
+            let cursors = store.cursors(&user, rooms).await?[0];
+            // A client's library says by itself how far it has come.
+            let is_said_here = !self.scenario.users().contains(&user);
+            if is_said_here || cursors.read.offset < written {
+                broken.extend(self.world.marked.verdict(&user, room, written, &state, cursors));
+            }
+            let reader = Identity { user: user.clone(), admin: false };
+            let unread = anchor.unread(&reader, rooms).await?[0].map(|unread| unread.messages);
+            let behind = events.iter().filter(|event| event.offset > cursors.read.offset);
+            let messages = behind.filter(|event| event.kind == EventKind::MESSAGE).count() as u64;
+            if cursors.read.offset > Offset::ZERO && unread != Some(messages) {
+                broken.push(format!("{messages} messages of {room} are new to {user}, and {unread:?} told"));
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Mentions in rooms that everybody reads that do not stand once in the own log of whom they mean.
+    async fn wrong_entries(&self, store: &dyn Store) -> Result<Vec<String>, StoreError> {
+        let mut called: BTreeMap<UserId, Vec<(RoomId, Epoch, Offset)>> = BTreeMap::new();
+        for room in &self.scenario.rooms {
+            let Some(state) = store.room(room).await? else { continue };
+            for event in store.read_all(room).await? {
+                for user in whom(&event) {
+                    let place = (room.clone(), state.epoch_at(event.offset), event.offset);
+                    called.entry(user.clone()).or_default().push(place);
+                }
+            }
+        }
+        let mut broken = Vec::new();
+        for (user, places) in called {
+            let mut told: BTreeMap<(RoomId, Epoch, Offset), u64> = BTreeMap::new();
+            for event in store.read_all(&RoomId::own_log(&user)).await? {
+                let entry = event.body.as_ref().and_then(Entry::from_body);
+                match entry {
+                    Some(Entry { kind: EntryKind::Mention, room, epoch, offset }) => {
+                        *told.entry((room, epoch, offset)).or_default() += 1;
+                    }
+                    Some(_) => {}
+                    None => broken.push(format!("{} of {user}'s own log is no entry", event.offset)),
+                }
+            }
+            for ((room, epoch, offset), times) in told.iter().filter(|(_, times)| **times > 1) {
+                broken.push(format!("{user} is told {times} times of {offset} of {room} in {epoch}"));
+            }
+            for (room, epoch, offset) in places {
+                if !told.contains_key(&(room.clone(), epoch, offset)) {
+                    broken.push(format!("{user} is not told to be mentioned in {offset} of {room}"));
+                }
+            }
+        }
+        Ok(broken)
+    }
+}
+
+/// Who is to be told of a message: whom it mentions, but its author.
+fn whom(event: &Event) -> impl Iterator<Item = &UserId> {
+    let mentions = event.body.as_ref().and_then(|body| body.mentions());
+    mentions.into_iter().flat_map(|mentions| &mentions.users).filter(|user| **user != event.user)
+}
