@@ -6,7 +6,7 @@
 //! **Exactly once.** The consumer gives every event at least once, and several nodes may go through the logs at once. The
 //! entries of one event are one batch, published by the acting user under a client id that follows from the room and the
 //! epoch, with seqs that follow from the offset: the last one is always the same. So the first batch that is committed wins,
-//! whoever made it, and every later one is answered as a repeat (`docs/decisions/0015-seqs-of-own-logs.md`).
+//! whoever made it, and every later one is answered as a repeat (`docs/decisions/0017-seqs-of-own-logs.md`).
 
 mod entry;
 mod recipients;
