@@ -94,7 +94,11 @@ impl Server {
             builder = builder.search(index.search());
         }
         let anchor = builder.build();
-        webhooks.start(&anchor).await.map_err(StartError::Webhooks)?;
+        if let Err(error) = webhooks.start(&anchor).await {
+            drop(anchor);
+            close(store).await;
+            return Err(StartError::Webhooks(error));
+        }
         Self::run(config, listener, anchor, identify, Some(Own { store, webhooks, index }))
     }
 

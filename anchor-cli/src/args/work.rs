@@ -184,7 +184,7 @@ pub(crate) struct WebhookAdd {
     #[arg(long, value_name = "ROOM", value_parser = room)]
     pub(crate) room: Option<RoomId>,
 
-    /// What to sign with; a webhook that there is keeps its own
+    /// What to sign with: whsec_ and the base64 of 24 to 64 random bytes; a webhook that there is keeps its own
     #[arg(long, env = "ANCHOR_WEBHOOK_SECRET", hide_env_values = true, value_name = "TEXT", value_parser = secret)]
     pub(crate) secret: Option<WebhookSecret>,
 
