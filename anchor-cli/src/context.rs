@@ -155,7 +155,9 @@ impl From<RequestError> for Failure {
                 Self::new(Exit::TimedOut, "the server did not answer; look whether it is well and try again")
             }
             RequestError::Stopped { .. } => Self::new(Exit::TurnedAway, chain(&error)),
-            RequestError::Refused { code, message } if code.class() == Class::Final => {
+            RequestError::Refused { code, message }
+                if matches!(code.class(), Class::Final | Class::Renew) =>
+            {
                 Self::new(Exit::Refused, format!("refused ({code}): {message}"))
             }
             error => Self::new(Exit::Failure, chain(&error)),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
 mod bench;
+mod cli_attend;
 mod cli_chat;
 mod cli_escape;
 mod cli_exit;
