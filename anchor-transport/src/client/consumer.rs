@@ -80,8 +80,11 @@ pub struct Consumer {
     done: BTreeMap<RoomId, Position>,
     lag: u64,
     /// A question whose answer has not come, and what it says to be done: kept, so that dropping a call loses nothing.
-    asked: Option<(oneshot::Receiver<Result<Answer, RequestError>>, Vec<(RoomId, Position)>)>,
+    asked: Option<Asked>,
 }
+
+/// Where the answer comes, and what was said to be done.
+type Asked = (oneshot::Receiver<Result<Answer, RequestError>>, Vec<(RoomId, Position)>);
 
 impl Consumer {
     pub(super) fn new(client: Client, name: ConsumerName, room: Option<RoomId>, from: From) -> Self {

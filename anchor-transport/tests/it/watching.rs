@@ -39,12 +39,12 @@ async fn session(
 /// The next frame that is about who reads or types.
 async fn next(connection: &mut Connection) -> ServerFrame {
     loop {
-        match connection.receive().await.expect("a frame comes") {
-            frame
-            @ (ServerFrame::Receipts { .. } | ServerFrame::Typing { .. } | ServerFrame::Watching(_)) => {
-                return frame;
-            }
-            _ => {}
+        let frame = connection.receive().await.expect("a frame comes");
+        if matches!(
+            frame,
+            ServerFrame::Receipts { .. } | ServerFrame::Typing { .. } | ServerFrame::Watching(_)
+        ) {
+            return frame;
         }
     }
 }
