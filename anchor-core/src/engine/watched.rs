@@ -18,6 +18,7 @@ use self::state::{Changes, Side, State};
 use super::due::Due;
 use super::mailbox::{Mailbox, Slot};
 use super::presence::Settled;
+use super::tails::Watch;
 use crate::cursor::Cursors;
 use crate::environment::{Environment, Monotonic};
 use crate::id::{RoomId, UserId};
@@ -72,6 +73,8 @@ pub struct RoomWatch {
     watched: Watched,
     room: Arc<WatchedRoom>,
     watcher: Arc<RoomWatcher>,
+    /// Keeps the room among those of which this node hears; nobody looks at what it is woken for.
+    _tail: Watch,
 }
 
 /// What a watcher is told next.
@@ -144,7 +147,7 @@ impl Watched {
     }
 
     /// A place among the watchers of a room, of which nothing is known yet if it is the first.
-    fn enter(&self, room: &RoomId, watcher: RoomWatcher) -> RoomWatch {
+    fn enter(&self, room: &RoomId, watcher: RoomWatcher, tail: Watch) -> RoomWatch {
         let watcher = Arc::new(watcher);
         let mut rooms = self.rooms();
         let watched = rooms
@@ -153,7 +156,7 @@ impl Watched {
         let watched = watched.clone();
         watched.lock().watchers.push(watcher.clone());
         self.0.count.store(rooms.len(), Ordering::Release);
-        RoomWatch { watched: self.clone(), room: watched, watcher }
+        RoomWatch { watched: self.clone(), room: watched, watcher, _tail: tail }
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<WatchedRoom>>> {
@@ -226,14 +229,23 @@ impl RoomWatch {
         self.watcher.slot
     }
 
-    /// What has changed since it was last told, as far as it is known; to be told, for it is not said again.
-    pub fn news(&mut self) -> News {
+    /// What has changed since it was last told, as far as it is known; for a watcher whose subscription says that it may still
+    /// be told. It is not said again.
+    #[must_use]
+    pub fn news(&self) -> News {
+        let Some(changes) = self.changes() else { return News::Over };
+        self.tell(changes)
+    }
+
+    /// What has changed since it was last told, which stays untold; none if it is told no more.
+    fn changes(&self) -> Option<Changes> {
         self.watcher.woken.store(false, Ordering::Release);
         let told = self.watcher.told.load(Ordering::Acquire);
-        let inner = self.room.lock();
-        let Some(changes) = inner.state.changes(told, &self.watcher.user) else { return News::Over };
-        self.watcher.told.store(changes.version.max(told), Ordering::Release);
-        drop(inner);
+        self.room.lock().state.changes(told, &self.watcher.user)
+    }
+
+    fn tell(&self, changes: Changes) -> News {
+        self.watcher.told.fetch_max(changes.version, Ordering::AcqRel);
         News::Frames(self.frames(changes))
     }
 

@@ -1,5 +1,6 @@
 //! What a session asks of its driver, and what comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::frame::{
@@ -9,7 +10,7 @@ use super::frame::{
 use super::identify::{Credentials, Denied, Identity};
 use super::note::Note;
 use crate::code::Code;
-use crate::engine::{ConsumerError, ConsumerName, Opened, ReadError, RoomWatch, Slot, Verified};
+use crate::engine::{ConsumerError, ConsumerName, News, Opened, ReadError, RoomWatch, Slot, Verified};
 use crate::event::EventKey;
 use crate::id::{ClientKey, RoomId, Seq, UserId};
 use crate::position::{Offset, Position};
@@ -77,6 +78,8 @@ pub enum Ask {
     Unread(u64, Vec<RoomId>),
     /// To watch a room. Answer: [`Reply::Watching`].
     Watch(RequestId, Slot, RoomId),
+    /// What is new in a watched room to which the session is not subscribed. Answer: [`Reply::Looked`].
+    Look(Slot, Arc<RoomWatch>),
     /// To tell the engine something, in turn. Answer: [`Reply::Noted`].
     Note(Box<Note>),
 }
@@ -206,6 +209,8 @@ pub enum Reply {
     Unread(u64, Result<Vec<Option<Unread>>, StoreError>),
     /// To `Watch`: how things stand, and what changes from then on.
     Watching(RequestId, Slot, Result<Box<(RoomWatch, Watching)>, ReadError>),
+    /// To `Look`.
+    Looked(Slot, Result<News, ReadError>),
     /// To `Note`.
     Noted,
 }

@@ -137,6 +137,19 @@ impl Desk {
                 }
                 .boxed()
             }
+            Ask::Look(slot, watch) => {
+                let reader = session.identity();
+                async move {
+                    Reply::Looked(
+                        slot,
+                        match reader {
+                            Some(reader) => anchor.look(&watch, &reader).await,
+                            None => Err(StoreError::Closed.into()),
+                        },
+                    )
+                }
+                .boxed()
+            }
             Ask::Note(note) => {
                 let (guard, user) = (self.guard.clone(), session.identity());
                 async move {

@@ -221,6 +221,7 @@ impl Session {
                 let frames = self.attention.opened(slot, id, watching);
                 self.out.extend(frames.into_iter().map(Action::Send));
             }
+            Reply::Looked(slot, news) => self.attention.looked(slot, news, &mut self.out),
             Reply::Noted => self.attention.noted(&mut self.out),
         }
     }
@@ -245,7 +246,6 @@ impl Session {
         if let Some(batch) = self.publishing.take_batch() {
             return Some(batch);
         }
-        self.leave_watched();
         let Some(action) = self.out.pop_front() else {
             // Actions are large, and most sessions are idle: no buffer waits for the next.
             if self.out.capacity() > 0 {
@@ -292,17 +292,20 @@ impl Session {
     }
 
     fn next_in_passing(&mut self, now: Monotonic) -> Option<Action> {
-        let mut frame = None;
-        if self.passing.has_heard() {
-            frame = self.passing.next(|room| self.rooms.is_present(room));
-        }
-        if frame.is_none() && self.attention.has_news() {
-            frame = self.attention.next(&self.rooms);
-        }
-        frame.map(|frame| {
+        if self.passing.has_heard()
+            && let Some(frame) = self.passing.next(|room| self.rooms.is_present(room))
+        {
             self.sent_at = now;
-            Action::Send(frame)
-        })
+            return Some(Action::Send(frame));
+        }
+        if std::mem::take(&mut self.rooms.has_ended) {
+            self.attention.left();
+        }
+        let action = if self.attention.has_news() { self.attention.next(&self.rooms) } else { None };
+        if matches!(action, Some(Action::Send(_))) {
+            self.sent_at = now;
+        }
+        action
     }
 
     /// True while it catches up: what it is sent next comes from the store. Who drives many sessions lets others go first.
@@ -454,16 +457,9 @@ impl Session {
 
     fn watch(&mut self, id: RequestId, room: RoomId) {
         self.hears_receipts = true;
-        match self.attention.watch(&room, &self.rooms) {
+        match self.attention.watch(&room) {
             Ok(slot) => self.out.push_back(Action::Ask(Ask::Watch(id, slot, room))),
             Err(refusal) => self.error(Some(id), refusal),
-        }
-    }
-
-    /// Ends the watching of rooms to which the session is subscribed no more.
-    fn leave_watched(&mut self) {
-        if std::mem::take(&mut self.rooms.has_ended) {
-            self.attention.leave(&self.rooms, &mut self.out);
         }
     }
 

@@ -1,9 +1,11 @@
 //! What a session watches, and what it says of its user in passing: how far the user has come, is there, types.
 //!
-//! Most sessions do neither, and pay for a pointer. A room is watched as long as the session is subscribed to it: what is told of
-//! it is told while its subscription says that its reader is there, never before what that still has to deliver.
+//! Most sessions do neither, and pay for a pointer. What is told of a room to which the session is subscribed is told while that
+//! says that its reader is there, never before what it still has to deliver; of another room, once the store was asked whether
+//! its reader may still read it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -48,15 +50,21 @@ enum State {
     /// Asked for; an `unwatch` may have come meanwhile.
     Opening { leave: Option<RequestId> },
     /// What it had to say when it was asked last waits to be sent.
-    Open { watch: Box<RoomWatch>, frames: VecDeque<ServerFrame> },
+    Open { watch: Arc<RoomWatch>, frames: VecDeque<ServerFrame>, looking: Looking },
+}
+
+/// Whether the store is being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looking {
+    No,
+    Yes,
+    /// There is more news since.
+    Again,
 }
 
 impl Attention {
     /// Takes a `watch`: the slot under which it is to be opened, or the refusal.
-    pub(super) fn watch(&mut self, room: &RoomId, rooms: &Rooms) -> Result<Slot, Refusal> {
-        if !rooms.is_subscribed(room) {
-            return Err(Refusal::new(Code::NotSubscribed, "subscribe to a room before you watch it"));
-        }
+    pub(super) fn watch(&mut self, room: &RoomId) -> Result<Slot, Refusal> {
         let inner = self.0.get_or_insert_default();
         if inner.watches.iter().any(|watch| watch.room == *room) {
             return Err(Refusal::new(Code::AlreadySubscribed, "the session watches this room already"));
@@ -78,14 +86,13 @@ impl Attention {
         opened: Result<Box<(RoomWatch, Watching)>, ReadError>,
     ) -> SmallVec<[ServerFrame; 2]> {
         let inner = self.0.get_or_insert_default();
-        let Some(at) = inner.watches.iter().position(|watch| watch.slot == slot) else {
-            // Its subscription has ended.
-            return smallvec![error_frame(Some(id), not_subscribed())];
-        };
+        let found = inner.watches.iter().position(|watch| watch.slot == slot);
+        let Some(at) = found else { return SmallVec::new() };
         let State::Opening { leave } = inner.watches[at].state else { return SmallVec::new() };
         match (opened.map(|opened| *opened), leave) {
             (Ok((watch, watching)), None) => {
-                inner.watches[at].state = State::Open { watch: Box::new(watch), frames: VecDeque::new() };
+                inner.watches[at].state =
+                    State::Open { watch: Arc::new(watch), frames: VecDeque::new(), looking: Looking::No };
                 inner.ready.push_back(slot);
                 smallvec![ServerFrame::Watching(Box::new(watching))]
             }
@@ -126,18 +133,11 @@ impl Attention {
         }
     }
 
-    /// Ends the watching of rooms to which the session is subscribed no more.
-    pub(super) fn leave(&mut self, rooms: &Rooms, out: &mut VecDeque<Action>) {
-        let Some(inner) = &mut self.0 else { return };
-        inner.watches.retain(|watch| {
-            let stays = rooms.is_subscribed(&watch.room);
-            if !stays && matches!(watch.state, State::Open { .. }) {
-                let room = watch.room.clone();
-                out.push_back(Action::Send(ServerFrame::Unwatched { id: None, room }));
-            }
-            stays
-        });
-        self.shrink();
+    /// Learns that a subscription has ended: its user may not be there any more.
+    pub(super) fn left(&mut self) {
+        if let Some(inner) = &mut self.0 {
+            inner.ready.extend(inner.watches.iter().map(|watch| watch.slot));
+        }
     }
 
     /// Learns that watched rooms have news.
@@ -152,41 +152,75 @@ impl Attention {
         self.0.as_ref().is_some_and(|inner| !inner.ready.is_empty())
     }
 
-    /// The next frame of a room whose subscription has nothing left to deliver that may end it.
-    pub(super) fn next(&mut self, rooms: &Rooms) -> Option<ServerFrame> {
+    /// The next frame of a room that has news, or the question whether it may be told.
+    pub(super) fn next(&mut self, rooms: &Rooms) -> Option<Action> {
         let inner = self.0.as_mut()?;
-        let mut left = inner.ready.len();
-        while left > 0
-            && let Some(slot) = inner.ready.pop_front()
-        {
-            left -= 1;
+        for _ in 0..inner.ready.len() {
+            let slot = inner.ready.pop_front()?;
             let Some(at) = inner.watches.iter().position(|watch| watch.slot == slot) else { continue };
-            let Watch { room, state: State::Open { watch, frames }, .. } = &mut inner.watches[at] else {
+            let Watch { room, state: State::Open { watch, frames, looking }, .. } = &mut inner.watches[at]
+            else {
                 continue;
             };
-            if !rooms.is_present(room) {
-                // Looked at again when more was delivered.
-                inner.ready.push_back(slot);
+            if *looking != Looking::No {
+                *looking = Looking::Again;
                 continue;
             }
-            if frames.is_empty() {
-                match watch.news() {
+            match (frames.is_empty(), rooms.is_subscribed(room)) {
+                (false, _) => {}
+                (true, false) => {
+                    *looking = Looking::Yes;
+                    return Some(Action::Ask(Ask::Look(slot, watch.clone())));
+                }
+                (true, true) if rooms.is_present(room) => match watch.news() {
                     News::Frames(news) => *frames = news,
-                    News::Over => {
-                        let room = inner.watches.swap_remove(at).room;
-                        self.shrink();
-                        return Some(ServerFrame::Unwatched { id: None, room });
-                    }
+                    News::Over => return Some(self.end(slot)),
+                },
+                (true, true) => {
+                    // Looked at again when more was delivered.
+                    inner.ready.push_back(slot);
+                    continue;
                 }
             }
             if let Some(frame) = frames.pop_front() {
                 if !frames.is_empty() {
                     inner.ready.push_front(slot);
                 }
-                return Some(frame);
+                return Some(Action::Send(frame));
             }
         }
         None
+    }
+
+    /// Takes the answer to a look.
+    pub(super) fn looked(&mut self, slot: Slot, news: Result<News, ReadError>, out: &mut VecDeque<Action>) {
+        let Some(inner) = &mut self.0 else { return };
+        let Some(watch) = inner.watches.iter_mut().find(|watch| watch.slot == slot) else { return };
+        let State::Open { frames, looking, .. } = &mut watch.state else { return };
+        let looked = std::mem::replace(looking, Looking::No);
+        match news {
+            Ok(News::Frames(news)) => {
+                *frames = news;
+                if !frames.is_empty() || looked == Looking::Again {
+                    inner.ready.push_back(slot);
+                }
+            }
+            // It is told with what comes next, at the latest when the room is looked after again.
+            Err(ReadError::Store(_)) => {}
+            Ok(News::Over) | Err(_) => out.push_back(self.end(slot)),
+        }
+    }
+
+    /// Ends the watching of a room by itself.
+    fn end(&mut self, slot: Slot) -> Action {
+        let watches = self.0.as_mut().map(|inner| &mut inner.watches);
+        let watch = watches.and_then(|watches| {
+            let at = watches.iter().position(|watch| watch.slot == slot)?;
+            Some(watches.swap_remove(at))
+        });
+        self.shrink();
+        let room = watch.expect("who ends a watching has it").room;
+        Action::Send(ServerFrame::Unwatched { id: None, room })
     }
 
     /// Has the engine told something, in turn, instead of what waits and is overtaken by it; dropped where too much waits.
@@ -230,10 +264,6 @@ impl Attention {
             self.0 = None;
         }
     }
-}
-
-fn not_subscribed() -> Refusal {
-    Refusal::new(Code::NotSubscribed, "the session is not subscribed to this room any more")
 }
 
 fn not_watched() -> Refusal {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::super::mailbox::{Mailbox, Slot};
+use super::super::mailbox::{Mailbox, Slot, Watcher};
 use super::super::receipts::is_large;
 use super::super::{Anchor, ReadError};
 use super::state::{Company, Loaded, Side};
-use super::{RoomWatch, RoomWatcher, WatchedRoom};
+use super::{News, RoomWatch, RoomWatcher, WatchedRoom};
 use crate::code::Code;
 use crate::cursor::Cursors;
 use crate::id::{RoomId, UserId};
@@ -24,8 +24,8 @@ use crate::session::frame::{Presence, Receipt, RequestId, Sighting, Watching};
 use crate::store::StoreError;
 
 impl Anchor {
-    /// Begins to watch a room for `reader`, who is subscribed to it and may read it now: how things stand, and what wakes
-    /// `mailbox` under `slot` from then on.
+    /// Begins to watch a room for `reader`, who may read it now: how things stand, and what wakes `mailbox` under `slot` from then
+    /// on.
     ///
     /// # Errors
     /// [`ReadError`]; refused `denied` in rooms of the server, where nobody meets.
@@ -45,7 +45,10 @@ impl Anchor {
         }
         let (told, woken) = (AtomicU64::new(0), AtomicBool::new(false));
         let watcher = RoomWatcher { mailbox, slot, user: reader.user.clone(), told, woken };
-        let watch = self.0.watched.enter(room, watcher);
+        let unheard = Watcher::new(Mailbox::new(), slot, Some(reader.clone()));
+        let tail = self.0.tails.watch(room, unheard);
+        self.0.bus.join(room).await;
+        let watch = self.0.watched.enter(room, watcher, tail);
         loop {
             // For each anew: who wrote has read, and nobody is told of that but by the log.
             let epoch = self.load_watched(&watch.room).await?;
@@ -59,6 +62,18 @@ impl Anchor {
                 return Ok((watch, watching));
             }
         }
+    }
+
+    /// What has changed in a watched room, for a reader that no subscription vouches for: the store is asked whether the reader
+    /// may still read it.
+    ///
+    /// # Errors
+    /// [`ReadError`]: nothing was told. Refused: nothing ever will be.
+    pub async fn look(&self, watch: &RoomWatch, reader: &Identity) -> Result<News, ReadError> {
+        let changes = watch.changes();
+        // Behind what is told, so that it is never the older of the two.
+        self.grant(watch.room(), Some(reader)).await?.check_goes_on()?;
+        Ok(changes.map_or(News::Over, |changes| watch.tell(changes)))
     }
 
     /// Looks whether what is known of a watched room is to be read anew, or who is there; and has it looked at again in time.

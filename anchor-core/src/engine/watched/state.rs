@@ -137,6 +137,10 @@ impl State {
             *self = Self { version: self.version + 1, turns: self.turns, ..Self::default() };
             self.floor = self.version;
         }
+        if self.known.is_some_and(|known| known < turns) {
+            // Be it for nothing: whoever watches may have to go.
+            self.next();
+        }
         (self.known, self.epoch) = (Some(turns), loaded.epoch);
         self.company = loaded.company;
         let mut new = Vec::new();

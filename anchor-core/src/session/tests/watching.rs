@@ -6,7 +6,6 @@ use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt};
 
 use super::peer::{House, Peer, membership, room_change, room_id, user_id};
-use crate::code::Code;
 use crate::engine::Anchor;
 use crate::event::Draft;
 use crate::limits::{CURSORS_EVERY, PRESENCE_SETTLES, RECEIPTS_MEMBERS_MAX, TYPING_EXPIRES, WATCHED_MAX};
@@ -401,32 +400,55 @@ pub(super) fn who_is_removed_hears_nothing_more() {
 }
 
 #[test]
-fn a_room_is_watched_by_who_is_subscribed_to_it_and_so_many_at_a_time() {
+fn so_many_rooms_are_watched_at_a_time_and_each_once() {
     let house = House::new();
     group(&house, &["bob"]);
     let mut bob = house.visit("bob");
     let watch = |room: &str| ClientFrame::Watch { id: RequestId(1), room: room_id(room) };
-    bob.send(watch("plans"));
-    assert_eq!(told(&mut bob), ["error not_subscribed"]);
     bob.send(ClientFrame::Unwatch { id: RequestId(1), room: room_id("plans") });
     assert_eq!(told(&mut bob), ["error not_subscribed"]);
-    bob.subscribe(1, "@announcements", From::Now).frames();
     bob.send(watch("@announcements"));
     assert_eq!(told(&mut bob), ["error denied"], "nobody meets there");
     for n in 0..WATCHED_MAX {
         let room = format!("room-{n}");
-        bob.subscribe(1, &room, From::Now).send(watch(&room)).frames();
+        bob.send(watch(&room)).frames();
     }
-    bob.subscribe(1, "plans", From::Now).frames();
     bob.send(watch("plans"));
     assert_eq!(told(&mut bob), ["error too_many_rooms"]);
     bob.send(watch("room-1"));
     assert_eq!(told(&mut bob), ["error already_subscribed"]);
-    bob.send(ClientFrame::Unsubscribe { id: RequestId(2), room: room_id("room-1") });
-    assert_eq!(told(&mut bob), ["unwatched "]);
+    bob.send(ClientFrame::Unwatch { id: RequestId(2), room: room_id("room-1") });
+    assert_eq!(told(&mut bob), ["unwatched as asked"]);
     bob.send(watch("plans"));
     assert_eq!(told(&mut bob), [""; 0]);
-    assert_eq!(Code::from_name("too_many_rooms"), Some(Code::TooManyRooms));
+}
+
+#[test]
+fn a_room_is_watched_without_a_subscription_as_long_as_it_may_be_read() {
+    let house = House::new();
+    group(&house, &["bob"]);
+    house.say("olga", "plans", 2);
+    let mut time = Maintained::new(&house);
+    let (mut bob, mut eve, mut olga) = (house.visit("bob"), house.visit("eve"), house.visit("olga"));
+    assert_eq!(watch(&mut bob, "plans").receipts.map(|receipts| receipts.len()), Some(2));
+    eve.send(ClientFrame::Watch { id: RequestId(2), room: room_id("plans") });
+    assert_eq!(told(&mut eve), ["error not_a_member"]);
+    time.pass(PRESENCE_SETTLES * 2);
+    told(&mut bob);
+    olga.send(cursor(&house, "plans", 5)).send(typing("plans", true));
+    time.pass(CURSORS_EVERY);
+    assert_eq!(told(&mut bob), ["olga 5 5", "typing: olga"]);
+    // A subscription that comes and goes takes nothing with it.
+    bob.subscribe(5, "plans", From::Now).frames();
+    bob.send(ClientFrame::Unsubscribe { id: RequestId(6), room: room_id("plans") });
+    time.pass(TYPING_EXPIRES);
+    assert_eq!(told(&mut bob), ["typing: "]);
+    house.act("olga", "plans", membership(&MembershipChange::Kick { user: user_id("bob") }));
+    time.pass(CURSORS_EVERY);
+    assert_eq!(told(&mut bob), ["unwatched "]);
+    olga.send(typing("plans", true));
+    time.pass(CURSORS_EVERY);
+    assert_eq!(told(&mut bob), [""; 0]);
 }
 
 #[test]
