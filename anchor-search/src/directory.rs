@@ -51,6 +51,19 @@ pub(crate) fn mark(dir: &Path) -> Result<(), IndexError> {
     write().map_err(disk(&whole))
 }
 
+/// Has the index in `dir` made anew when it is opened next, if there is one: where the logs that it follows are put back to an
+/// older state. Durable on return.
+///
+/// # Errors
+/// [`IndexError::Disk`].
+pub fn renew(dir: impl AsRef<Path>) -> Result<(), IndexError> {
+    let (dir, mark) = (dir.as_ref(), dir.as_ref().join(MARK));
+    match fs::remove_file(&mark).and_then(|()| File::open(dir)?.sync_all()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk(&mark)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// The segments that have files in the directory, those that are of no use any more among them.
 pub(crate) fn segments(dir: &Path) -> Result<Vec<String>, IndexError> {
     let names = names(dir)?;

@@ -46,6 +46,7 @@ mod follow;
 mod service;
 mod worker;
 
+pub use directory::renew;
 pub use error::IndexError;
 pub use follow::{FollowError, Follower};
 pub use index::SearchIndex;

@@ -16,6 +16,7 @@ use crate::config::{Command, CommandLine, Config, ConfigError, Layers};
 use crate::error::exit_of_data;
 use crate::exit::Exit;
 use crate::listener::HTTP_CONNECTIONS_MAX;
+use crate::search;
 use crate::server::{Ended, Server};
 use crate::shutdown::Signals;
 use crate::telemetry::{self, Lines, NOTICE};
@@ -84,6 +85,10 @@ enum Failure {
 
 /// Gives every room a new epoch, and says what was done.
 fn restore(config: &Config) -> ExitCode {
+    // What was edited or redacted since the copy is as it was before: no event says so to whatever followed the logs.
+    if let Err(error) = search::renew(&config.data) {
+        return fail(&error, Exit::Data);
+    }
     maintain(config, "put the copy in place first", |data| {
         let restored = anchor_store::restore(data, System)?;
         Ok(format!("{} rooms begin a new epoch; start the server", restored.rooms))

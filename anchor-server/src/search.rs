@@ -1,10 +1,11 @@
 //! The search index of a server: a directory beside the data, which follows the logs as long as the server lives.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anchor_core::engine::Anchor;
 use anchor_core::search::Search;
-use anchor_search::{Follower, SearchService};
+use anchor_search::{Follower, IndexError, SearchService};
 use tokio::task::JoinHandle;
 
 use crate::StartError;
@@ -53,6 +54,11 @@ impl Index {
         });
         Following { service, task }
     }
+}
+
+/// Has the index beside some data made anew, if there is one: for data that are put back to an older state.
+pub(crate) fn renew(data: &Path) -> Result<(), IndexError> {
+    anchor_search::renew(data.join(DIRECTORY))
 }
 
 impl Following {

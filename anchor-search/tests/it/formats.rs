@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anchor_search::{IndexError, Indexer};
+use anchor_search::{IndexError, Indexer, renew};
 
 use crate::room::{places, said, take};
 
@@ -51,6 +51,17 @@ fn an_index_of_another_version_or_a_damaged_one_is_made_anew() {
         assert!(indexer.is_new(), "{what}");
         assert_eq!(places(&indexer, "hello"), [""; 0], "{what}");
     }
+}
+
+#[test]
+fn an_index_is_made_anew_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    renew(dir.path().join("none")).unwrap();
+    let mut indexer = Indexer::open(dir.path()).unwrap();
+    indexer.begun().unwrap();
+    drop(indexer);
+    renew(dir.path()).unwrap();
+    assert!(Indexer::open(dir.path()).unwrap().is_new());
 }
 
 #[test]

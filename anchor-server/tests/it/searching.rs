@@ -9,6 +9,7 @@ use anchor_core::engine::ReadError;
 use anchor_core::id::UserId;
 use anchor_core::search::Asked;
 use anchor_core::session::Identity;
+use anchor_core::session::frame::{ClientFrame, RequestId, ServerFrame};
 use anchor_server::{Config, Ended, Server, StartError};
 use anchor_transport::codec::Encoding;
 use tempfile::tempdir;
@@ -48,6 +49,12 @@ async fn what_is_said_is_found_also_by_a_server_that_has_lost_its_index() {
     let mut wire = Wire::session(server.local_addr(), Encoding::MessagePack, "ada").await;
     wire.publish("lobby", "to the sea").await;
     is_found(&server, "sea", 1).await;
+    let (id, text) = (RequestId(7), "sea from:ada".to_owned());
+    wire.send(&ClientFrame::Search { id, text, limit: 10, after: None }).await;
+    match wire.frame().await {
+        ServerFrame::Found { id: RequestId(7), found } => assert_eq!(found.messages.len(), 1),
+        other => panic!("{other:?}"),
+    }
     drop(wire);
     stop(server).await;
     let server = Server::start(config(directory.path())).await.unwrap();
