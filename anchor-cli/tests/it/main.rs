@@ -14,6 +14,7 @@ mod cli_send;
 mod cli_tail;
 mod cli_talk;
 mod cli_terminal;
+mod cli_work;
 mod cli_world;
 
 mod faults;
