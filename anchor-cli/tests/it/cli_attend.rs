@@ -61,3 +61,21 @@ fn webhooks_are_for_admins() {
     let printed = world.cli("ada", "webhook add tickets nonsense --kind nothing").run();
     printed.fail(2, "a kind is a name");
 }
+
+#[test]
+fn a_consumer_goes_on_where_it_ended() {
+    let world = World::new();
+    world.send("ada", "lobby", &["one", "two", "three"]);
+    let taken = |arguments: &str| -> Vec<u64> {
+        let run = world.cli("bot", "consumer run tickets --room lobby").arguments(arguments).run().succeed();
+        run.json().iter().map(|line| line["offset"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(taken("--from-start --count 2"), [1, 2]);
+    assert_eq!(taken("--count 1"), [3]);
+    let listed = world.does_json("bot", "consumer list");
+    assert_eq!((listed.len(), &listed[0]["name"], &listed[0]["lag"]), (1, &"tickets".into(), &0.into()));
+    assert_eq!(world.does("bot", "consumer replay tickets --after 1"), "tickets replayed");
+    assert_eq!(taken("--count 2"), [2, 3]);
+    assert_eq!(world.does("bot", "consumer remove tickets"), "tickets removed");
+    world.refuses("bot", "consumer pause tickets", "name_unknown");
+}
