@@ -11,6 +11,8 @@
 mod entry;
 mod recipients;
 
+use std::sync::Arc;
+
 pub use self::entry::{ENTRY_CONTENT_TYPE, Entry, EntryKind};
 use super::consumers::{Begin, Consumer, ConsumerError, ConsumerName, Interest, Scope};
 use super::{Anchor, Delivery, Events};
@@ -23,6 +25,7 @@ use crate::position::{Epoch, Offset};
 use crate::publish::{Grounds, MissingRoom, Outcome, Publish, Verdict};
 use crate::run::Contents;
 use crate::sabotage::{self, Sabotage};
+use crate::store::StoreError;
 
 impl Anchor {
     /// Derives own logs for ever; does nothing where the host does not want them.
@@ -89,10 +92,13 @@ impl Anchor {
                 Outcome::Acked(_) => {}
                 Outcome::Refused(refusal) => match refusal.code {
                     Code::SeqForgotten | Code::SeqSkipped | Code::SeqConflict => {}
+                    // Final: it would be refused again.
                     code => tracing::warn!(%code, "an entry of a user's own log was refused"),
                 },
+                // Nothing was decided: the events come again.
                 Outcome::WindowFull | Outcome::Fenced => {
-                    tracing::warn!("an entry of a user's own log was not taken");
+                    let source = Arc::new("an entry of a user's own log was not taken".into());
+                    return Err(StoreError::Unavailable { backend: "log", source }.into());
                 }
             }
         }
