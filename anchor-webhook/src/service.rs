@@ -153,8 +153,10 @@ impl WebhookService {
         consumer_name(&name)?;
         let target: Target = url.parse().map_err(invalid)?;
         self.0.poster.check(&target).map_err(invalid)?;
-        if room.as_ref().is_some_and(RoomId::is_direct) {
-            return Err(denied("what two users say to each other is not sent to anybody"));
+        if room.as_ref().is_some_and(worker::is_private) {
+            return Err(denied(
+                "what two users say to each other, and users' own logs, are not sent to anybody",
+            ));
         }
         if kinds.len() > WEBHOOK_KINDS_MAX {
             return Err(invalid("a webhook names at most 32 kinds of events"));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anchor_core::engine::{Anchor, Consumer, ConsumerError, ConsumerName, Delivery, ReadError, Taken};
+use anchor_core::engine::{Anchor, Consumer, ConsumerError, ConsumerName, Delivery, Taken};
 use anchor_core::environment::Monotonic;
 use anchor_core::error::ErrorKind;
 use anchor_core::event::{Event, EventKey};
@@ -72,7 +72,7 @@ enum Step {
     /// It was not taken.
     Failed(Failure),
     /// It could not be read.
-    Unread(ReadError),
+    Unread(StoreError),
     /// It is not in the log any more.
     NotThere,
 }
@@ -171,8 +171,7 @@ impl Worker {
 
     fn take(&mut self, taken: &Taken) {
         let room = &taken.room;
-        // What two say to each other is nobody's to send away.
-        if room.is_direct() {
+        if is_private(room) {
             return self.consumer.done(room, &taken.position());
         }
         let part = match &taken.delivery {
@@ -321,23 +320,30 @@ impl Worker {
     }
 }
 
+/// True for what is nobody's to send away, not even an admin's: what two say to each other, and users' own logs.
+pub(crate) fn is_private(room: &RoomId) -> bool {
+    room.is_direct() || room.is_own_log()
+}
+
 impl Job {
     /// Sends what a room's turn is.
     async fn turn(&self, room: RoomId, turn: Turn) -> Sent {
         let step = match turn.part {
             Part::Gap(gap) => self.tell_gap(&room, &gap, None).await,
-            Part::Events { end, .. } => match reading::events(&self.anchor, &room, turn.next, &end).await {
-                Ok(Found::Events(events)) => match end.epoch {
-                    Some(epoch) => self.send(&room, epoch, events, turn.single).await,
-                    None => Step::Finished,
-                },
-                Ok(Found::Trimmed(gap)) => {
-                    let until = (gap.to < end.offset).then_some(gap.to);
-                    self.tell_gap(&room, &gap, until).await
+            Part::Events { end, .. } => {
+                match reading::events(&**self.anchor.store(), &room, turn.next, &end).await {
+                    Ok(Found::Events(events)) => match end.epoch {
+                        Some(epoch) => self.send(&room, epoch, events, turn.single).await,
+                        None => Step::Finished,
+                    },
+                    Ok(Found::Trimmed(gap)) => {
+                        let until = (gap.to < end.offset).then_some(gap.to);
+                        self.tell_gap(&room, &gap, until).await
+                    }
+                    Ok(Found::Gone) => Step::NotThere,
+                    Err(error) => Step::Unread(error),
                 }
-                Ok(Found::Gone) => Step::NotThere,
-                Err(error) => Step::Unread(error),
-            },
+            }
         };
         Sent::Turn(room, turn, step)
     }
@@ -364,7 +370,7 @@ impl Job {
 
     /// Sends a dead letter again, once.
     async fn dead(&self, key: EventKey) -> Sent {
-        let step = match reading::event(&self.anchor, &key).await {
+        let step = match reading::event(&**self.anchor.store(), &key).await {
             Ok(Some(event)) => self.send(&key.room, key.epoch, vec![event], true).await,
             Ok(None) => Step::NotThere,
             Err(error) => Step::Unread(error),

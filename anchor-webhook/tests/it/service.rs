@@ -4,4 +4,5 @@ mod changing;
 mod dead;
 mod delivering;
 mod failing;
+mod reading;
 mod redacting;

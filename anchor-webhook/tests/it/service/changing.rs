@@ -46,6 +46,8 @@ async fn what_cannot_be_a_webhook_is_refused() {
     assert_eq!(refused(&chat, long).await, Code::Invalid);
     let direct = changed(|webhook| webhook.room = Some(RoomId::direct(&user("ada"), &user("bob"))));
     assert_eq!(refused(&chat, direct).await, Code::Denied);
+    let own = changed(|webhook| webhook.room = Some(RoomId::own_log(&user("ada"))));
+    assert_eq!(refused(&chat, own).await, Code::Denied);
     assert!(chat.webhooks.list(&chat.anchor, None, 10).await.expect("a list").0.is_empty());
 
     chat.put(good).await;

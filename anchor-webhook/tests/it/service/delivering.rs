@@ -1,7 +1,9 @@
 //! What a receiver gets: all of it, in the order of each room, signed, and in the form that the guide tells.
 
-use anchor_core::event::{Body, Draft, EventKind};
-use anchor_core::id::RoomId;
+use anchor_core::engine::ConsumerName;
+use anchor_core::event::{Body, Draft, EventKind, Mentions};
+use anchor_core::id::{ClientId, RoomId};
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::room::RoomKind;
 use anchor_core::room::change::{RoomChange, Settings};
 use anchor_core::session::frame::{From, Webhook, WebhookChange};
@@ -130,4 +132,36 @@ async fn everything_is_told_again_when_it_is_asked_for() {
     chat.change(WebhookChange::Replay(hook(), From::Start)).await;
     until("all has come", async || keys(&inbox).len() == 3).await;
     assert_eq!(keys(&inbox)[0], keys(&inbox)[2], "by the same key");
+}
+
+#[tokio::test]
+async fn what_concerns_a_user_alone_is_told_to_nobody() {
+    let store: std::sync::Arc<dyn anchor_core::store::Store> =
+        std::sync::Arc::new(anchor_core::memory::MemoryStore::new(anchor_system::System));
+    let own = RoomId::own_log(&user("bob"));
+    let (address, inbox) = receiver(|_| status(200)).await;
+    let url = format!("http://{address}/");
+    // As no admin can set it up.
+    let row =
+        serde_json::json!({"url": url, "room": own.as_str(), "kinds": [], "secret": SECRET, "stopped": null});
+    let key = RecordKey::new("webhook/hook").expect("a key");
+    let write = RecordWrite { guard: None, puts: vec![(key, Some(serde_json::to_vec(&row).expect("JSON")))] };
+    assert_eq!(store.write_records(write).await.expect("a write"), Written::Done);
+    let mut chat = Chat::on(store).await;
+    let anchor = chat.anchor.clone();
+    let maintenance = tokio::spawn(async move { anchor.maintain().await });
+    let other = Webhook { name: ConsumerName::new("other").expect("a name"), ..webhook("hook", url) };
+    chat.change(WebhookChange::Put(other)).await;
+    let mut bob = chat.anchor.client(user("bob"), ClientId::from_bytes([7; 16])).await.expect("a client");
+    bob.publish(&RoomId::lobby(), Draft::message("here I am")).await.expect("an ack");
+    let mentions = Mentions::new(false, [user("bob")]).expect("mentions");
+    chat.publish("lobby", Draft::message(Body::text("hello @bob").mentioning(mentions))).await;
+    until("it was entered", async || chat.anchor.store().room(&own).await.expect("a room").is_some()).await;
+    until("both are done", async || {
+        let other = chat.listing("other").await.lag == Some(0) && !keys(&inbox).is_empty();
+        other && chat.listing("hook").await.lag == Some(0)
+    })
+    .await;
+    assert!(keys(&inbox).iter().all(|key| key.starts_with("lobby/")), "{:?}", keys(&inbox));
+    maintenance.abort();
 }
