@@ -1,3 +1,5 @@
+//! A watched room as a client has it, from what it was told first and what came since.
+
 use super::*;
 
 fn receipt(user: &str, delivered: u64, read: u64) -> (UserId, Receipt) {

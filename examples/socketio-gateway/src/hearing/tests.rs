@@ -1,3 +1,5 @@
+//! What is heard of what clients of three vocabularies emit.
+
 use serde_json::json;
 
 use super::*;
