@@ -123,3 +123,6 @@ impl Followed {
         broken
     }
 }
+
+#[cfg(test)]
+mod tests;

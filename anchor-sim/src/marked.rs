@@ -95,3 +95,6 @@ impl Marked {
         (cursors.delivered < read).then(|| format!("{user} has read {read} of {room} and not been given it"))
     }
 }
+
+#[cfg(test)]
+mod tests;
