@@ -27,6 +27,7 @@ mod target;
 
 mod body;
 mod dead;
+mod keeping;
 mod lanes;
 mod options;
 mod reading;

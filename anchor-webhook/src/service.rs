@@ -1,12 +1,15 @@
 //! All webhooks of a server: set up, listed and changed; each at work on its own.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use anchor_core::code::Code;
-use anchor_core::engine::{Anchor, Begin, ConsumerError, ConsumerId, ConsumerName, ReadError, Scope, Whose};
+use anchor_core::engine::{
+    Anchor, Begin, Consumer, ConsumerError, ConsumerId, ConsumerName, ReadError, Scope, Whose,
+};
 use anchor_core::error::ErrorKind;
 use anchor_core::event::{EventKey, EventKind};
 use anchor_core::id::RoomId;
@@ -21,13 +24,14 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
 use crate::dead::DeadLetters;
+use crate::keeping::keep_working;
 use crate::options::Retry;
 use crate::poster::Poster;
 use crate::row::{ROWS, Row, dropped_key, encode, name_of, row_key};
 use crate::signature::Secret;
 use crate::status::Status;
 use crate::target::Target;
-use crate::worker::{self, Ended, Job};
+use crate::worker::{self, Job};
 
 /// The webhooks of a server: give it to the engine ([`anchor_core::engine::AnchorBuilder::webhooks`]), then
 /// [`WebhookService::start`] it. Clones share.
@@ -52,15 +56,16 @@ struct Hook {
 /// A webhook at work. Dropping it ends it where it stands.
 struct Worker {
     job: Arc<Job>,
-    task: JoinHandle<()>,
+    /// Says why it was stopped by itself, if it was.
+    task: JoinHandle<Option<String>>,
 }
 
 impl Worker {
-    /// Lets it come to rest.
-    async fn stop(mut self) {
+    /// Lets it come to rest; says why it was stopped by itself, if it was.
+    async fn stop(mut self) -> Option<String> {
         self.job.stop.notify_one();
         // It ended in a panic, which the runtime has told of; there is nothing left to stop.
-        let _ = (&mut self.task).await;
+        (&mut self.task).await.ok().flatten()
     }
 }
 
@@ -96,6 +101,7 @@ impl WebhookService {
                 // The others shall work, and an admin sees this one.
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
                     tracing::error!(webhook = %name, %error, "it does not work");
+                    hook.status.troubled(error.to_string());
                 }
                 begun => begun?,
             }
@@ -118,8 +124,7 @@ impl WebhookService {
         else {
             return Err(StoreError::Corrupt(format!("the webhook {name} has no URL or no secret")).into());
         };
-        let consumer = anchor.consumer(&consumer_name(name)?, scope_of(&hook.row)?, Begin::Now).await;
-        let consumer = consumer.map_err(read_error)?;
+        let consumer = open(anchor, name, &hook.row).await?;
         if self.info(anchor, name).await?.is_none_or(|(paused, _)| paused) {
             return Ok(());
         }
@@ -136,14 +141,7 @@ impl WebhookService {
             nudge: Notify::new(),
             stop: Notify::new(),
         });
-        let task = tokio::spawn({
-            let job = job.clone();
-            async move {
-                if worker::work(job.clone(), consumer).await == Ended::Gone {
-                    stop_for_good(&job).await;
-                }
-            }
-        });
+        let task = tokio::spawn(keep_working(job.clone(), consumer));
         hook.worker = Some(Worker { job, task });
         Ok(())
     }
@@ -175,23 +173,32 @@ impl WebhookService {
             (None, None) => return Err(invalid("a new webhook needs a secret to sign with")),
         };
         let kinds = kinds.into_iter().map(|kind| kind.0).collect();
-        let row = Row { url, room, kinds, secret, stopped: None };
-        write(anchor, vec![(row_key(&name), Some(encode(&row)))]).await?;
-        let mut hook = match hooks.remove(&name) {
-            Some(hook) => hook.rest().await,
-            None => {
+        let mut row = Row { url, room, kinds, secret, stopped: None };
+        if let Some(hook) = hooks.get_mut(&name) {
+            // First, so that nothing that the old one still writes of itself comes behind the new row.
+            hook.rest().await;
+            row.stopped.clone_from(&hook.row.stopped);
+        }
+        let kept = write(anchor, vec![(row_key(&name), Some(encode(&row)))]).await;
+        let hook = match hooks.entry(name.clone()) {
+            Entry::Occupied(hook) => hook.into_mut(),
+            Entry::Vacant(_) if kept.is_err() => return kept,
+            Entry::Vacant(free) => {
                 let dead = DeadLetters::load(anchor.store().clone(), name.clone()).await?;
-                Hook { row: row.clone(), dead, status: Status::default(), worker: None }
+                free.insert(Hook { row: row.clone(), dead, status: Status::default(), worker: None })
             }
         };
-        (hook.row, hook.status) = (row, Status::default());
-        let begun = self.begin(anchor, &name, &mut hook).await;
-        hooks.insert(name, hook);
-        begun
+        if kept.is_ok() {
+            (hook.row, hook.status) = (row, Status::default());
+        }
+        // As it was, if it could not be changed.
+        let begun = self.begin(anchor, &name, hook).await;
+        kept.and(begun)
     }
 
     async fn remove(&self, anchor: &Anchor, hooks: &mut Hooks, name: &ConsumerName) -> Result<(), ReadError> {
-        let hook = hooks.remove(name).ok_or_else(unknown)?.rest().await;
+        let mut hook = hooks.remove(name).ok_or_else(unknown)?;
+        hook.rest().await;
         hook.dead.drop(None).await?;
         match anchor.remove_consumer(&consumer_id(name)?).await {
             Ok(()) | Err(ConsumerError::Removed) => {}
@@ -209,9 +216,7 @@ impl WebhookService {
         name: &ConsumerName,
         change: Change,
     ) -> Result<(), ReadError> {
-        if let Some(worker) = hook.worker.take() {
-            worker.stop().await;
-        }
+        hook.rest().await;
         let id = consumer_id(name)?;
         let changed = match change {
             Change::Pause => anchor.pause_consumer(&id).await,
@@ -246,12 +251,13 @@ enum Change {
 }
 
 impl Hook {
-    /// The same, not at work.
-    async fn rest(mut self) -> Self {
-        if let Some(worker) = self.worker.take() {
-            worker.stop().await;
+    /// Ends its work, and notes what became of it.
+    async fn rest(&mut self) {
+        if let Some(worker) = self.worker.take()
+            && let Some(why) = worker.stop().await
+        {
+            self.row.stopped = Some(why);
         }
-        self
     }
 }
 
@@ -283,7 +289,7 @@ impl Webhooks for WebhookService {
                 lag,
                 dead,
                 failures: failures.count,
-                error: failures.last.or(stopped),
+                error: failures.trouble.or(failures.last).or(stopped),
                 dropped,
             });
         }
@@ -327,19 +333,9 @@ impl Webhooks for WebhookService {
     }
 }
 
-/// The receiver wants no more: pauses the webhook, and keeps why.
-async fn stop_for_good(job: &Job) {
-    tracing::warn!(webhook = %job.name, "the receiver has answered 410: the webhook is paused");
-    let row = Row {
-        stopped: Some("the receiver has answered 410: it wants no more".to_owned()),
-        ..job.row.clone()
-    };
-    let Ok(id) = consumer_id(&job.name) else { return };
-    let kept = write(&job.anchor, vec![(row_key(&job.name), Some(encode(&row)))]).await;
-    let paused = job.anchor.pause_consumer(&id).await;
-    if let (Err(error), _) | (_, Err(error)) = (kept, paused.map_err(read_error)) {
-        tracing::warn!(webhook = %job.name, %error, "the webhook will ask the receiver again at the next start");
-    }
+/// Opens the consumer of a webhook, or makes it.
+pub(crate) async fn open(anchor: &Anchor, name: &ConsumerName, row: &Row) -> Result<Consumer, ReadError> {
+    anchor.consumer(&consumer_name(name)?, scope_of(row)?, Begin::Now).await.map_err(read_error)
 }
 
 /// Of the webhooks of a server: whether each is paused, and how far it lags behind.
@@ -368,7 +364,7 @@ async fn infos(anchor: &Anchor) -> Result<BTreeMap<ConsumerName, (bool, Option<u
     }
 }
 
-async fn write(anchor: &Anchor, puts: Vec<(RecordKey, Option<Vec<u8>>)>) -> Result<(), ReadError> {
+pub(crate) async fn write(anchor: &Anchor, puts: Vec<(RecordKey, Option<Vec<u8>>)>) -> Result<(), ReadError> {
     // Without a guard nothing can fail it.
     let (Written::Done | Written::GuardFailed) =
         anchor.store().write_records(RecordWrite { guard: None, puts }).await?;
@@ -380,7 +376,7 @@ fn consumer_name(name: &ConsumerName) -> Result<ConsumerName, ReadError> {
         .map_err(|_| invalid("the name of a webhook has at most 56 characters"))
 }
 
-fn consumer_id(name: &ConsumerName) -> Result<ConsumerId, ReadError> {
+pub(crate) fn consumer_id(name: &ConsumerName) -> Result<ConsumerId, ReadError> {
     Ok(ConsumerId::of_host(consumer_name(name)?))
 }
 
@@ -391,7 +387,7 @@ fn scope_of(row: &Row) -> Result<Scope, ReadError> {
     }
 }
 
-fn read_error(error: ConsumerError) -> ReadError {
+pub(crate) fn read_error(error: ConsumerError) -> ReadError {
     match error {
         ConsumerError::Refused(refusal) => ReadError::Refused(refusal),
         ConsumerError::Store(error) => ReadError::Store(error),

@@ -48,10 +48,12 @@ pub(crate) struct Job {
 }
 
 /// Why a worker ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Ended {
-    /// It was asked to, or its consumer is another's.
+    /// It was asked to.
     Stopped,
+    /// Its consumer is over.
+    Failed(ConsumerError),
     /// The receiver wants no more.
     Gone,
 }
@@ -143,8 +145,11 @@ impl Worker {
                     }
                 }
                 taken = self.consumer.next(), if takes => match taken {
-                    Ok(taken) => self.take(&taken),
-                    Err(error) => if let Some(ended) = self.failed_to_take(&error) {
+                    Ok(taken) => {
+                        job.status.works();
+                        self.take(&taken);
+                    }
+                    Err(error) => if let Some(ended) = self.failed_to_take(error) {
                         return ended;
                     },
                 },
@@ -189,17 +194,14 @@ impl Worker {
         self.lanes.push(room.clone(), part, self.job.anchor.now());
     }
 
-    fn failed_to_take(&mut self, error: &ConsumerError) -> Option<Ended> {
+    fn failed_to_take(&mut self, error: ConsumerError) -> Option<Ended> {
         match error {
             // Something that is on its way will make room.
             ConsumerError::TooManyOpen => {}
             error if error.kind() == ErrorKind::Retry => {
                 tracing::warn!(webhook = %self.job.name, %error, "the logs could not be read; again in a moment");
             }
-            error => {
-                tracing::warn!(webhook = %self.job.name, %error, "the webhook has ended");
-                return Some(Ended::Stopped);
-            }
+            error => return Some(Ended::Failed(error)),
         }
         self.rests_until = self.job.anchor.now() + STORE_REST;
         None

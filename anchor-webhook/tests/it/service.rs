@@ -3,6 +3,7 @@
 mod changing;
 mod dead;
 mod delivering;
+mod ending;
 mod failing;
 mod reading;
 mod redacting;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anchor_core::engine::{Anchor, ConsumerName, Publisher};
+use anchor_core::environment::Environment;
 use anchor_core::event::{Body, Draft, EventKind};
 use anchor_core::id::{ClientId, RoomId, UserId};
 use anchor_core::memory::MemoryStore;
@@ -33,9 +34,14 @@ impl Chat {
 
     /// A chat on a store, with whatever webhooks are kept there.
     pub(crate) async fn on(store: Arc<dyn Store>) -> Self {
+        Self::in_environment(store, Arc::new(System)).await
+    }
+
+    /// The same, by another clock and other dice.
+    pub(crate) async fn in_environment(store: Arc<dyn Store>, env: Arc<dyn Environment>) -> Self {
         let retry = Retry { first: Duration::from_millis(20), max: Duration::from_millis(200), attempts: 5 };
         let webhooks = WebhookService::new(Poster::new(local()), retry);
-        let anchor = Anchor::builder_shared(store, Arc::new(System)).build();
+        let anchor = Anchor::builder_shared(store, env).build();
         webhooks.start(&anchor).await.expect("webhooks");
         let mut id = [0; 16];
         anchor.env().fill_random(&mut id);
