@@ -92,6 +92,8 @@ impl Followed {
         let mut inner = lock(&self.0);
         let state = inner.rooms.entry(room.clone()).or_default();
         state.done = state.done.min(fork);
+        // Whoever has it open may begin anew from there.
+        state.given.clear();
     }
 
     /// True if it was given that event.
