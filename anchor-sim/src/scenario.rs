@@ -96,7 +96,8 @@ impl Scenario {
             clubs,
             pairs,
             hook,
-            is_followed: dice.below(3) > 0,
+            // What holders that take it from each other are told when their database goes back is not judged here.
+            is_followed: nodes == 1 && dice.below(3) > 0,
             mishaps,
             every: (busy / 10, busy * 4),
             least,
