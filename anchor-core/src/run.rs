@@ -27,6 +27,7 @@ struct Shared {
     parts: RunParts,
     frames: [OnceLock<Bytes>; ENCODINGS],
     turns: OnceLock<Box<[Turn]>>,
+    newest_ts: OnceLock<u64>,
 }
 
 /// What a run consists of, for stores that keep one and bring it back.
@@ -120,7 +121,7 @@ impl Run {
     pub fn from_parts(parts: RunParts) -> Self {
         debug_assert!(parts.tip.offset > parts.before.offset, "a run has at least one event");
         let frames = [const { OnceLock::new() }; ENCODINGS];
-        Self(Arc::new(Shared { parts, frames, turns: OnceLock::new() }))
+        Self(Arc::new(Shared { parts, frames, turns: OnceLock::new(), newest_ts: OnceLock::new() }))
     }
 
     /// What it consists of.
@@ -177,6 +178,20 @@ impl Run {
             true => self.0.turns.get_or_init(|| turns::among(self)),
             false => &[],
         }
+    }
+
+    /// The `ts` of the last event: looked for once, then shared.
+    ///
+    /// # Errors
+    /// [`Malformed`] if what was stored is no event.
+    pub(crate) fn newest_ts(&self) -> Result<u64, Malformed> {
+        if let Some(ts) = self.0.newest_ts.get() {
+            return Ok(*ts);
+        }
+        let mut reader = Reader::new(self.encoded());
+        (1..self.len()).try_for_each(|_| encoding::skip(&mut reader).map(drop))?;
+        let ts = encoding::read(&mut reader)?.ts;
+        Ok(*self.0.newest_ts.get_or_init(|| ts))
     }
 
     /// Where a reader stands who has taken this run.

@@ -107,9 +107,9 @@ impl Anchor {
                 self.store().read(read).await?.pop()
             }
         };
-        let event =
-            run.and_then(|run| run.events().find(|event| event.as_ref().is_ok_and(|it| it.offset == head)));
-        Ok(event.transpose()?.map(|event| event.ts))
+        // Its reader may not see the rest of it.
+        let run = run.map(|run| run.up_to(head)).transpose()?.flatten().filter(|run| run.last() == head);
+        Ok(run.map(|run| run.newest_ts()).transpose()?)
     }
 
     /// Verifies a cursor whose tail was dropped, and asks anew how far `reader` may read.

@@ -270,14 +270,13 @@ impl Session {
             return Some(self.beat(heads_known_at));
         }
         // Behind what is live, before what is caught up with.
-        if !self.rooms.has_live()
-            && let Some(frame) = self.next_in_passing(now)
-        {
+        let has_live = self.rooms.has_live();
+        if !has_live && let Some(frame) = self.next_in_passing(now) {
             return Some(frame);
         }
         match self.rooms.poll_delivery() {
             // What was live had nothing more to deliver.
-            Ok(None) => self.next_in_passing(now),
+            Ok(None) if has_live => self.next_in_passing(now),
             Ok(action) => {
                 if matches!(action, Some(Action::Deliver(_))) {
                     self.sent_at = now;
@@ -443,7 +442,6 @@ impl Session {
             ClientFrame::Typing { room, typing } => {
                 self.attention.note(Note::Typing { room, typing }, &mut self.out);
             }
-            // Nobody takes these yet.
             ClientFrame::Consume(consume) => {
                 self.consuming.get_or_insert_default().ask(*consume, &mut self.out);
             }
