@@ -41,9 +41,9 @@
 //! # Map
 //!
 //! The words: [`id`], [`position`], [`event`], [`chain`], [`run`], [`publish`], [`window`], [`resume`], [`room`], [`user`], [`cursor`],
-//! [`record`], [`code`], [`limits`], [`error`]. What comes in from outside: [`environment`], [`store`], [`bus`], [`search`]. What ties
-//! them: [`engine`], and [`session`]
-//! for a connection. The reference store: [`memory`]. What every store and bus must do: [`conformance`].
+//! [`record`], [`code`], [`limits`], [`error`]. What comes in from outside: [`environment`], [`store`], [`bus`], [`search`],
+//! [`webhooks`]. What ties them: [`engine`], and [`session`] for a connection. The reference store: [`memory`]. What every store
+//! and bus must do: [`conformance`].
 //!
 //! There is no runtime, clock, randomness, file or socket here, so that whole runs can be simulated.
 

@@ -254,9 +254,9 @@ pub const CONSUMERS_OF_USER_MAX: usize = 32;
 /// lag told. Source: chosen; as [`ROOMS_LOOKED_AT_MAX`].
 pub const CONSUMER_LAG_ROOMS_MAX: usize = ROOMS_LOOKED_AT_MAX;
 
-/// Members of a room that a mention of the whole room is entered for in their own logs. Beyond it nobody is. Source: the
-/// design; in larger rooms everybody would be called all the time.
-pub const OWN_LOG_ROOM_MAX: usize = 256;
+/// Members of a room that a mention of the whole room is entered for in their own logs. Beyond it nobody is. Source: that which
+/// clients are told; in larger rooms everybody would be called all the time.
+pub const OWN_LOG_ROOM_MAX: usize = RECEIPTS_MEMBERS_MAX;
 
 /// Seqs that the entries of one event have. Source: chosen; enough for all whom one event concerns, and offsets up to 2^44 fit
 /// into seqs.
@@ -337,8 +337,8 @@ pub const SEARCH_RETRY: Duration = Duration::from_secs(10);
 /// Source: chosen; about 10 MB.
 pub const CURSORS_WAITING_MAX: usize = 65_536;
 
-/// Users whose coming or going has not settled. Beyond it others are not told of more. Source: chosen; about 10 MB, the
-/// sessions of a node that all come back at once.
+/// Users whose coming or going has not settled. Beyond it others are not told of more; nor is it kept when more users than that
+/// went, of whom it is not written yet. Source: chosen; about 10 MB, the sessions of a node that all come back at once.
 pub const PRESENCE_SETTLING_MAX: usize = 131_072;
 
 /// Cursors, presence and typing of one session that wait to be looked at. Beyond it what else its client says is passed over: it

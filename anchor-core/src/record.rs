@@ -9,7 +9,8 @@ use thiserror::Error;
 /// Longest key of a record, in bytes. Source: chosen; a few ids and words.
 pub const RECORD_KEY_BYTES_MAX: usize = 512;
 
-/// Largest value of a record, in bytes. Source: chosen; a row, no document.
+/// Largest value of a record that every store takes, in bytes. Whoever writes records keeps within it: no store need look.
+/// Source: chosen; a row, no document.
 pub const RECORD_VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// The name of a record: text of 1 to [`RECORD_KEY_BYTES_MAX`] bytes, a path by convention (`consumer/search/…`). Ordered by

@@ -1,5 +1,5 @@
-//! What a durable consumer was given, over all its openings on whatever node, and what must hold of it: nothing skipped,
-//! nothing out of order, and in the end everything that stands in the logs.
+//! What a durable consumer was given, over all its openings, and what must hold of it: nothing skipped, nothing out of order,
+//! and in the end everything that stands in the logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -102,8 +102,8 @@ impl Node {
         &mut self.backing
     }
 
-    /// From the next start on there is no bot, and nobody who follows.
-    pub const fn retire_bot(&mut self) {
+    /// From the next start on nobody talks, follows or marks there.
+    pub const fn retire_programs(&mut self) {
         (self.has_bot, self.is_followed) = (false, false);
     }
 

@@ -28,7 +28,7 @@ pub struct Scenario {
     pub pairs: Vec<Pair>,
     /// What becomes of that on which the host does not rule; none where it is asked about nothing.
     pub hook: Option<HookFailure>,
-    /// A durable consumer follows everything.
+    /// A durable consumer follows everything, and users say how far they have read.
     pub is_followed: bool,
     /// What goes wrong.
     pub mishaps: Vec<Mishap>,

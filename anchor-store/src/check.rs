@@ -42,9 +42,9 @@ pub struct Report {
 }
 
 /// Reads everything that the store in `dir` holds, and verifies it: pages are contiguous from the horizon to the head,
-/// every event is one, its body has its digest and its chain follows, the index by target has what it says, cursors stand where
-/// it goes, and what rooms and their members are follows from it where all of it is there. No server may have the directory open; what is
-/// journalled is moved into the pages first, as every opening may.
+/// every event is one, its body has its digest and its chain follows, the index by target has what it says, nobody's cursors
+/// go beyond the log or stay behind what they wrote, and what rooms and their members are follows from it where all of it is
+/// there. No server may have the directory open; what is journalled is moved into the pages first, as every opening may.
 ///
 /// # Errors
 /// [`OpenError`] where the directory does not open. What is wrong inside is in the report.

@@ -104,8 +104,8 @@ impl Anchor {
         Ok(())
     }
 
-    /// Makes all moves durable that wait, and tells of them; else [`Anchor::maintain`] does so every now and then. Whoever stops
-    /// an engine and has its store closed calls this in between.
+    /// Makes all moves durable that wait, and tells of them; else [`Anchor::maintain`] does so every now and then. A host
+    /// that stops calls [`Anchor::flush`].
     ///
     /// # Errors
     /// [`StoreError`]: what was not written waits on, if the store may take it later.

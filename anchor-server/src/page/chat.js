@@ -37,8 +37,8 @@ function fromGap([from, to, reason, position, ordinal]) {
 const CLASSES = {
   final: [
     ...["seq_conflict", "seq_forgotten", "seq_skipped", "denied", "room_unknown", "room_exists", "room_archived"],
-    ...["room_banned", "not_a_member", "muted", "target_unknown", "unchanged", "full", "moderated", "kind_unsupported"],
-    ...["body_too_large", "unsupported", "invalid", "not_subscribed", "already_subscribed", "too_many_rooms"],
+    ...["room_banned", "not_a_member", "muted", "target_unknown", "name_unknown", "unchanged", "full", "moderated"],
+    ...["kind_unsupported", "body_too_large", "unsupported", "invalid", "not_subscribed", "already_subscribed", "too_many_rooms"],
   ],
   renew: ["replaced", "auth"],
   stop: ["malformed", "too_large", "out_of_order", "version", "banned"],

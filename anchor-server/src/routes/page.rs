@@ -81,3 +81,22 @@ fn ascii(text: &str) -> HeaderValue {
 
 /// Bytes of the digest that tell one version of a file from another. Source: chosen; 128 bits.
 const ENTITY_TAG_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use anchor_core::code::{Class, Code};
+
+    use super::CHAT_JS;
+
+    /// An unknown code is one to retry, to the page; so it would knock for ever at what was decided.
+    #[test]
+    fn the_page_knows_every_code_that_is_not_to_be_tried_again() {
+        let page = str::from_utf8(CHAT_JS).expect("text");
+        let (_, classes) = page.split_once("const CLASSES = {").expect("the table of classes");
+        let (classes, _) = classes.split_once("};").expect("its end");
+        for code in Code::ALL {
+            let is_named = classes.contains(&format!("\"{}\"", code.name()));
+            assert_eq!(is_named, code.class() != Class::Retry, "{}", code.name());
+        }
+    }
+}

@@ -138,7 +138,7 @@ impl Director {
     pub(super) async fn read_logs(&mut self) {
         let node = &mut self.nodes[0];
         if matches!(node.backing(), Backing::Disks(_)) {
-            node.retire_bot();
+            node.retire_programs();
             node.lose_power(&mut self.dice);
             if let Err(error) = node.start() {
                 return self.world.recorder.defect(format!("the store does not open any more: {error}"));

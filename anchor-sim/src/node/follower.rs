@@ -1,5 +1,5 @@
 //! A program that embeds the engine and follows everything that is said, with a durable consumer: it is given each event at
-//! least once, whichever node it runs on and however often that crashes.
+//! least once, however often its node crashes.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Follows, for ever: whoever opens it last is the one.
+    /// Follows, for ever.
     pub(super) async fn follow(self) {
         let name = ConsumerName::new("follower").expect("a plain name");
         loop {
@@ -80,7 +80,7 @@ impl Follower {
     }
 }
 
-/// Time until it is opened again, at least and at most. Source: chosen; with several nodes each has it for a while.
+/// Time until it is opened again, at least and at most. Source: chosen.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
 
 /// Once in so many parts the program forgets them all. Source: chosen.
