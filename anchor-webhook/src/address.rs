@@ -123,7 +123,7 @@ const fn v6(head: [u16; 3], length: u8) -> Ipv6Net {
 }
 
 /// Source: the IANA IPv4 Special-Purpose Address Registry (RFC 6890), all that is not globally reachable, and multicast.
-const SPECIAL_V4: [(Ipv4Net, &str); 16] = [
+const SPECIAL_V4: [(Ipv4Net, &str); 15] = [
     (v4(0, 0, 0, 8), "an unspecified address"),
     (v4(10, 0, 0, 8), "a private address"),
     (v4(100, 64, 0, 10), "an address of a provider's own network"),
@@ -139,7 +139,6 @@ const SPECIAL_V4: [(Ipv4Net, &str); 16] = [
     (v4(203, 0, 113, 24), "an address of documentation"),
     (v4(224, 0, 0, 4), "a multicast address"),
     (v4(240, 0, 0, 4), "a reserved address"),
-    (v4(255, 255, 255, 24), "a broadcast address"),
 ];
 
 /// Source: RFC 4291 section 2.4 and the IANA IPv6 Address Space registry: all global unicast there is.

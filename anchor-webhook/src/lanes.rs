@@ -6,6 +6,9 @@
 //!                    └────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! A room that fails leaves, and comes again when its time has come: while it waits it takes up nothing here. Where too many do,
+//! it stays, and waits here.
+//!
 //! A lane holds no bodies, only where they stand: each time something is sent, it is read from the log anew. So what was
 //! redacted meanwhile is sent without its body, and a room that fails for long costs a few positions.
 
@@ -79,13 +82,14 @@ impl Lanes {
         self.lanes.contains_key(room)
     }
 
-    /// Adds what comes behind everything else of its room.
-    pub(crate) fn push(&mut self, room: RoomId, part: Part, now: Monotonic) {
+    /// Adds what comes behind everything else of its room; `single` if it is the first of it, and is to be sent one by one.
+    pub(crate) fn push(&mut self, room: RoomId, part: Part, single: bool, now: Monotonic) {
         if let Some(lane) = self.lanes.get_mut(&room) {
             return lane.parts.push_back(part);
         }
         let mut lane = Lane { parts: VecDeque::from([part]), next: Offset::ZERO, single: false, failures: 0 };
         lane.begin_part();
+        lane.single = single;
         self.due.insert((now, room.clone()));
         self.lanes.insert(room, lane);
     }
@@ -137,6 +141,11 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&room) else { return };
         (lane.single, lane.failures) = (true, lane.failures.saturating_add(1));
         self.due.insert((due, room));
+    }
+
+    /// It was not taken, and is given again later: nothing of the room is known any more.
+    pub(crate) fn leave(&mut self, room: &RoomId) {
+        self.lanes.remove(room);
     }
 
     /// It was not sent at all, through no fault of the receiver: again at `due`.

@@ -8,7 +8,7 @@
 //! use anchor_webhook::{Allowed, Message, Poster, PosterOptions, Secret, Target};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! // No address of this machine or its networks is reached, but what is named here.
+//! // Only the public internet is reached, and what is named here.
 //! let allowed = Allowed::new(["10.20.0.0/16".parse()?]);
 //! let poster = Poster::new(PosterOptions { allowed, ..PosterOptions::default() });
 //! let target: Target = "https://hooks.example.org/chat".parse()?;
@@ -26,12 +26,16 @@ pub mod signature;
 mod target;
 
 mod body;
+mod changing;
+mod consumers;
 mod dead;
+mod failing;
 mod keeping;
 mod lanes;
 mod options;
 mod reading;
 mod row;
+mod sending;
 mod service;
 mod status;
 mod worker;

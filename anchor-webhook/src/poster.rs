@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anchor_core::limits::WEBHOOK_POSTS_MAX;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -209,7 +210,7 @@ fn client(options: &PosterOptions) -> HttpsClient {
     let connector = tls.wrap_connector(Connector { allowed: allowed.clone(), within: *connect_within });
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(POOL_IDLE_MAX)
+        .pool_max_idle_per_host(WEBHOOK_POSTS_MAX)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .http1_max_buf_size(HEADER_BYTES_MAX)
@@ -252,6 +253,3 @@ const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// How long an idle connection is kept. Source: chosen; below the 60 s and more that common servers keep theirs.
 const POOL_IDLE: Duration = Duration::from_secs(30);
-
-/// Idle connections to one receiver. Source: chosen; as many as one webhook sends at once.
-const POOL_IDLE_MAX: usize = 8;

@@ -17,12 +17,6 @@ use thiserror::Error;
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// From bytes that nobody can guess.
-    #[must_use]
-    pub fn new(random: [u8; 32]) -> Self {
-        Self(random.to_vec())
-    }
-
     /// Its text: whoever knows it can sign.
     #[must_use]
     pub fn reveal(&self) -> String {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use anchor_core::limits::WEBHOOK_URL_BYTES_MAX;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use thiserror::Error;
@@ -33,7 +34,7 @@ impl FromStr for Target {
     type Err = InvalidTarget;
 
     fn from_str(text: &str) -> Result<Self, InvalidTarget> {
-        if text.len() > URL_BYTES_MAX {
+        if text.len() > WEBHOOK_URL_BYTES_MAX {
             return Err(InvalidTarget::TooLong);
         }
         if text.contains('#') {
@@ -65,7 +66,7 @@ impl fmt::Display for Target {
 #[non_exhaustive]
 pub enum InvalidTarget {
     /// Longer than a receiver's URL is.
-    #[error("the URL of a webhook has at most 2048 bytes")]
+    #[error("the URL of a webhook has at most {WEBHOOK_URL_BYTES_MAX} bytes")]
     TooLong,
     /// No URL with a host.
     #[error("give a URL with a host, such as https://hooks.example.org/chat")]
@@ -80,6 +81,3 @@ pub enum InvalidTarget {
     #[error("the URL of a webhook has no fragment")]
     Fragment,
 }
-
-/// Longest URL of a webhook, in bytes. Source: chosen; what common servers take.
-const URL_BYTES_MAX: usize = 2048;

@@ -1,51 +1,27 @@
 //! One webhook at work: takes from its consumer, sends room by room, repeats what fails, and gives up what fails too often.
 //!
-//! Nothing is done before it was sent, or is kept as a dead letter: after a crash it is given again.
+//! Nothing is done before it was sent, or is kept as a dead letter: after a crash it is given again. A room that fails gives back
+//! what it was given, and is asked for it again when its time has come: while it waits it keeps nothing but that time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anchor_core::engine::{Anchor, Consumer, ConsumerError, ConsumerName, Delivery, Taken};
+use anchor_core::engine::{Consumer, ConsumerError, Delivery, Taken};
 use anchor_core::environment::Monotonic;
 use anchor_core::error::ErrorKind;
-use anchor_core::event::{Event, EventKey};
+use anchor_core::event::Event;
 use anchor_core::id::RoomId;
 use anchor_core::limits::{CONSUMER_PARTS_MAX, WEBHOOK_POSTS_MAX};
-use anchor_core::position::{Epoch, Offset};
-use anchor_core::resume::Gap;
 use anchor_core::store::StoreError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::Notify;
 
-use crate::body::{self, Letter};
-use crate::dead::DeadLetters;
 use crate::lanes::{Lanes, Part, Turn};
-use crate::options::Retry;
-use crate::poster::{Message, PostError, Poster};
-use crate::reading::{self, Found};
-use crate::row::{DeadRow, Row};
-use crate::signature::Secret;
-use crate::status::Status;
-use crate::target::Target;
-
-/// What a worker needs, which does not change while it works.
-pub(crate) struct Job {
-    pub(crate) anchor: Anchor,
-    pub(crate) poster: Poster,
-    pub(crate) retry: Retry,
-    pub(crate) name: ConsumerName,
-    pub(crate) row: Row,
-    pub(crate) target: Target,
-    pub(crate) secret: Secret,
-    pub(crate) dead: DeadLetters,
-    pub(crate) status: Status,
-    /// Something is to be sent again.
-    pub(crate) nudge: Notify,
-    /// Comes to an end.
-    pub(crate) stop: Notify,
-}
+use crate::poster::PostError;
+use crate::row::DeadRow;
+use crate::sending::{Failure, Job, Sent, Step, Until};
 
 /// Why a worker ended.
 #[derive(Debug)]
@@ -58,57 +34,23 @@ pub(crate) enum Ended {
     Gone,
 }
 
-/// What became of something that was on its way.
-enum Sent {
-    /// A turn of a room.
-    Turn(RoomId, Turn, Step),
-    /// A dead letter.
-    Dead(EventKey, Step),
-}
-
-enum Step {
-    /// Up to here; there is more of the part.
-    Advanced(Offset),
-    /// All of it.
-    Finished,
-    /// It was not taken.
-    Failed(Failure),
-    /// It could not be read.
-    Unread(StoreError),
-    /// It is not in the log any more.
-    NotThere,
-}
-
-impl Step {
-    fn of(result: Result<(), PostError>, event: Option<EventKey>, until: Option<Offset>) -> Self {
-        match (result, until) {
-            (Err(error), until) => Self::Failed(Failure { error, event, until }),
-            (Ok(()), Some(until)) => Self::Advanced(until),
-            (Ok(()), None) => Self::Finished,
-        }
-    }
-}
-
-/// What was not taken, and why.
-struct Failure {
-    error: PostError,
-    /// The event, unless it was a gap or several.
-    event: Option<EventKey>,
-    /// Where it ends, and more of the part follows; none where nothing does.
-    until: Option<Offset>,
-}
-
-/// Works until it is stopped.
+/// Works until it is stopped, which takes a bounded time, whatever the store and the receiver do.
 pub(crate) async fn work(job: Arc<Job>, consumer: Consumer) -> Ended {
     let mut worker = Worker {
         consumer,
         lanes: Lanes::default(),
+        resting: BTreeSet::new(),
         on_their_way: FuturesUnordered::new(),
         dead_is_away: false,
         rests_until: job.anchor.now(),
-        job,
+        job: job.clone(),
     };
-    let ended = worker.run().await;
+    let ended = tokio::select! {
+        biased;
+        // Also while something is written that is not: on a full disk that waits for room.
+        () = job.stop.notified() => Ended::Stopped,
+        ended = worker.run() => ended,
+    };
     worker.come_to_rest().await;
     ended
 }
@@ -117,6 +59,8 @@ struct Worker {
     job: Arc<Job>,
     consumer: Consumer,
     lanes: Lanes,
+    /// Rooms that have failed and are held, by the time from which they are asked again.
+    resting: BTreeSet<(Monotonic, RoomId)>,
     on_their_way: FuturesUnordered<BoxFuture<'static, Sent>>,
     dead_is_away: bool,
     /// Nothing is taken before, as the store asks for time.
@@ -127,18 +71,18 @@ impl Worker {
     async fn run(&mut self) -> Ended {
         let job = self.job.clone();
         loop {
+            self.end_rests();
             self.begin_turns();
-            self.begin_dead().await;
+            self.begin_dead();
             let now = job.anchor.now();
             let takes = self.consumer.open() < CONSUMER_PARTS_MAX && now >= self.rests_until;
             let can_send = self.on_their_way.len() < WEBHOOK_POSTS_MAX;
-            let mut until = self.lanes.next_due().filter(|_| can_send);
-            if now < self.rests_until {
-                until = Some(until.map_or(self.rests_until, |due| due.min(self.rests_until)));
-            }
+            let rests = Some(self.rests_until).filter(|until| *until > now);
+            let rested = self.resting.first().map(|(due, _)| *due);
+            let due = self.lanes.next_due().filter(|_| can_send);
+            let until = [rests, rested, due].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                () = job.stop.notified() => return Ended::Stopped,
                 Some(sent) = self.on_their_way.next(), if !self.on_their_way.is_empty() => {
                     if let Some(ended) = self.sent(sent).await {
                         return ended;
@@ -162,15 +106,22 @@ impl Worker {
     /// Lets what is on its way arrive, for a moment, and makes durable what is done.
     async fn come_to_rest(&mut self) {
         let job = self.job.clone();
-        let mut late = job.anchor.env().sleep_until(job.anchor.now() + REST_WITHIN);
-        while !self.on_their_way.is_empty() {
-            tokio::select! {
-                Some(sent) = self.on_their_way.next() => drop(self.sent(sent).await),
-                () = &mut late => break,
+        let within = |time| job.anchor.env().sleep_until(job.anchor.now() + time);
+        let arriving = async {
+            while let Some(sent) = self.on_their_way.next().await {
+                drop(self.sent(sent).await);
             }
+        };
+        tokio::select! {
+            () = arriving => {}
+            () = within(REST_WITHIN) => {}
         }
-        if let Err(error) = self.consumer.flush().await {
-            tracing::debug!(webhook = %job.name, %error, "what was delivered last is delivered again");
+        let flushed = tokio::select! {
+            flushed = self.consumer.flush() => flushed.map_err(|error| error.to_string()),
+            () = within(FLUSH_WITHIN) => Err("it takes too long".to_owned()),
+        };
+        if let Err(error) = flushed {
+            tracing::debug!(webhook = %job.name, error, "what was delivered last is delivered again");
         }
     }
 
@@ -179,11 +130,12 @@ impl Worker {
         if is_private(room) {
             return self.consumer.done(room, &taken.position());
         }
+        let fails = self.job.failing.has(room);
         let part = match &taken.delivery {
             Delivery::Gap(gap) => Part::Gap(*gap),
             Delivery::Events(events) => {
                 let sends = |event: Event| self.job.row.sends(event.kind);
-                if !self.lanes.has(room) && !events.iter().flatten().any(sends) {
+                if !self.lanes.has(room) && !fails && !events.iter().flatten().any(sends) {
                     return self.consumer.done(room, &events.position());
                 }
                 let first =
@@ -191,7 +143,7 @@ impl Worker {
                 Part::Events { first, end: events.position() }
             }
         };
-        self.lanes.push(room.clone(), part, self.job.anchor.now());
+        self.lanes.push(room.clone(), part, fails, self.job.anchor.now());
     }
 
     fn failed_to_take(&mut self, error: ConsumerError) -> Option<Ended> {
@@ -207,6 +159,16 @@ impl Worker {
         None
     }
 
+    /// Asks again for what rooms have whose time has come.
+    fn end_rests(&mut self) {
+        let now = self.job.anchor.now();
+        while self.resting.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, room)) = self.resting.pop_first()
+        {
+            self.consumer.release(&room);
+        }
+    }
+
     fn begin_turns(&mut self) {
         while self.on_their_way.len() < WEBHOOK_POSTS_MAX
             && let Some((room, turn)) = self.lanes.take(self.job.anchor.now())
@@ -217,11 +179,11 @@ impl Worker {
     }
 
     /// Sends a dead letter that is to be sent again; one at a time.
-    async fn begin_dead(&mut self) {
+    fn begin_dead(&mut self) {
         if self.dead_is_away || self.on_their_way.len() >= WEBHOOK_POSTS_MAX {
             return;
         }
-        if let Some(event) = self.job.dead.due().await {
+        if let Some(event) = self.job.dead.due() {
             let job = self.job.clone();
             self.dead_is_away = true;
             self.on_their_way.push(async move { job.dead(event).await }.boxed());
@@ -252,9 +214,9 @@ impl Worker {
         let job = self.job.clone();
         let now = job.anchor.now();
         match step {
-            Step::Advanced(offset) => {
+            Step::Advanced(until) => {
                 job.status.went_well();
-                self.lanes.advanced(room, offset, now);
+                self.advance(room, until);
             }
             Step::Finished | Step::NotThere => {
                 job.status.went_well();
@@ -265,21 +227,20 @@ impl Worker {
                 self.lanes.put_off(room, now + STORE_REST);
             }
             Step::Failed(failure) => {
-                let error = &failure.error;
-                let failures = turn.failures + 1;
+                let Failure { error, failures, .. } = &failure;
                 tracing::debug!(webhook = %job.name, %room, failures, %error, "it was not taken");
                 job.status.failed(error);
                 if matches!(error, PostError::Gone) {
                     self.lanes.put_off(room, now);
                     return Some(Ended::Gone);
                 }
-                if failures < job.retry.attempts.max(2) {
+                if *failures < job.retry.attempts.max(2) {
                     let asked = match error {
                         PostError::Status { retry_after, .. } => *retry_after,
                         _ => None,
                     };
-                    let delay = job.retry.delay(failures, asked, &**job.anchor.env());
-                    self.lanes.failed(room, now + delay);
+                    let delay = job.retry.delay(*failures, asked, &**job.anchor.env());
+                    self.rest(room, now + delay);
                 } else {
                     self.give_up(room, turn, failure).await;
                 }
@@ -288,16 +249,25 @@ impl Worker {
         None
     }
 
+    /// Has a room that has failed wait until `due`. It gives back what it was given, unless too many do so already.
+    fn rest(&mut self, room: RoomId, due: Monotonic) {
+        if !self.job.failing.has(&room) {
+            return self.lanes.failed(room, due);
+        }
+        self.lanes.leave(&room);
+        self.consumer.hold(&room);
+        self.resting.insert((due, room));
+    }
+
     /// Makes a dead letter of what was sent too often, and goes on behind it.
     async fn give_up(&mut self, room: RoomId, turn: Turn, failure: Failure) {
         let job = self.job.clone();
         let now = job.anchor.now();
-        let Failure { error, event, until } = failure;
+        let Failure { error, failures, event, until, .. } = failure;
         if let Some(event) = event {
             tracing::warn!(webhook = %job.name, %event, %error, "an event is a dead letter");
-            let attempts = u64::from(turn.failures) + 1;
-            let row =
-                DeadRow { at: job.anchor.env().unix_ms(), attempts, error: error.to_string(), again: false };
+            let (at, attempts) = (job.anchor.env().unix_ms(), u64::from(failures));
+            let row = DeadRow { at, attempts, error: error.to_string(), again: false };
             if let Err(error) = job.dead.add(event, row).await {
                 self.store_failed(&error);
                 return self.lanes.put_off(room, now + STORE_REST);
@@ -305,10 +275,20 @@ impl Worker {
         } else {
             tracing::warn!(webhook = %job.name, %room, %error, "a gap was not taken, and is given up");
         }
+        let over = until.map_or(turn.part.last(), |until| Some(until.offset));
+        job.failing.went_on(&room, over).await;
         match until {
-            Some(until) => self.lanes.advanced(room, until, now),
+            Some(until) => self.advance(room, until),
             None => self.finish(room, now),
         }
+    }
+
+    /// Goes on within a part.
+    fn advance(&mut self, room: RoomId, until: Until) {
+        if let Some(position) = &until.position {
+            self.consumer.done(&room, position);
+        }
+        self.lanes.advanced(room, until.offset, self.job.anchor.now());
     }
 
     fn finish(&mut self, room: RoomId, now: Monotonic) {
@@ -327,68 +307,11 @@ pub(crate) fn is_private(room: &RoomId) -> bool {
     room.is_direct() || room.is_own_log()
 }
 
-impl Job {
-    /// Sends what a room's turn is.
-    async fn turn(&self, room: RoomId, turn: Turn) -> Sent {
-        let step = match turn.part {
-            Part::Gap(gap) => self.tell_gap(&room, &gap, None).await,
-            Part::Events { end, .. } => {
-                match reading::events(&**self.anchor.store(), &room, turn.next, &end).await {
-                    Ok(Found::Events(events)) => match end.epoch {
-                        Some(epoch) => self.send(&room, epoch, events, turn.single).await,
-                        None => Step::Finished,
-                    },
-                    Ok(Found::Trimmed(gap)) => {
-                        let until = (gap.to < end.offset).then_some(gap.to);
-                        self.tell_gap(&room, &gap, until).await
-                    }
-                    Ok(Found::Gone) => Step::NotThere,
-                    Err(error) => Step::Unread(error),
-                }
-            }
-        };
-        Sent::Turn(room, turn, step)
-    }
-
-    /// Sends those of `events` that are of interest, or the first of them.
-    async fn send(&self, room: &RoomId, epoch: Epoch, events: Vec<Event>, single: bool) -> Step {
-        let last = events.last().map(|event| event.offset);
-        let mut wanted: Vec<_> = events.into_iter().filter(|event| self.row.sends(event.kind)).collect();
-        if single {
-            wanted.truncate(1);
-        }
-        let Some(sent) = wanted.last().map(|event| event.offset) else { return Step::Finished };
-        let event = (wanted.len() == 1).then(|| EventKey { room: room.clone(), epoch, offset: sent });
-        // What is left behind the only one may be of interest, too.
-        let until = Some(sent).filter(|_| single && Some(sent) != last);
-        let result = self.post(body::of_events(&self.name, room, epoch, wanted)).await;
-        Step::of(result, event, until)
-    }
-
-    /// Tells of a gap; more of the part follows where it ends at `until`.
-    async fn tell_gap(&self, room: &RoomId, gap: &Gap, until: Option<Offset>) -> Step {
-        Step::of(self.post(body::of_gap(&self.name, room, gap)).await, None, until)
-    }
-
-    /// Sends a dead letter again, once.
-    async fn dead(&self, key: EventKey) -> Sent {
-        let step = match reading::event(&**self.anchor.store(), &key).await {
-            Ok(Some(event)) => self.send(&key.room, key.epoch, vec![event], true).await,
-            Ok(None) => Step::NotThere,
-            Err(error) => Step::Unread(error),
-        };
-        Sent::Dead(key, step)
-    }
-
-    async fn post(&self, letter: Letter) -> Result<(), PostError> {
-        let Letter { id, body } = letter;
-        let timestamp = self.anchor.env().unix_ms() / 1000;
-        self.poster.post(&self.target, &self.secret, Message { id, timestamp, body }).await
-    }
-}
-
 /// How long what is on its way may take to arrive once a webhook stops. Source: chosen; a quarter of a server's drain.
 const REST_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long how far it has come may take to be made durable then. Source: chosen; a store that is well takes milliseconds.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long to wait before the store is asked again. Source: chosen.
 const STORE_REST: Duration = Duration::from_secs(1);

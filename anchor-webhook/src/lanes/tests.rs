@@ -26,8 +26,8 @@ fn at(seconds: u64) -> Monotonic {
 #[test]
 fn a_room_sends_one_part_after_the_other() {
     let mut lanes = Lanes::default();
-    lanes.push(room("a"), part(1, 2), at(0));
-    lanes.push(room("a"), part(3, 3), at(0));
+    lanes.push(room("a"), part(1, 2), false, at(0));
+    lanes.push(room("a"), part(3, 3), false, at(0));
     let (name, turn) = lanes.take(at(0)).expect("a turn");
     assert_eq!((turn.part, turn.next, turn.single), (part(1, 2), Offset(1), false));
     assert_eq!(lanes.take(at(0)), None, "one thing at a time");
@@ -41,8 +41,8 @@ fn a_room_sends_one_part_after_the_other() {
 #[test]
 fn what_failed_comes_again_alone_and_holds_up_no_other_room() {
     let mut lanes = Lanes::default();
-    lanes.push(room("a"), part(1, 3), at(0));
-    lanes.push(room("b"), part(1, 1), at(0));
+    lanes.push(room("a"), part(1, 3), false, at(0));
+    lanes.push(room("b"), part(1, 1), false, at(0));
     let (name, _) = lanes.take(at(0)).expect("a turn");
     lanes.failed(name, at(5));
     assert_eq!(lanes.take(at(0)).expect("the other room's turn").0, room("b"));
@@ -59,16 +59,16 @@ fn what_failed_comes_again_alone_and_holds_up_no_other_room() {
         "the rest of the part alone, too"
     );
     assert_eq!(lanes.finished(name.clone(), at(5)), Some(part(1, 3).end()));
-    lanes.push(name, part(4, 5), at(6));
+    lanes.push(name, part(4, 5), false, at(6));
     assert!(!lanes.take(at(6)).expect("a turn").1.single, "a fresh part whole");
 }
 
 #[test]
 fn rooms_take_turns() {
     let mut lanes = Lanes::default();
-    lanes.push(room("a"), part(1, 1), at(0));
-    lanes.push(room("a"), part(2, 2), at(0));
-    lanes.push(room("b"), part(1, 1), at(1));
+    lanes.push(room("a"), part(1, 1), false, at(0));
+    lanes.push(room("a"), part(2, 2), false, at(0));
+    lanes.push(room("b"), part(1, 1), false, at(1));
     let (name, _) = lanes.take(at(1)).expect("a turn");
     lanes.finished(name, at(2));
     assert_eq!(lanes.take(at(2)).expect("a turn").0, room("b"));

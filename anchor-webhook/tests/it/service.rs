@@ -5,5 +5,6 @@ mod dead;
 mod delivering;
 mod ending;
 mod failing;
+mod full;
 mod reading;
 mod redacting;

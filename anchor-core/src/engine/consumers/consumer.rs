@@ -74,6 +74,8 @@ pub struct Consumer {
     places: BTreeMap<RoomId, Place>,
     /// Parts that were given and are not done.
     open: usize,
+    /// Of these nothing is given for the time being.
+    held: BTreeSet<RoomId>,
     queue: Queue,
     walk: Option<Walk>,
     /// When the next walk begins; while one is under way, when that did.
@@ -125,6 +127,7 @@ impl Consumer {
             notes,
             places: BTreeMap::new(),
             open: 0,
+            held: BTreeSet::new(),
             queue: Queue::default(),
             walk: Some(Walk::default()),
             walks_at: now,
@@ -261,6 +264,21 @@ impl Consumer {
         Some(self.lag()?.saturating_sub(undone))
     }
 
+    /// Takes back what was given of `room` and is not done, and gives nothing of it until [`Consumer::release`]: for whoever is to
+    /// try again later, and holds up other rooms by what it keeps until then ([`CONSUMER_PARTS_MAX`]). One that is opened anew
+    /// holds no room.
+    pub fn hold(&mut self, room: &RoomId) {
+        self.held.insert(room.clone());
+        self.open -= self.places.get_mut(room).map_or(0, Place::take_back);
+    }
+
+    /// Goes on with a room that was held, behind what is done of it.
+    pub fn release(&mut self, room: &RoomId) {
+        if self.held.remove(room) {
+            self.queue.push(room.clone());
+        }
+    }
+
     fn finish(&mut self, room: &RoomId, finish: impl FnOnce(&mut Place) -> usize) {
         let Some(place) = self.places.get_mut(room) else { return };
         let (before, was_full) = (place.done(), place.open() >= CONSUMER_ROOM_PARTS_MAX);
@@ -344,6 +362,10 @@ impl Consumer {
 
     /// Takes what comes next in the room at the head of the queue.
     async fn look(&mut self, room: RoomId, events_max: usize) -> Result<Option<Taken>, ConsumerError> {
+        if self.held.contains(&room) {
+            self.queue.pop();
+            return Ok(None);
+        }
         self.place(&room).await?;
         let Some(place) = self.places.get(&room) else { return Ok(None) };
         if place.open() >= CONSUMER_ROOM_PARTS_MAX {
@@ -446,6 +468,7 @@ impl Consumer {
         }
         if head.series != self.head.series {
             self.places.clear();
+            self.held.clear();
             self.queue = Queue::default();
             self.open = 0;
         }
@@ -466,7 +489,8 @@ impl Consumer {
 
     /// Waits for a note, or for the next thing to do.
     pub(crate) async fn wait(&self) {
-        if self.open == 0 && self.queue.rooms.is_empty() && self.walk.is_none() {
+        let has_all = self.open == 0 && self.held.is_empty() && self.queue.rooms.is_empty();
+        if has_all && self.walk.is_none() {
             self.notes.set_lag(0);
         }
         let mut until = self.head_read_at + CONSUMER_POLL;

@@ -105,6 +105,12 @@ impl Place {
         }
     }
 
+    /// Takes back what was given and is not done: it is given again. Says how many parts that were.
+    pub(super) fn take_back(&mut self) -> usize {
+        self.given = self.done;
+        std::mem::take(&mut self.open).len()
+    }
+
     /// Goes on behind `position`, which the log vouches for, whatever was given by an earlier holder up to there.
     pub(super) fn skip_to(&mut self, position: Position) {
         (self.given, self.done, self.is_due) = (position, position, true);

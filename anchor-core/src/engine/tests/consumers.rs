@@ -1,5 +1,6 @@
 //! Consumers: at least once, in order, no gap in silence, whatever happens to whoever holds one.
 
+mod holding;
 mod model;
 #[cfg(feature = "sabotage")]
 mod sabotage;

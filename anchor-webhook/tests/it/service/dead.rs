@@ -45,6 +45,15 @@ async fn an_event_that_is_never_taken_is_a_dead_letter_and_the_rest_goes_on() {
     until("it was sent again", async || chat.dead().await.first().is_some_and(|dead| dead.attempts == 6))
         .await;
     mended.store(true, Ordering::SeqCst);
+    // One that sends nothing says so, and forgets nothing.
+    chat.change(WebhookChange::Pause(hook())).await;
+    let refused = chat.webhooks.change(&chat.anchor, WebhookChange::RetryDead(hook(), None)).await;
+    assert!(
+        matches!(&refused, Err(ReadError::Refused(refusal)) if refusal.code == Code::Invalid),
+        "{refused:?}"
+    );
+    chat.change(WebhookChange::Resume(hook())).await;
+    assert_eq!(chat.dead().await.len(), 1);
     let before = keys(&inbox).len();
     chat.change(WebhookChange::RetryDead(hook(), Some(dead[0].key.clone()))).await;
     until("it was taken", async || chat.dead().await.is_empty()).await;

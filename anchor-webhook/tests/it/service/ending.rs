@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anchor_core::code::Code;
+use anchor_core::engine::ReadError;
 use anchor_core::environment::{Environment, Monotonic};
 use anchor_core::memory::MemoryStore;
-use anchor_core::record::{RecordWrite, Written};
+use anchor_core::record::{RecordKey, RecordWrite, Written};
 use anchor_core::session::frame::WebhookChange;
 use anchor_core::store::Store;
+use anchor_core::webhooks::Webhooks;
 use anchor_system::System;
 use futures::future::BoxFuture;
 
-use crate::support::chat::{Chat, hook, json, keys, until};
+use crate::support::chat::{Chat, hook, json, keys, until, webhook};
 use crate::support::{receiver, status};
 
 fn memory() -> Arc<dyn Store> {
@@ -133,5 +136,37 @@ async fn a_webhook_whose_place_was_damaged_goes_on_once_that_is_mended() {
     put(value).await;
     chat.say("lobby", "two").await;
     until("it goes on", async || keys(&inbox).last().is_some_and(|key| key.ends_with("/2"))).await;
+    assert_eq!(chat.listing("hook").await.error, None);
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_read_says_so_and_can_be_removed() {
+    let store = memory();
+    let chat = Chat::on(store.clone()).await;
+    chat.put("http://127.0.0.1:9/").await;
+    chat.webhooks.stop().await;
+    drop(chat);
+    let key = RecordKey::new("webhook/hook").expect("a key");
+    let letter = RecordKey::new("webhook-dead/hook/lobby/0011223344556677/0000000000000005").expect("a key");
+    let damaged = |key| (key, Some(b"damaged".to_vec()));
+    let write = RecordWrite { guard: None, puts: vec![damaged(key), damaged(letter)] };
+    assert_eq!(store.write_records(write).await.expect("a write"), Written::Done);
+
+    let chat = Chat::on(store.clone()).await;
+    let error = chat.listing("hook").await.error.expect("why");
+    assert!(error.contains("damaged"), "{error}");
+    let dead = chat.dead().await;
+    assert!(dead.len() == 1 && dead[0].error.contains("damaged"), "{dead:?}");
+    for change in [
+        WebhookChange::Put(webhook("hook", "http://127.0.0.1:9/")),
+        WebhookChange::Pause(hook()),
+        WebhookChange::Replay(hook(), anchor_core::session::frame::From::Start),
+    ] {
+        let refused = chat.webhooks.change(&chat.anchor, change).await;
+        assert!(matches!(&refused, Err(ReadError::Refused(refusal)) if refusal.code == Code::Invalid));
+    }
+    chat.change(WebhookChange::Remove(hook())).await;
+    assert!(store.records("webhook", None, 10).await.expect("records").is_empty());
+    chat.put("http://127.0.0.1:9/").await;
     assert_eq!(chat.listing("hook").await.error, None);
 }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anchor_core::memory::MemoryStore;
 use anchor_core::position::Offset;
 use anchor_core::session::frame::WebhookChange;
+use anchor_core::store::Store;
+use anchor_system::System;
+use anchor_webhook::Retry;
 
 use crate::support::chat::{Chat, hook, json, keys, said, until, webhook};
 use crate::support::{receiver, status};
@@ -60,6 +64,71 @@ async fn a_room_that_fails_holds_up_no_other_room() {
     .await;
     mended.store(true, Ordering::SeqCst);
     until("all is done", async || chat.listing("hook").await.lag == Some(0)).await;
+}
+
+#[tokio::test]
+async fn many_rooms_that_fail_with_much_behind_them_hold_up_no_other_room() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(System));
+    let rest = Duration::from_secs(3);
+    let retry = Retry { first: rest, max: rest, attempts: 1_000 };
+    let mut chat = Chat::repeating(store, Arc::new(System), retry).await;
+    let mended = Arc::new(AtomicBool::new(false));
+    let is_mended = mended.clone();
+    let (address, inbox) = receiver(move |got| {
+        let fails = json(got)["room"] != "lobby" && !is_mended.load(Ordering::SeqCst);
+        status(if fails { 503 } else { 200 })
+    })
+    .await;
+    chat.put(format!("http://{address}/")).await;
+    for room in 0..40 {
+        chat.say(&format!("cellar-{room}"), "one").await;
+    }
+    until("all fail", async || chat.listing("hook").await.failures >= 40).await;
+    for _ in 0..10 {
+        for room in 0..40 {
+            chat.say(&format!("cellar-{room}"), "more").await;
+        }
+    }
+    chat.say("lobby", "hello").await;
+    let begun = std::time::Instant::now();
+    until("the other room has come", async || keys(&inbox).iter().any(|key| key.starts_with("lobby/"))).await;
+    assert!(begun.elapsed() < rest, "{:?}", begun.elapsed());
+    mended.store(true, Ordering::SeqCst);
+    until("all is done", async || chat.listing("hook").await.lag == Some(0)).await;
+    let all = keys(&inbox);
+    let of = |room: usize| all.iter().filter(move |key| key.starts_with(&format!("cellar-{room}/")));
+    for room in 0..40 {
+        let mut known = std::collections::BTreeSet::new();
+        let offsets = of(room).filter(|key| known.insert((*key).clone()));
+        let offsets: Vec<u64> = offsets
+            .map(|key| key.rsplit('/').next().expect("an offset").parse().expect("a number"))
+            .collect();
+        assert_eq!(offsets, (1..=11).collect::<Vec<_>>(), "all of the room, in its order");
+    }
+    assert!(chat.anchor.store().records("webhook-failing/", None, 10).await.expect("records").is_empty());
+}
+
+#[tokio::test]
+async fn a_crash_does_not_begin_to_count_attempts_anew() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(System));
+    let (address, inbox) = receiver(|_| status(500)).await;
+    let retry = |ms, attempts| {
+        let rest = Duration::from_millis(ms);
+        Retry { first: rest, max: rest, attempts }
+    };
+    let mut chat = Chat::repeating(store.clone(), Arc::new(System), retry(20, 1_000)).await;
+    chat.put(format!("http://{address}/")).await;
+    chat.say("lobby", "poison").await;
+    until("it has failed often", async || keys(&inbox).len() >= 6).await;
+    drop(chat);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let before = keys(&inbox).len();
+    let chat = Chat::repeating(store, Arc::new(System), retry(20, 10)).await;
+    until("it is a dead letter", async || chat.dead().await.len() == 1).await;
+    let (attempts, sent) = (chat.dead().await[0].attempts, keys(&inbox).len() - before);
+    assert!(attempts >= 10 && sent < 6, "{attempts} attempts, of which {sent} since the crash");
+    assert!(chat.anchor.store().records("webhook-failing/", None, 10).await.expect("records").is_empty());
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl Chat {
     /// The same, by another clock and other dice.
     pub(crate) async fn in_environment(store: Arc<dyn Store>, env: Arc<dyn Environment>) -> Self {
         let retry = Retry { first: Duration::from_millis(20), max: Duration::from_millis(200), attempts: 5 };
+        Self::repeating(store, env, retry).await
+    }
+
+    /// The same, with webhooks that repeat as `retry` says.
+    pub(crate) async fn repeating(store: Arc<dyn Store>, env: Arc<dyn Environment>, retry: Retry) -> Self {
         let webhooks = WebhookService::new(Poster::new(local()), retry);
         let anchor = Anchor::builder_shared(store, env).build();
         webhooks.start(&anchor).await.expect("webhooks");
