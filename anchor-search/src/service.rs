@@ -13,7 +13,6 @@ use anchor_core::limits::SEARCH_SCOPE_ROOMS_MAX;
 use anchor_core::room::Permit;
 use anchor_core::search::{Asked, Hit, Hits, Search, SearchError};
 use anchor_core::session::Identity;
-use anchor_core::store::StoreError;
 use async_trait::async_trait;
 
 use crate::error::IndexError;
@@ -88,11 +87,13 @@ impl SearchService {
 #[async_trait]
 impl Search for SearchService {
     async fn search(&self, anchor: &Anchor, who: &Identity, asked: &Asked) -> Result<Hits, SearchError> {
-        let query = Query::parse(&asked.text).map_err(|error| SearchError::Invalid(error.to_string()))?;
+        let mut query = Query::parse(&asked.text).map_err(|error| SearchError::Invalid(error.to_string()))?;
         let place = |place: &String| place.parse::<Place>();
         let after = asked.after.as_ref().map(place).transpose();
         let after = after.map_err(|error| SearchError::Invalid(error.to_string()))?;
-        let scope = scope_of(anchor, who, &query).await?;
+        let Some(scope) = scope_of(anchor, who, &mut query).await? else {
+            return Ok(Hits { hits: Vec::new(), next: None, lag: self.lag() });
+        };
         let asked_for = Arc::new((query, scope));
         let mut paging = Paging::new(after, asked.limit);
         while let Some((after, count)) = paging.wanted() {
@@ -121,16 +122,29 @@ impl Search for SearchService {
     }
 }
 
-/// The rooms that a search looks in: those that it names, or whatever anybody may read and the rooms of the asker.
-async fn scope_of(anchor: &Anchor, who: &Identity, query: &Query) -> Result<Scope, StoreError> {
-    if who.admin || !query.rooms().is_empty() {
-        return Ok(Scope::Everywhere);
+/// The rooms that a search looks in: those that it names, or whatever anybody may read and the rooms of the asker. None where the
+/// asker may read nothing of what it names.
+///
+/// What is passed over may show in where an answer ends, so the query loses the rooms of which the asker may read nothing.
+async fn scope_of(anchor: &Anchor, who: &Identity, query: &mut Query) -> Result<Option<Scope>, SearchError> {
+    if !query.rooms.is_empty() {
+        let mut rooms = Vec::with_capacity(query.rooms.len());
+        for room in std::mem::take(&mut query.rooms) {
+            if anchor.permit(&room, who).await?.is_some() {
+                rooms.push(room);
+            }
+        }
+        query.rooms = rooms;
+        return Ok((!query.rooms.is_empty()).then_some(Scope::Everywhere));
+    }
+    if who.admin {
+        return Ok(Some(Scope::Everywhere));
     }
     let rooms = anchor.store().rooms_of(&who.user, None, SEARCH_SCOPE_ROOMS_MAX + 1).await?;
-    Ok(match rooms.len() {
+    Ok(Some(match rooms.len() {
         ..=SEARCH_SCOPE_ROOMS_MAX => Scope::OpenAnd(rooms.into_iter().map(|(room, _)| room).collect()),
         _ => Scope::Everywhere,
-    })
+    }))
 }
 
 /// What the asker may read of the rooms of some matches.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anchor_core::id::{RoomId, UserId};
+use anchor_core::limits::SEARCH_LOOKED_AT_MAX;
 use anchor_core::position::Offset;
 use anchor_core::room::RoomKind;
 use anchor_core::room::change::{MembershipChange, RoomChange};
@@ -38,6 +39,26 @@ async fn what_is_said_is_found_as_it_is_now() {
     server.finds(&bob, "sea", &["lobby/3 the sea was cold"]).await;
     server.finds(&bob, "train from:ada in:lobby", &["lobby/2 to the hills by train"]).await;
     server.is_current().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn naming_a_room_that_one_may_not_read_tells_nothing_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path());
+    let (mut ada, plans) = (server.person("ada").await, room("plans"));
+    ada.makes(&plans, RoomKind::Group, None).await;
+    for _ in 0..=SEARCH_LOOKED_AT_MAX {
+        ada.says(&plans, "apple").await;
+    }
+    server.is_current().await;
+    let root = Identity { admin: true, ..identity("root") };
+    for (who, count) in [(&identity("ada"), 5), (&root, 5), (&identity("eve"), 0)] {
+        let asked = Asked { text: "apple in:plans in:nowhere".to_owned(), limit: 5, after: None };
+        let found = server.anchor.search(who, &asked).await.unwrap();
+        // A place behind which to go on has the time and the offset of a message.
+        assert_eq!((found.messages.len(), found.next.is_some()), (count, count > 0), "{who:?}");
+    }
     server.stop().await;
 }
 
