@@ -57,7 +57,9 @@ mod watched;
 pub(crate) use self::outbox::fuzzing as outbox_fuzzing;
 
 pub use announcements::Announcement;
-pub use answer::{ConsumerPage, DeadLetterPage, MemberPage, Presence, ReadTo, RoomPage, WebhookPage};
+pub use answer::{
+    ConsumerPage, Contacts, DeadLetterPage, MemberPage, Present, ReadTo, RoomPage, WebhookPage,
+};
 pub use config::{ClientConfig, ServerAddress, State};
 pub use connect::{Dial, DialTcp, Io};
 pub use consumer::{Consumer, Work};

@@ -1,11 +1,14 @@
 //! What questions to the server are answered with, where the protocol's own types say more than an application needs.
 
+use std::collections::BTreeSet;
+
 use anchor_core::engine::ConsumerName;
 use anchor_core::event::EventKey;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::{Offset, Ordinal};
 use anchor_core::room::Member;
 use anchor_core::session::frame::{ConsumerListing, DeadLetter, RoomListing, WebhookListing};
+use anchor_core::user::{Direct, ReadReceipts};
 
 /// The answer to [`super::Client::rooms`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +31,22 @@ pub struct MemberPage {
 
 /// The answer to [`super::Client::who`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Presence {
+pub struct Present {
     /// Users with a session subscribed to the room, in the order of ids; cut at a limit of the server.
     pub users: Vec<UserId>,
     /// How many there are.
     pub total: u64,
+}
+
+/// The answer to [`super::Client::contact`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contacts {
+    /// Who may open a direct room with the user.
+    pub direct: Direct,
+    /// Who may not talk to the user.
+    pub blocked: BTreeSet<UserId>,
+    /// Whether others are told how far the user has read.
+    pub receipts: ReadReceipts,
 }
 
 /// How far the user has read in a room, over all of the user's clients. See [`super::Client::reading`].

@@ -12,12 +12,10 @@ use anchor_core::session::frame::{
     RequestId, RoomListing, Signal, ThreadPage, WebhookChange, Which, Whose,
 };
 use anchor_core::store::Direction;
-use anchor_core::user::{Contact, Profile, UserChange};
+use anchor_core::user::{Profile, UserChange};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use super::answer::{
-    ConsumerPage, DeadLetterPage, MemberPage, Presence as RoomPresence, RoomPage, WebhookPage,
-};
+use super::answer::{ConsumerPage, Contacts, DeadLetterPage, MemberPage, Present, RoomPage, WebhookPage};
 use super::error::{PublishError, RequestError};
 use super::notice::{Undecided, UndecidedId};
 use super::subscription::{Delivery, SubscribeOptions};
@@ -180,11 +178,11 @@ pub(super) enum Answer {
     /// To `Profiles`.
     Profiles(Vec<(UserId, Profile)>),
     /// To `Contact`.
-    Contact(Contact),
+    Contact(Contacts),
     /// To whatever changes something.
     Done,
     /// To `Who` and `Signal`.
-    Presence(RoomPresence),
+    Present(Present),
     /// To `Search`.
     Found(Box<Found>),
     /// To `Readers`.

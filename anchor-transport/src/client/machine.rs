@@ -171,6 +171,7 @@ impl Machine {
             return self.out.act(Action::Queued(waiter, Err(error)));
         }
         let nonce = self.dice.nonce();
+        self.attending.typing.said(&room);
         self.sending.publish(room, draft, nonce, waiter, &mut self.out);
     }
 

@@ -100,8 +100,8 @@ impl From<Watching> for Watched {
 pub(super) type Told = Result<Arc<Watched>, RequestError>;
 
 /// A stream of how things stand in a room: the newest, whenever something has changed; a slow taker misses what was in between.
-/// It goes on across reconnects. Ends after an error: the user may not read the room, or another watches it with this client.
-/// Dropping it ends the watching.
+/// It goes on across reconnects, and where the room grows too large for a list or shrinks back. Ends after an error: the user may not
+/// read the room, it is watched already with this client, the client watches too many, or it has stopped. Dropping it ends the watching.
 pub struct RoomWatch {
     id: WatchId,
     room: RoomId,

@@ -4,7 +4,7 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_core::session::frame::{RoomListing, Which};
 
 use super::Client;
-use crate::client::answer::{MemberPage, Presence, RoomPage};
+use crate::client::answer::{MemberPage, Present, RoomPage};
 use crate::client::command::{Answer, Request};
 use crate::client::error::RequestError;
 
@@ -57,9 +57,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::history`].
-    pub async fn who(&self, room: &RoomId) -> Result<Presence, RequestError> {
+    pub async fn who(&self, room: &RoomId) -> Result<Present, RequestError> {
         match self.request(Request::Who { room: room.clone() }).await? {
-            Answer::Presence(presence) => Ok(presence),
+            Answer::Present(present) => Ok(present),
             _ => Err(RequestError::Closed),
         }
     }

@@ -2,9 +2,10 @@
 
 use anchor_core::id::UserId;
 use anchor_core::limits::PROFILES_MAX;
-use anchor_core::user::{Contact, Direct, Profile, UserChange};
+use anchor_core::user::{Direct, Profile, UserChange};
 
 use super::Client;
+use crate::client::answer::Contacts;
 use crate::client::command::{Answer, Request};
 use crate::client::error::RequestError;
 
@@ -27,11 +28,11 @@ impl Client {
         Ok(known)
     }
 
-    /// From whom the user takes direct messages.
+    /// From whom the user takes direct messages, and whether others are told what the user has read.
     ///
     /// # Errors
     /// As [`Client::history`].
-    pub async fn contact(&self) -> Result<Contact, RequestError> {
+    pub async fn contact(&self) -> Result<Contacts, RequestError> {
         match self.request(Request::Contact).await? {
             Answer::Contact(contact) => Ok(contact),
             _ => Err(RequestError::Closed),

@@ -76,6 +76,7 @@ impl Machine {
             let error = RequestError::Stopped { code: *code, message: message.clone() };
             return self.out.act(Action::Answer(waiter, Err(error)));
         }
+        self.attending.typing.said(&publish.room);
         self.answering.ask(publish, waiter);
         self.pump(now);
     }
@@ -122,7 +123,7 @@ impl Machine {
     /// A watching has ended: by the word of the server, where nobody asked for it.
     pub(super) fn unwatched(&mut self, id: Option<RequestId>, room: &RoomId) {
         if id.is_none() {
-            self.attending.watches.unwatched(room, &mut self.out);
+            self.attending.watches.unwatched(room);
         }
     }
 

@@ -9,13 +9,14 @@ use anchor_core::limits::{HEARTBEAT, HISTORY_EVENTS_MAX};
 use anchor_core::publish::Refusal;
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::session::frame::{RequestId, ServerFrame, Welcome};
-use anchor_core::user::Contact;
 
 use super::action::Action;
 use super::requests::{Failure, Origin};
 use super::settling::Verdict;
 use super::{Fault, Link, Live, Machine};
-use crate::client::answer::{ConsumerPage, DeadLetterPage, MemberPage, Presence, RoomPage, WebhookPage};
+use crate::client::answer::{
+    ConsumerPage, Contacts, DeadLetterPage, MemberPage, Present, RoomPage, WebhookPage,
+};
 use crate::client::command::Answer;
 use crate::client::error::RequestError;
 use crate::client::notice::ConnectionState;
@@ -74,6 +75,7 @@ impl Machine {
                 self.subscriptions.unsubscribed(id, &mut self.requests, &mut self.out);
             }
             ServerFrame::Ack(ack) => {
+                self.attending.typing.said(&ack.room);
                 if let Some(ack) = self.answering.acked(ack, &mut self.out) {
                     self.sending.acked(ack, &mut self.out)?;
                 }
@@ -125,13 +127,13 @@ impl Machine {
             }
             ServerFrame::ThreadPage(page) => self.answer(page.id, Answer::Thread(*page)),
             ServerFrame::ProfileList { id, profiles } => self.answer(id, Answer::Profiles(profiles)),
-            ServerFrame::Contacts { id, direct, blocked, .. } => {
+            ServerFrame::Contacts { id, direct, blocked, receipts } => {
                 let blocked = blocked.into_iter().collect();
-                self.answer(id, Answer::Contact(Contact { direct, blocked }));
+                self.answer(id, Answer::Contact(Contacts { direct, blocked, receipts }));
             }
             ServerFrame::Done { id } => self.answer(id, Answer::Done),
             ServerFrame::Present { id, users, total, .. } => {
-                self.answer(id, Answer::Presence(Presence { users, total }));
+                self.answer(id, Answer::Present(Present { users, total }));
             }
             ServerFrame::Signal(signal) => self.out.act(Action::Signal(*signal)),
             ServerFrame::Profile { user, profile } => self.out.act(Action::Profile(user, profile)),

@@ -268,9 +268,11 @@ impl Script {
                 Answer::Members(page) => format!("members for {waiter}: {}", page.members.len()),
                 Answer::Thread(page) => format!("thread for {waiter} of {}", page.replies.len()),
                 Answer::Profiles(profiles) => format!("profiles for {waiter}: {}", profiles.len()),
-                Answer::Contact(contact) => format!("contact for {waiter}: {}", contact.direct.name()),
+                Answer::Contact(contact) => {
+                    format!("contact for {waiter}: {}, {:?}", contact.direct.name(), contact.receipts)
+                }
                 Answer::Done => format!("done for {waiter}"),
-                Answer::Presence(presence) => format!("presence for {waiter}: {}", presence.total),
+                Answer::Present(present) => format!("present for {waiter}: {}", present.total),
                 Answer::Found(found) => format!("found for {waiter}: {}", found.messages.len()),
                 Answer::Readers(readers) => format!("readers for {waiter}: {}", readers.len()),
                 Answer::Consumed(consumed) => format!("consumed for {waiter}: {}", consumed.parts.len()),

@@ -34,6 +34,11 @@ impl Typing {
         }
     }
 
+    /// The user says something there, or it stands in the log by now: that ends it for the server too, so the next key is told.
+    pub(super) fn said(&mut self, room: &RoomId) {
+        self.rooms.remove(room);
+    }
+
     /// The session is gone, and what was said in it.
     pub(super) fn disconnected(&mut self) {
         self.rooms.clear();

@@ -1,9 +1,10 @@
 //! The rooms that are watched: asked for with each session, and kept as they stand by what comes.
 //!
 //! ```text
-//!   (none) --- watch ---> Wanted --- asked ---> Asking --- watching ---> On --- unwatched, error ---> (none)
-//!                           ^                     |                      |
-//!                           +---- disconnect -----+----------------------+
+//!   (none) --- watch ---> Wanted --- asked ---> Asking --- watching ---> On
+//!                           ^                    | |                      |
+//!                           +---- disconnect ----+ +--- error ---> (none) |
+//!                           +---- unwatched, disconnect ------------------+
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -122,11 +123,11 @@ impl Watches {
         watch.tell(out);
     }
 
-    /// The server has ended the watching by itself.
-    pub(super) fn unwatched(&mut self, room: &RoomId, out: &mut Output) {
-        if self.rooms.get(room).is_some_and(|watch| watch.stage == Stage::On) {
-            let message = "the room may not be read any more".to_owned();
-            self.over(room, RequestError::Refused { code: Code::NotAMember, message }, out);
+    /// The server has ended the watching by itself, and does not say why: asking anew does. The room may have become too large
+    /// for a list, or it may not be read any more.
+    pub(super) fn unwatched(&mut self, room: &RoomId) {
+        if let Some(watch) = self.rooms.get_mut(room).filter(|watch| watch.stage == Stage::On) {
+            watch.stage = Stage::Wanted;
         }
     }
 

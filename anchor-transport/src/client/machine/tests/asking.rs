@@ -122,7 +122,7 @@ fn a_signal_is_refused_by_what_comes_before_the_answer_behind_it() {
             "no answer for 1: no (muted)",
             "signal two",
             "who",
-            "presence for 2: 0",
+            "present for 2: 0",
             "signal three",
             "who",
             "no answer for 3: no (muted)",
@@ -209,7 +209,7 @@ fn each_question_has_its_answer() {
             script.frame(ServerFrame::ProfileList { id, profiles: vec![(ada(), Profile::default())] });
             script.ask(Request::Contact);
             let id = RequestId(script.request_id());
-            let (direct, blocked, receipts) = (Direct::Nobody, Vec::new(), ReadReceipts::Shown);
+            let (direct, blocked, receipts) = (Direct::Nobody, Vec::new(), ReadReceipts::Hidden);
             script.frame(ServerFrame::Contacts { id, direct, blocked, receipts });
             script.ask(Request::ChangeUser { change: UserChange::Direct(Direct::Everyone) });
             script.reconnect(0);
@@ -228,7 +228,7 @@ fn each_question_has_its_answer() {
             "profiles",
             "profiles for 5: 1",
             "contact",
-            "contact for 6: nobody",
+            "contact for 6: nobody, Hidden",
             "change user",
             "waiting",
             "connecting 1",

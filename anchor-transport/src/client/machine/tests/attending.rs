@@ -129,10 +129,66 @@ fn a_room_is_watched_across_reconnects_until_the_server_ends_it() {
     assert!(script.lines.is_empty());
     let id = RequestId(script.request_id());
     script.frame(watching(id));
+    script.lines.clear();
+    // The server does not say why: it may be asked.
     script.frame(ServerFrame::Unwatched { id: None, room: lobby() });
     script.frame(ServerFrame::Typing { room: lobby(), users: Vec::new() });
+    assert_eq!(script.lines, ["watch lobby"]);
+    let id = Some(RequestId(script.request_id()));
+    let (code, message) = (Code::NotAMember, "you do not belong to it".to_owned());
+    script.frame(ServerFrame::Error { id, code, message, retry_after_ms: None });
     assert_eq!(script.lines.len(), 2, "{:?}", script.lines);
-    assert!(script.lines[1].starts_with("watched 1: "), "{:?}", script.lines);
+    assert!(
+        script.lines[1].starts_with("watched 1: ") && script.lines[1].contains("belong"),
+        "{:?}",
+        script.lines
+    );
+}
+
+#[test]
+fn a_room_that_grows_too_large_for_a_list_is_watched_on() {
+    let mut script = telling();
+    script.watch(1);
+    let answer = |script: &mut Script, receipts, online| {
+        let (id, sightings, typing) = (RequestId(script.request_id()), Vec::new(), Vec::new());
+        let watching = Watching { id, room: lobby(), receipts, sightings, online, away: 0, typing };
+        script.frame(ServerFrame::Watching(Box::new(watching)));
+    };
+    answer(&mut script, Some(Vec::new()), 256);
+    script.frame(ServerFrame::Unwatched { id: None, room: lobby() });
+    answer(&mut script, None, 257);
+    assert_eq!(
+        script.lines,
+        [
+            "watch lobby",
+            "watched 1: Some(0) receipts, 256 online, 0 typing",
+            "watch lobby",
+            "watched 1: None receipts, 257 online, 0 typing",
+        ]
+    );
+}
+
+#[test]
+fn who_says_something_types_anew_with_the_next_key() {
+    let mut script = telling();
+    script.typing(true);
+    script.publish_saved("done");
+    script.typing(true);
+    assert_eq!(
+        script.lines.iter().filter(|line| *line == "typing lobby true").count(),
+        2,
+        "{:?}",
+        script.lines
+    );
+    // What is in the log ends for the server what was told before it.
+    script.lines.clear();
+    script.frame(ack(1, 1));
+    script.typing(true);
+    assert_eq!(script.lines.last().map(String::as_str), Some("typing lobby true"));
+    script.publish_saved("done again");
+    script.lines.clear();
+    script.typing(false);
+    assert!(script.lines.is_empty(), "the message has said it");
 }
 
 #[test]
