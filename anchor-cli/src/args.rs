@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use self::attend::{Read, Search, Who};
 use self::message::{Announce, Edit, Extras, OnMessage, React, Redact, Reply, Thread};
-use self::person::{Block, DirectArguments, Dm, ProfileArguments, Signal};
+use self::person::{Block, DirectArguments, Dm, ProfileArguments, ReceiptsArguments, Signal};
 use self::room::RoomArguments;
 use self::work::{ConsumerArguments, WebhookArguments};
 use crate::exit;
@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Signal(Signal),
     Profile(ProfileArguments),
     Direct(DirectArguments),
+    Receipts(ReceiptsArguments),
     /// Take no direct messages from a user, and open no direct room with the user
     Block(Block),
     /// Let a blocked user talk to you again
@@ -226,7 +227,7 @@ pub(crate) struct History {
     pub(crate) messages: bool,
 }
 
-/// Print the rooms there are, each with the offset of its newest event
+/// Print the rooms there are, each with the offset of its newest event, and how many of its messages you have not read
 #[derive(Args, Debug)]
 pub(crate) struct Rooms {
     /// Print a JSON object per room

@@ -56,6 +56,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Signal(signal) => signal::run(context, signal).await,
         Command::Profile(profile) => profile::run(context, profile.command).await,
         Command::Direct(direct) => contact::direct(context, direct).await,
+        Command::Receipts(receipts) => contact::receipts(context, receipts).await,
         Command::Block(block) => contact::block(context, block).await,
         Command::Unblock(block) => contact::unblock(context, block).await,
         Command::Consumer(consumer) => consumer::run(context, consumer.command).await,

@@ -75,7 +75,8 @@ impl Context {
         state::directory(self.state.as_deref(), &self.server, &self.user)
     }
 
-    /// A client that only asks and reads, once it is connected: it leaves nothing behind, and any number of them may run.
+    /// A client without a state directory, once it is connected: what it asks for is done or fails while it runs, nothing is left of
+    /// it on this machine, and any number of them may run.
     ///
     /// # Errors
     /// A sentence about the address; else as [`connection::first`].

@@ -39,7 +39,8 @@ Exit codes:
     1  failed for a reason that stderr tells
     2  the command line is wrong; for `torture check`: the history cannot be read
     3  the first connection failed (`chat`, and what sends or changes something in a room, keep trying instead)
-    4  refused by the server, by name: at least one message (all others are acknowledged), a change, or the reading of a room
+    4  refused by the server, by name: at least one message (all others are acknowledged), a change, a question,
+     or the reading of a room or for a consumer
     5  timed out: the time given by --timeout is over, or the server did not answer
     6  another process holds the state directory
     7  the server takes this client no more, and trying again does not help

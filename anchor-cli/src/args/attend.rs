@@ -37,7 +37,7 @@ pub(crate) struct Who {
     #[arg(long, short)]
     pub(crate) watch: bool,
 
-    /// End after N changes that were printed
+    /// End after N lines, those of how it stands at first among them
     #[arg(long, value_name = "N", requires = "watch")]
     pub(crate) count: Option<u64>,
 }

@@ -1,7 +1,7 @@
 //! One user: talking to somebody, being seen by others, and not wanting to be talked to.
 
 use anchor_core::id::{ClientTag, RoomId, UserId};
-use anchor_core::user::{Direct, ProfileText};
+use anchor_core::user::{Direct, ProfileText, ReadReceipts};
 use clap::{Args, Subcommand, ValueEnum};
 use data_encoding::HEXLOWER;
 
@@ -136,6 +136,35 @@ pub(crate) enum DirectArgument {
     /// Those who have joined a room that you have joined.
     Shared,
     Nobody,
+}
+
+/// Say whether others are told how far you have read; without WHETHER, print that
+///
+/// What was shown before stays, and so does what your own messages say. `read` goes on telling your other clients.
+#[derive(Args, Debug)]
+pub(crate) struct ReceiptsArguments {
+    /// Whether
+    #[arg(value_enum, value_name = "WHETHER")]
+    pub(crate) whether: Option<ReceiptsArgument>,
+
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReceiptsArgument {
+    Shown,
+    Hidden,
+}
+
+impl From<ReceiptsArgument> for ReadReceipts {
+    fn from(receipts: ReceiptsArgument) -> Self {
+        match receipts {
+            ReceiptsArgument::Shown => Self::Shown,
+            ReceiptsArgument::Hidden => Self::Hidden,
+        }
+    }
 }
 
 impl From<DirectArgument> for Direct {

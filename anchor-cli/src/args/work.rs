@@ -81,7 +81,7 @@ pub(crate) struct OneConsumer {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WhoseArgument {
-    /// One of the server's own; for admins
+    /// Of the server's own consumers, not of yours; for admins
     #[arg(long)]
     server_own: bool,
 }

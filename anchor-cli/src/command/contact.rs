@@ -1,8 +1,9 @@
-//! `direct`, `block`, `unblock`: from whom a user takes direct messages.
+//! `direct`, `receipts`, `block`, `unblock`: what a user lets others do and know.
 
+use anchor_core::user::ReadReceipts;
 use serde_json::json;
 
-use crate::args::person::{Block, DirectArguments};
+use crate::args::person::{Block, DirectArguments, ReceiptsArguments};
 use crate::context::Context;
 use crate::escape;
 use crate::exit::{Exit, Failure};
@@ -34,6 +35,21 @@ pub(super) async fn direct(context: &Context, arguments: DirectArguments) -> Res
     Ok(Exit::Done)
 }
 
+/// Says whether others are told how far the user has read; or prints that.
+///
+/// # Errors
+/// A sentence.
+pub(super) async fn receipts(context: &Context, arguments: ReceiptsArguments) -> Result<Exit, Failure> {
+    let client = context.reader().await?;
+    let known = client.contact().await?.receipts;
+    if let Some(whether) = arguments.whether {
+        let receipts = whether.into();
+        client.show_read_receipts(receipts).await?;
+        return changed("receipts", name(receipts), known == receipts, arguments.json);
+    }
+    changed("receipts", name(known), false, arguments.json)
+}
+
 /// Takes no direct messages from a user any more.
 ///
 /// # Errors
@@ -56,6 +72,13 @@ pub(super) async fn unblock(context: &Context, arguments: Block) -> Result<Exit,
     let is_so = !client.contact().await?.blocked.contains(&subject);
     client.unblock(&subject).await?;
     changed("unblocked", subject.as_str(), is_so, json)
+}
+
+const fn name(receipts: ReadReceipts) -> &'static str {
+    match receipts {
+        ReadReceipts::Shown => "shown",
+        ReadReceipts::Hidden => "hidden",
+    }
 }
 
 /// Prints `blocked: bob`, or `{"blocked":"bob"}`; where it was so already, with `unchanged`.

@@ -89,7 +89,7 @@ fn as_line(webhook: &WebhookListing) -> String {
     format!("{name} {url} {room} {lag}{paused}{dead}{error}")
 }
 
-/// Prints `KEY ATTEMPTS: ERROR` for each letter.
+/// Prints `TIME KEY (ATTEMPTS): ERROR` for each letter.
 async fn dead(context: &Context, arguments: WebhookDead) -> Result<Exit, Failure> {
     let client = context.reader().await?;
     let mut output = Output::default();

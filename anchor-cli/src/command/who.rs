@@ -52,21 +52,21 @@ async fn attend(context: &Context, in_room: &InRoom, lines: Option<u64>) -> Resu
     let mut watch = client.watch(&in_room.room).await;
     let mut output = Output::default();
     let mut known: Option<Arc<Watched>> = None;
-    let mut left = lines.unwrap_or_default();
+    let mut left = lines;
     while let Some(state) = watch.next().await {
         let state = state?;
         for news in news(known.as_deref(), &state, lines.is_some()) {
+            if left == Some(0) {
+                break;
+            }
             match in_room.json {
                 true => output.json(&news.json(&in_room.room))?,
                 false => output.line(&news.line(context.style()))?,
             }
-            left = left.saturating_sub(1);
-            if lines.is_some() && left == 0 {
-                break;
-            }
+            left = left.map(|left| left - 1);
         }
         output.flush()?;
-        if left == 0 {
+        if matches!(left, None | Some(0)) {
             return Ok(Exit::Done);
         }
         known = Some(state);

@@ -16,6 +16,8 @@ pub(crate) fn json(listing: &RoomListing) -> Value {
         "epoch": entry.epoch.map(|epoch| epoch.to_string()),
         "head": entry.head.0,
         "horizon": entry.horizon.0,
+        "read": entry.unread.map(|unread| unread.read.0),
+        "unread": entry.unread.map(|unread| unread.messages),
         "kind": info.map(|info| info.kind.name()),
         "title": info.and_then(|info| info.title.as_ref()).map(ToString::to_string),
         "topic": info.and_then(|info| info.topic.as_ref()).map(ToString::to_string),
@@ -39,7 +41,7 @@ pub(crate) fn member(room: &RoomId, user: &UserId, member: &Member) -> Value {
     value
 }
 
-/// `plans #12 group, 3 members, owner: Plans for May`
+/// `plans #12 group, members: 3, 2 unread, you: owner: Plans for May`
 pub(crate) fn line(listing: &RoomListing, reader: &UserId) -> String {
     let mut line =
         format!("{} #{} {}", escape::line(listing.entry.room.as_str()), listing.entry.head, kind(listing));
@@ -49,6 +51,9 @@ pub(crate) fn line(listing: &RoomListing, reader: &UserId) -> String {
             None => line += &format!(", members: {}", info.members),
         }
         line += if info.archived { ", archived" } else { "" };
+    }
+    if let Some(unread) = unread(listing) {
+        line += &format!(", {unread} unread");
     }
     if let Some(place) = listing.member.as_ref().map(place) {
         line += &format!(", you: {place}");
@@ -65,6 +70,7 @@ pub(crate) fn lines(listing: &RoomListing, reader: &UserId) -> Vec<String> {
         format!("kind: {}", kind(listing)),
         format!("events: {} to {}", entry.horizon, entry.head),
     ];
+    lines.extend(unread(listing).map(|unread| format!("unread: {unread}")));
     if let Some(info) = &listing.info {
         if let Some(title) = &info.title {
             lines.push(format!("title: {}", escape::line(title.as_str())));
@@ -107,6 +113,11 @@ pub(crate) fn retention(retention: Retention) -> String {
         Retention::Age(ms) => format!("events of the last {} s", ms.div_ceil(1_000)),
         Retention::Count(events) => format!("the newest {events} events"),
     }
+}
+
+/// Messages that the reader has not read, if there are any.
+pub(crate) fn unread(listing: &RoomListing) -> Option<u64> {
+    listing.entry.unread.map(|unread| unread.messages).filter(|messages| *messages > 0)
 }
 
 fn kind(listing: &RoomListing) -> &'static str {

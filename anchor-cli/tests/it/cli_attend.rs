@@ -28,6 +28,51 @@ fn what_is_read_is_noted_and_others_see_it() {
 }
 
 #[test]
+fn what_is_unread_stands_with_each_room() {
+    let world = World::new();
+    world.does("ada", "room create plans --kind group");
+    world.does("ada", "room invite plans bob");
+    world.does("bob", "room accept plans");
+    world.send("ada", "plans", &["one", "two"]);
+    let listed = &world.does_json("bob", "rooms")[0];
+    assert_eq!((&listed["unread"], &listed["read"]), (&2.into(), &3.into()));
+    assert_eq!(world.does("bob", "rooms"), "plans 5 (2 unread)");
+    assert_eq!(world.does("bob", "room list"), "plans #5 group, members: 2, 2 unread, you: member");
+    assert!(world.does("bob", "room show plans").contains("unread: 2"));
+    assert_eq!(world.does("ada", "rooms"), "plans 5", "nobody has to read what they wrote");
+    world.does("bob", "read plans");
+    assert_eq!(
+        (world.does("bob", "rooms").as_str(), &world.does_json("bob", "rooms")[0]["unread"]),
+        ("plans 5", &0.into())
+    );
+}
+
+#[test]
+fn who_does_not_show_what_was_read_is_not_told_of() {
+    let world = World::new();
+    world.send("ada", "lobby", &["one"]);
+    assert_eq!(world.does("bob", "receipts"), "receipts: shown");
+    assert_eq!(world.does_json("bob", "receipts hidden"), [serde_json::json!({ "receipts": "hidden" })]);
+    assert_eq!(world.does("bob", "receipts hidden"), "receipts: hidden (unchanged)");
+    world.does("bob", "read lobby");
+    world.does("cid", "read lobby");
+    let mut watching = world.cli("ada", "who lobby --watch --json --count 50").start();
+    let mut told = std::iter::from_fn(|| serde_json::from_str::<serde_json::Value>(&watching.line()?).ok());
+    let cid = told.by_ref().take_while(|line| line["user"] != "cid" || line["read"] != 1);
+    assert!(cid.into_iter().all(|line| line["user"] != "bob" || line["read"].as_u64().unwrap_or(0) == 0));
+    assert_eq!(world.does("bob", "receipts shown"), "receipts: shown");
+    assert_eq!(world.does_json("bob", "receipts")[0]["receipts"], "shown");
+}
+
+#[test]
+fn nothing_is_printed_of_no_changes() {
+    let world = World::new();
+    world.does("ada", "room join lobby");
+    assert_eq!(world.does("ada", "who lobby --watch --count 0"), "");
+    assert_eq!(world.does("ada", "who lobby --presence").lines().count(), 1);
+}
+
+#[test]
 fn who_is_there_and_who_has_gone_is_told() {
     let world = World::new();
     world.does("ada", "room join lobby");
@@ -51,31 +96,4 @@ fn who_is_there_and_who_has_gone_is_told() {
     comes_to("bob", "online");
     tail.kill();
     comes_to("bob", "offline");
-}
-
-#[test]
-fn webhooks_are_for_admins() {
-    let world = World::with_admin();
-    world.refuses("ada", "webhook list", "denied");
-    world.refuses("ada", "consumer list --server-own", "denied");
-    let printed = world.cli("ada", "webhook add tickets nonsense --kind nothing").run();
-    printed.fail(2, "a kind is a name");
-}
-
-#[test]
-fn a_consumer_goes_on_where_it_ended() {
-    let world = World::new();
-    world.send("ada", "lobby", &["one", "two", "three"]);
-    let taken = |arguments: &str| -> Vec<u64> {
-        let run = world.cli("bot", "consumer run tickets --room lobby").arguments(arguments).run().succeed();
-        run.json().iter().map(|line| line["offset"].as_u64().unwrap()).collect()
-    };
-    assert_eq!(taken("--from-start --count 2"), [1, 2]);
-    assert_eq!(taken("--count 1"), [3]);
-    let listed = world.does_json("bot", "consumer list");
-    assert_eq!((listed.len(), &listed[0]["name"], &listed[0]["lag"]), (1, &"tickets".into(), &0.into()));
-    assert_eq!(world.does("bot", "consumer replay tickets --after 1"), "tickets replayed");
-    assert_eq!(taken("--count 2"), [2, 3]);
-    assert_eq!(world.does("bot", "consumer remove tickets"), "tickets removed");
-    world.refuses("bot", "consumer pause tickets", "name_unknown");
 }

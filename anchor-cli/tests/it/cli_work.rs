@@ -1,4 +1,4 @@
-//! Work that is taken from the log: consumers and webhooks.
+//! What is made of the log: consumers, webhooks, and what is found in it.
 
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ fn a_consumer_is_paused_replayed_and_removed() {
     assert_eq!(world.does("ada", "consumer resume work"), "work resumed");
     assert_eq!(taken(&world, "work", 1, ""), ["one"]);
     assert_eq!(world.does("ada", "consumer list"), "work lobby 2");
+    assert_eq!(world.does_json("ada", "consumer list")[0]["lag"], 2);
 
     world.does("ada", "consumer remove work");
     assert_eq!(world.does("ada", "consumer list"), "");
@@ -79,6 +80,41 @@ fn all_rooms_and_the_servers_own_consumers_are_for_admins() {
     assert_eq!(world.does_json("root", "consumer list")[0]["room"], Value::Null);
     world.refuses("ada", "consumer list --server-own", "denied");
     world.cli("ada", "consumer replay audit --from-start --from-now").run().fail(2, "cannot be used with");
+}
+
+#[test]
+fn what_was_said_is_found() {
+    let world = World::new();
+    world.send("ada", "lobby", &["to the sea", "by train", "the sea was cold"]);
+    world.does("ada", "room create plans --kind group");
+    world.send("ada", "plans", &["a sea of plans"]);
+    // The index follows the logs; until it has come up with them, that is told on standard error.
+    until(|| {
+        let ran = world.cli("ada", "search sea --json").run();
+        ran.err.is_empty() && ran.json().len() == 3
+    });
+    let found = world.does_json("bob", "search sea");
+    let places: Vec<_> =
+        found.iter().map(|event| (&event["room"], &event["offset"], &event["body"])).collect();
+    let (lobby, one, three) = (json!("lobby"), json!(1), json!(3));
+    assert_eq!(
+        places,
+        [(&lobby, &three, &json!("the sea was cold")), (&lobby, &one, &json!("to the sea"))],
+        "the newest first, and nothing of a room that bob may not read"
+    );
+    let lines = world.cli("bob", "search sea from:ada in:lobby --limit 1").run().succeed().lines();
+    assert_eq!((lines.len(), lines[0].as_str()), (2, "-- lobby"));
+    assert!(lines[1].ends_with(" #3 ada: the sea was cold"), "{lines:?}");
+    assert_eq!(world.does("bob", "search sea in:plans"), "");
+    world.refuses("bob", "search before:noon", "invalid");
+}
+
+#[test]
+fn webhooks_are_for_admins() {
+    let world = World::with_admin();
+    world.refuses("ada", "webhook list", "denied");
+    let printed = world.cli("ada", "webhook add tickets nonsense --kind nothing").run();
+    printed.fail(2, "a kind is a name");
 }
 
 #[test]

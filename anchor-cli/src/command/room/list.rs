@@ -24,13 +24,15 @@ pub(super) async fn run(context: &Context, arguments: List) -> Result<Exit, Fail
     print(context, &which, arguments.json, rooms::line).await
 }
 
-/// Prints `ROOM HEAD` for each room that may be read.
+/// Prints `ROOM HEAD` for each room that may be read, and how much of it is unread.
 ///
 /// # Errors
 /// As [`run`].
 pub(in crate::command) async fn short(context: &Context, arguments: Rooms) -> Result<Exit, Failure> {
     let line = |listing: &RoomListing, _: &UserId| {
-        format!("{} {}", escape::line(listing.entry.room.as_str()), listing.entry.head)
+        let entry = &listing.entry;
+        let unread = rooms::unread(listing).map(|unread| format!(" ({unread} unread)")).unwrap_or_default();
+        format!("{} {}{unread}", escape::line(entry.room.as_str()), entry.head)
     };
     print(context, &Which::Readable, arguments.json, line).await
 }
