@@ -78,7 +78,7 @@ codes! {
     NameUnknown = "name_unknown", Final;
     /// It is so already: nothing was appended.
     Unchanged = "unchanged", Final;
-    /// As many as there can be: members, pins, blocked users.
+    /// As many as there can be: members, pins, edits, signs, blocked users, consumers, webhooks.
     Full = "full", Final;
     /// The host application does not want this said.
     Moderated = "moderated", Final;
@@ -86,13 +86,13 @@ codes! {
     KindUnsupported = "kind_unsupported", Final;
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", Final;
-    /// The frame has a type that this version does not know.
+    /// The frame has a type that this version does not know, or asks for what this server does not do: search, webhooks.
     Unsupported = "unsupported", Final;
     /// A field of the request breaks a rule.
     Invalid = "invalid", Final;
-    /// The session is not subscribed to that room.
+    /// The session is not subscribed to that room, or does not watch it.
     NotSubscribed = "not_subscribed", Final;
-    /// The session is subscribed to that room already.
+    /// The session is subscribed to that room already, or watches it already.
     AlreadySubscribed = "already_subscribed", Final;
     /// More rooms than one session may have.
     TooManyRooms = "too_many_rooms", Final;
@@ -118,7 +118,7 @@ codes! {
     HelloLate = "hello_late", Retry;
     /// A defect of the server ended this session.
     Internal = "internal", Retry;
-    /// Another session of this client took its place: go on with a new `client_id`.
+    /// Another took its place: of a session one of the same client, go on with a new `client_id`; of a consumer whoever takes from it now.
     Replaced = "replaced", Renew;
     /// The token is missing, wrong or expired.
     Auth = "auth", Renew;

@@ -259,7 +259,7 @@ pub(super) fn write_consumer<W: Writer>(w: &mut W, consumer: &ConsumerListing) {
     w.close();
 }
 
-/// `[name, url, room, kinds, paused, lag, dead, failures, error]`.
+/// `[name, url, room, kinds, paused, lag, dead, failures, error, dropped]`.
 pub(super) fn webhook<'a, R: Reader<'a>>(r: &mut R) -> Result<WebhookListing, Fault> {
     r.array("webhooks", |r| {
         Ok(WebhookListing {
