@@ -64,6 +64,21 @@ pub fn renew(dir: impl AsRef<Path>) -> Result<(), IndexError> {
     }
 }
 
+/// Takes the index in `dir` away, every file of it, if there is one: it is made anew when it is opened next. Nobody may have it
+/// open.
+///
+/// # Errors
+/// [`IndexError`]; anything else in the directory is left alone.
+pub fn remove(dir: impl AsRef<Path>) -> Result<(), IndexError> {
+    let dir = dir.as_ref();
+    renew(dir)?;
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    empty(dir)?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(disk(dir))
+}
+
 /// The segments that have files in the directory, those that are of no use any more among them.
 pub(crate) fn segments(dir: &Path) -> Result<Vec<String>, IndexError> {
     let names = names(dir)?;

@@ -31,6 +31,12 @@ pub enum IndexError {
         #[source]
         source: io::Error,
     },
+    /// A thread of the index panicked. What it did is undone as by a crash, and it goes on.
+    #[error("the search index ended in a panic, of which the log of the process tells")]
+    Panicked,
+    /// There is no index to search in for the time being, such as for want of room on the disk.
+    #[error("there is no search index now; the log of the process tells why")]
+    NotThere,
     /// It is closed.
     #[error("the index is closed")]
     Stopped,
@@ -42,11 +48,20 @@ pub enum IndexError {
 impl IndexError {
     /// What to do about it.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Held { .. } | Self::Stopped => ErrorKind::Closed,
+            // There may be room again.
+            Self::Disk { source, .. } if is_want_of_room(source) => ErrorKind::Retry,
             Self::NotAnIndex { .. } | Self::Disk { .. } => ErrorKind::Invalid,
-            Self::Tantivy(_) => ErrorKind::Retry,
+            Self::Tantivy(_) | Self::Panicked | Self::NotThere => ErrorKind::Retry,
         }
     }
+}
+
+fn is_want_of_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anchor_core::engine::{Anchor, Begin, Consumer, ConsumerError, ConsumerId, ConsumerName, Delivery};
 use anchor_core::engine::{Scope, Taken as Part};
@@ -22,7 +23,7 @@ use anchor_core::limits::{
 };
 use anchor_core::position::{Offset, Position};
 use anchor_core::room::RoomKind;
-use anchor_core::store::{Direction, Read, StoreError};
+use anchor_core::store::{Direction, Read, Readiness, StoreError};
 use futures::future::{Either, select};
 use thiserror::Error;
 
@@ -49,6 +50,11 @@ pub enum FollowError {
     /// The logs could not be read, or are read by another process by now.
     #[error(transparent)]
     Consumer(#[from] ConsumerError),
+    /// It is not to follow, or words that were taken away are still being read: neither is waited for.
+    #[error(
+        "the search index could not be brought to an end: its consumer `anchor.search` is paused, or it is being searched"
+    )]
+    NotSettled,
 }
 
 impl From<StoreError> for FollowError {
@@ -60,21 +66,23 @@ impl From<StoreError> for FollowError {
 impl FollowError {
     /// What to do about it.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Index(error) => error.kind(),
             Self::Consumer(error) => error.kind(),
+            Self::NotSettled => ErrorKind::Retry,
         }
     }
 
     /// True if it is not worth to begin again.
-    const fn is_final(&self) -> bool {
+    fn is_final(&self) -> bool {
         match self {
             Self::Index(error) => matches!(error, IndexError::Stopped),
             // One that somebody removed is made again.
             Self::Consumer(error) => {
                 matches!(error.kind(), ErrorKind::Closed) && !matches!(error, ConsumerError::Removed)
             }
+            Self::NotSettled => false,
         }
     }
 }
@@ -93,7 +101,16 @@ impl Follower {
         ConsumerId::of_host(name())
     }
 
-    /// Follows, for ever: what fails is tried again. What is in the logs now is in the index some time later;
+    /// Takes what the logs have now, writes every segment anew that has words which were taken away, and ends: for an index whose
+    /// server is stopped.
+    ///
+    /// # Errors
+    /// [`FollowError`]; what fails is not tried again.
+    pub async fn catch_up(self, anchor: Anchor) -> Result<(), FollowError> {
+        self.begin(&anchor).await?.catch_up().await
+    }
+
+    /// Follows, for ever: what fails is tried again. While the store's disk is full it waits, and writes nothing. What is in the logs now is in the index some time later;
     /// [`SearchService::lag`] says how much is not. New words are found within [`SEARCH_COMMIT_WITHIN`], about; old ones are in no
     /// file [`SEARCH_SETTLE_WITHIN`] after that, and the time which it takes to write the segments anew that have them.
     ///
@@ -115,6 +132,11 @@ impl Follower {
     }
 
     async fn follow(&self, anchor: &Anchor) -> Result<std::convert::Infallible, FollowError> {
+        wait_for_room(anchor).await;
+        self.begin(anchor).await?.run().await
+    }
+
+    async fn begin<'a>(&'a self, anchor: &'a Anchor) -> Result<Following<'a>, FollowError> {
         let (is_new, index) = self.writer.open().await?;
         self.service.opened(index);
         if is_new {
@@ -128,7 +150,7 @@ impl Follower {
             self.writer.run(|indexer| indexer.begun()).await?;
         }
         let now = anchor.now();
-        let following = Following {
+        Ok(Following {
             anchor,
             service: &self.service,
             writer: &self.writer,
@@ -141,8 +163,7 @@ impl Follower {
             walk_at: now,
             walked: None,
             audiences: HashMap::new(),
-        };
-        following.run().await
+        })
     }
 }
 
@@ -174,6 +195,10 @@ impl Following<'_> {
                 Either::Left((part, _)) => Some(part?),
                 Either::Right(_) => None,
             };
+            if self.anchor.store().readiness() == Readiness::DiskFull {
+                self.service.lags(None);
+                wait_for_room(self.anchor).await;
+            }
             if let Some(part) = part {
                 self.take(part).await?;
             }
@@ -188,6 +213,30 @@ impl Following<'_> {
                 self.walk().await?;
             }
             self.service.lags(self.consumer.lag());
+        }
+    }
+
+    async fn catch_up(mut self) -> Result<(), FollowError> {
+        loop {
+            match self.consumer.next_now(usize::MAX).await? {
+                Some(part) => self.take(part).await?,
+                None if self.consumer.is_paused() => return Err(FollowError::NotSettled),
+                None if self.batch.is_empty() => break,
+                None => self.commit().await?,
+            }
+            if self.batch.len() >= BATCH_PARTS {
+                self.commit().await?;
+            }
+        }
+        let begun = self.anchor.now();
+        while self.walk_at <= begun {
+            self.walk().await?;
+        }
+        self.settle().await?;
+        self.consumer.flush().await?;
+        match self.settle_at {
+            None => Ok(()),
+            Some(_) => Err(FollowError::NotSettled),
         }
     }
 
@@ -351,6 +400,17 @@ impl Following<'_> {
     }
 }
 
+/// Returns once there is room on the disk of the store, which leaves the last of it to messages.
+async fn wait_for_room(anchor: &Anchor) {
+    let mut is_told = false;
+    while anchor.store().readiness() == Readiness::DiskFull {
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::warn!("the disk is nearly full: the search index takes nothing until there is room");
+        }
+        anchor.env().sleep_until(anchor.now() + ROOM_LOOK).await;
+    }
+}
+
 /// True for rooms in which people talk: not for reports, and not for the logs in which Anchor keeps what concerns one user.
 fn is_searched(room: &RoomId) -> bool {
     !room.is_system() || room.is_direct() || *room == RoomId::announcements()
@@ -359,6 +419,9 @@ fn is_searched(room: &RoomId) -> bool {
 fn name() -> ConsumerName {
     ConsumerName::new("anchor.search").expect("a plain word is the name of a consumer")
 }
+
+/// Time between two looks at a full disk. Source: chosen; nobody notices, and it costs nothing.
+const ROOM_LOOK: Duration = Duration::from_secs(1);
 
 /// Parts in one commit. Source: chosen; half of what a consumer gives that is not done.
 const BATCH_PARTS: usize = anchor_core::limits::CONSUMER_PARTS_MAX / 2;

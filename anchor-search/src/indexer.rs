@@ -223,8 +223,8 @@ impl Indexer {
         Ok(directory::segments(&self.dir)?.iter().any(|segment| used.binary_search(segment).is_err()))
     }
 
-    /// Writes segments anew from which something was taken away, so that it is in no file; and joins small ones. Takes a few
-    /// seconds at the worst for each segment.
+    /// Writes segments anew from which something was taken away, so that it is in no file; and joins small ones. Takes time
+    /// with the size of these segments, which is bounded.
     ///
     /// A search that is under way keeps the files that it reads: then [`Indexer::has_leftovers`] still says so, and it is done
     /// with the next call.

@@ -46,7 +46,7 @@ mod follow;
 mod service;
 mod worker;
 
-pub use directory::renew;
+pub use directory::{remove, renew};
 pub use error::IndexError;
 pub use follow::{FollowError, Follower};
 pub use index::SearchIndex;

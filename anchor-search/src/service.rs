@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use anchor_core::engine::Anchor;
-use anchor_core::error::BoxError;
+use anchor_core::error::{BoxError, ErrorKind};
 use anchor_core::id::RoomId;
 use anchor_core::limits::SEARCH_SCOPE_ROOMS_MAX;
 use anchor_core::room::Permit;
@@ -23,12 +23,13 @@ use crate::paging::Paging;
 use crate::place::{Match, Place};
 use crate::plan::Scope;
 use crate::query::Query;
-use crate::worker::{Busy, Searchers, Writer};
+use crate::worker::{Searchers, Unsearched, Writer};
 
 /// Answers searches from an index that a [`Follower`] keeps up with the logs.
 #[derive(Debug)]
 pub struct SearchService {
-    index: RwLock<SearchIndex>,
+    /// None until it could be opened.
+    index: RwLock<Option<SearchIndex>>,
     searchers: Searchers,
     /// Events that are not in the index yet, about.
     lag: AtomicU64,
@@ -39,12 +40,22 @@ impl SearchService {
     /// Opens the index in `dir`, or makes one: what answers, for [`anchor_core::engine::AnchorBuilder::search`], and what follows
     /// the logs, to be run beside the engine ([`Follower::run`]). Blocks.
     ///
+    /// Where that fails for what may pass, such as a full disk, searches fail until the follower has opened it.
+    ///
     /// # Errors
-    /// [`IndexError`], as for [`Indexer::open`].
+    /// [`IndexError`], as for [`Indexer::open`], but for those of kind [`ErrorKind::Retry`].
     pub fn open(dir: impl AsRef<Path>) -> Result<(Arc<Self>, Follower), IndexError> {
         let dir = dir.as_ref().to_owned();
-        let indexer = Indexer::open(&dir)?;
-        let index = indexer.index();
+        let indexer = match Indexer::open(&dir) {
+            Ok(indexer) => Some(indexer),
+            Err(error) if error.kind() == ErrorKind::Retry => {
+                let source = std::error::Error::source(&error);
+                tracing::error!(%error, source, "nothing can be searched for until the index can be opened");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let index = indexer.as_ref().map(Indexer::index);
         let (writer, thread) = Writer::start(dir, indexer)?;
         let service = Arc::new(Self {
             index: RwLock::new(index),
@@ -69,14 +80,14 @@ impl SearchService {
         self.lag.load(Ordering::Relaxed)
     }
 
-    /// The index as it is now.
+    /// The index as it is now; none if it could not be opened yet.
     #[must_use]
-    pub fn index(&self) -> SearchIndex {
+    pub fn index(&self) -> Option<SearchIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn opened(&self, index: SearchIndex) {
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(index);
     }
 
     pub(crate) fn lags(&self, lag: Option<u64>) {
@@ -95,13 +106,15 @@ impl Search for SearchService {
             return Ok(Hits { hits: Vec::new(), next: None, lag: self.lag() });
         };
         let asked_for = Arc::new((query, scope));
+        let index = self.index().ok_or_else(|| failed(IndexError::NotThere))?;
         let mut paging = Paging::new(after, asked.limit);
         while let Some((after, count)) = paging.wanted() {
-            let (index, asked_for) = (self.index(), asked_for.clone());
+            let (index, asked_for) = (index.clone(), asked_for.clone());
             let look = move || index.look(&asked_for.0, &asked_for.1, after.as_ref(), count);
             let matches = match self.searchers.run(look).await {
                 Ok(looked) => looked.map_err(failed)?,
-                Err(Busy) => return Err(SearchError::Busy),
+                Err(Unsearched::Busy) => return Err(SearchError::Busy),
+                Err(Unsearched::Panicked) => return Err(failed(IndexError::Panicked)),
             };
             // Asked behind the look: a permit says nothing of what came later.
             let permits = permits(anchor, who, &matches).await?;

@@ -1,5 +1,8 @@
 //! Threads of an index's own, so that no thread of a runtime waits for a disk or counts through postings.
+//!
+//! What panics there ends no thread: whoever waits for it is told, and the next is done.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +29,13 @@ struct Slot {
 }
 
 impl Writer {
-    pub(crate) fn start(dir: PathBuf, indexer: Indexer) -> Result<(Self, JoinHandle<()>), IndexError> {
+    /// The thread for the index in `dir`, which is opened when it is needed if it is not.
+    pub(crate) fn start(
+        dir: PathBuf,
+        indexer: Option<Indexer>,
+    ) -> Result<(Self, JoinHandle<()>), IndexError> {
         let (sender, jobs) = sync_channel::<Writing>(1);
-        let mut slot = Slot { dir: dir.clone(), indexer: Some(indexer), is_used: false };
+        let mut slot = Slot { dir: dir.clone(), indexer, is_used: false };
         let write = move || jobs.into_iter().for_each(|job| job(&mut slot));
         let thread = thread::Builder::new().name("search-writer".to_owned()).spawn(write);
         let thread = thread.map_err(|source| IndexError::Disk { path: dir, source })?;
@@ -66,7 +73,15 @@ impl Writer {
         job: impl FnOnce(&mut Slot) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, IndexError> {
         let (answer, answered) = oneshot::channel();
-        let job: Writing = Box::new(|slot| drop(answer.send(job(slot))));
+        let job: Writing = Box::new(|slot| {
+            let done = catch_unwind(AssertUnwindSafe(|| job(slot))).unwrap_or_else(|_| {
+                // Nobody knows in which state: what was committed is in its files.
+                drop(catch_unwind(AssertUnwindSafe(|| slot.indexer = None)));
+                tracing::error!("writing the search index ended in a panic");
+                Err(IndexError::Panicked)
+            });
+            drop(answer.send(done));
+        });
         // There is room: who asks waits for the answer before it asks again.
         self.0.try_send(job).map_err(|_| IndexError::Stopped)?;
         answered.await.unwrap_or(Err(IndexError::Stopped))
@@ -79,8 +94,13 @@ pub(crate) struct Searchers(SyncSender<Searching>);
 
 type Searching = Box<dyn FnOnce() + Send>;
 
-/// More searches wait than may.
-pub(crate) struct Busy;
+/// Why nothing was looked for.
+pub(crate) enum Unsearched {
+    /// More searches wait than may.
+    Busy,
+    /// It panicked.
+    Panicked,
+}
 
 impl Searchers {
     pub(crate) fn start() -> Self {
@@ -100,17 +120,20 @@ impl Searchers {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
+    ) -> Result<T, Unsearched> {
         let (answer, answered) = oneshot::channel();
         let job: Searching = Box::new(|| {
             // Who went away needs no answer.
             if !answer.is_canceled() {
-                drop(answer.send(job()));
+                match catch_unwind(AssertUnwindSafe(job)) {
+                    Ok(done) => drop(answer.send(done)),
+                    Err(_) => tracing::error!("a search ended in a panic"),
+                }
             }
         });
         match self.0.try_send(job) {
-            Ok(()) => answered.await.map_err(|_| Busy),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
+            Ok(()) => answered.await.map_err(|_| Unsearched::Panicked),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Unsearched::Busy),
         }
     }
 }
@@ -124,3 +147,6 @@ impl std::fmt::Debug for Slot {
         f.debug_struct("Slot").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

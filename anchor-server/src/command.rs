@@ -95,13 +95,16 @@ fn restore(config: &Config) -> ExitCode {
     })
 }
 
-/// Makes the data as small as it can be, and says how small that is.
+/// Makes the data as small as it can be, and says how small that is: what was redacted is in no file then.
 fn compact(config: &Config) -> ExitCode {
     maintain(config, "there is nothing to make smaller", |data| {
+        // First: how far it has come is kept in the store.
+        let index = search::settle(data)?;
         let compacted = anchor_store::compact(data, System)?;
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let (before, after) = (megabytes(compacted.before_bytes), megabytes(compacted.after_bytes));
-        Ok(format!("{before:.1} MB before, {after:.1} MB now"))
+        let index = index.map(|index| format!("; {index}")).unwrap_or_default();
+        Ok(format!("{before:.1} MB before, {after:.1} MB now{index}"))
     })
 }
 
@@ -109,7 +112,7 @@ fn compact(config: &Config) -> ExitCode {
 fn maintain(
     config: &Config,
     or_else: &'static str,
-    work: impl FnOnce(&Path) -> Result<String, OpenError>,
+    work: impl FnOnce(&Path) -> Result<String, Unmaintained>,
 ) -> ExitCode {
     if !config.data.is_dir() {
         return fail(&NoData { directory: config.data.clone(), or_else }, Exit::Data);
@@ -119,8 +122,18 @@ fn maintain(
             say(&format!("{}: {done}", config.data.display()));
             Exit::Done.into()
         }
-        Err(error) => fail(&error, exit_of_data(&error)),
+        Err(Unmaintained::Data(error)) => fail(&error, exit_of_data(&error)),
+        Err(error) => fail(&error, Exit::Data),
     }
+}
+
+/// Why nothing was done to the data, or not everything.
+#[derive(Debug, Error)]
+pub(crate) enum Unmaintained {
+    #[error(transparent)]
+    Data(#[from] OpenError),
+    #[error(transparent)]
+    Search(#[from] search::IndexError),
 }
 
 /// The data directory does not exist.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use anchor_core::engine::Anchor;
 use anchor_core::search::Search;
-use anchor_search::{Follower, IndexError, SearchService};
+pub(crate) use anchor_search::IndexError;
+use anchor_search::{FollowError, Follower, SearchService};
+use anchor_store::RedbStore;
+use anchor_system::System;
 use tokio::task::JoinHandle;
 
 use crate::StartError;
+use crate::command::Unmaintained;
 use crate::config::Config;
 
 /// An index that is open and does not follow yet.
@@ -59,6 +63,43 @@ impl Index {
 /// Has the index beside some data made anew, if there is one: for data that are put back to an older state.
 pub(crate) fn renew(data: &Path) -> Result<(), IndexError> {
     anchor_search::renew(data.join(DIRECTORY))
+}
+
+/// Has the index beside some data take what their logs have, and write anew what has words that were taken away: those are in none
+/// of its files then. One for which that fails is taken away as a whole. Says what became of it; none where there is none.
+pub(crate) fn settle(data: &Path) -> Result<Option<&'static str>, Unmaintained> {
+    let directory = data.join(DIRECTORY);
+    if !directory.is_dir() {
+        return Ok(None);
+    }
+    // What little it writes does not wait for room: that would be for ever.
+    let store = RedbStore::options().free_bytes(|| Ok(u64::MAX)).open(data, System)?;
+    let settled = {
+        let (store, directory) = (store.clone(), directory.clone());
+        std::thread::spawn(move || catch_up(store, &directory)).join()
+    };
+    store.close();
+    match settled {
+        Ok(Ok(())) => return Ok(Some("the search index is up to date")),
+        Ok(Err(error)) => {
+            let source = std::error::Error::source(&error);
+            tracing::warn!(%error, source, "the search index is taken away");
+        }
+        Err(_) => tracing::warn!("bringing the search index up to date ended in a panic: it is taken away"),
+    }
+    anchor_search::remove(&directory)?;
+    Ok(Some("the search index is made anew at the next start"))
+}
+
+fn catch_up(store: RedbStore, directory: &Path) -> Result<(), FollowError> {
+    let disk = |source| IndexError::Disk { path: directory.to_owned(), source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(disk)?;
+    runtime.block_on(async {
+        let (service, follower) = SearchService::open(directory)?;
+        let caught_up = follower.catch_up(Anchor::builder(store, System).build()).await;
+        service.close();
+        caught_up
+    })
 }
 
 impl Following {

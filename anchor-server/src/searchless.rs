@@ -1,6 +1,6 @@
 //! In the place of [`crate::search`] in a build without it: there is never an index.
 
-use std::convert::Infallible;
+pub(crate) use std::convert::Infallible as IndexError;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use anchor_core::engine::Anchor;
 use anchor_core::search::Search;
 
 use crate::StartError;
+use crate::command::Unmaintained;
 use crate::config::Config;
 
 /// There is none.
@@ -36,8 +37,16 @@ impl Index {
 }
 
 /// Removes nothing: what an index beside the data is, the build that made it knows.
-pub(crate) fn renew(_: &Path) -> Result<(), Infallible> {
+pub(crate) fn renew(_: &Path) -> Result<(), IndexError> {
     Ok(())
+}
+
+/// Leaves one that another build has made, and says so.
+pub(crate) fn settle(data: &Path) -> Result<Option<&'static str>, Unmaintained> {
+    let is_there = data.join("search").is_dir();
+    Ok(is_there.then_some(
+        "the search index is left as it is, with what was taken away: delete its directory `search`",
+    ))
 }
 
 impl Following {

@@ -311,7 +311,7 @@ pub(crate) fn is_private(room: &RoomId) -> bool {
 const REST_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long how far it has come may take to be made durable then. Source: chosen; a store that is well takes milliseconds.
-const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long to wait before the store is asked again. Source: chosen.
 const STORE_REST: Duration = Duration::from_secs(1);

@@ -1,9 +1,13 @@
 //! An index that follows the logs of a store: what who finds, what is left where, and how it comes back.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use anchor_core::error::ErrorKind;
 use anchor_core::id::{RoomId, UserId};
-use anchor_core::limits::SEARCH_LOOKED_AT_MAX;
+use anchor_core::limits::{SEARCH_COMMIT_WITHIN, SEARCH_LOOKED_AT_MAX, SEARCH_RETRY};
 use anchor_core::position::Offset;
 use anchor_core::room::RoomKind;
 use anchor_core::room::change::{MembershipChange, RoomChange};
@@ -202,7 +206,7 @@ async fn what_was_said_while_nothing_followed_is_found_once_something_does_and_n
     let expected: Vec<_> = expected.iter().map(String::as_str).collect();
     server.finds(&identity("bob"), "apple", &expected).await;
     server.is_current().await;
-    assert_eq!(server.service.index().messages(), said);
+    assert_eq!(server.service.index().unwrap().messages(), said);
     server.stop().await;
 }
 
@@ -272,12 +276,104 @@ fn copy_files(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_it_takes_nothing_and_catches_up_later() {
+    let (dir, free) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(u64::MAX)));
+    let server = Server::with_room(dir.path(), &free);
+    let mut ada = server.person("ada").await;
+    ada.says(&RoomId::lobby(), "apple one").await;
+    server.finds(&identity("bob"), "apple", &["lobby/1 apple one"]).await;
+    server.is_current().await;
+    ada.says(&RoomId::lobby(), "apple two").await;
+    free.store(0, Ordering::SeqCst);
+    server.stop().await;
+
+    let server = Server::with_room(dir.path(), &free);
+    let before = bytes_of(&dir.path().join("search"));
+    tokio::time::sleep(SEARCH_COMMIT_WITHIN * 3).await;
+    assert_eq!(server.find(&identity("bob"), "apple").await, ["lobby/1 apple one"], "what it has is found");
+    assert!(server.service.lag() > 0, "and it says that there is more");
+    assert_eq!(bytes_of(&dir.path().join("search")), before);
+    free.store(u64::MAX, Ordering::SeqCst);
+    server.finds(&identity("bob"), "apple", &["lobby/2 apple two", "lobby/1 apple one"]).await;
+    server.stop().await;
+}
+
+fn bytes_of(dir: &std::path::Path) -> u64 {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_cannot_be_opened_now_is_opened_later() {
+    let dir = tempfile::tempdir().unwrap();
+    // A lock that nobody can take.
+    let lock = dir.path().join("search/.tantivy-meta.lock");
+    fs::create_dir_all(&lock).unwrap();
+    let server = Server::start(dir.path());
+    server.person("ada").await.says(&RoomId::lobby(), "apple").await;
+    let asked = Asked { text: "apple".to_owned(), limit: 50, after: None };
+    let refused = server.anchor.search(&identity("bob"), &asked).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Retry, "{refused}");
+    fs::remove_dir(lock).unwrap();
+    let until = Instant::now() + 3 * SEARCH_RETRY;
+    while server.anchor.search(&identity("bob"), &asked).await.is_err() {
+        assert!(Instant::now() < until, "it does not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.finds(&identity("bob"), "apple", &["lobby/1 apple"]).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_server_had_the_time_to_take_away_is_taken_away_by_catching_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (index, lobby) = (dir.path().join("search"), RoomId::lobby());
+    let server = Server::start(dir.path());
+    let mut ada = server.person("ada").await;
+    ada.says(&lobby, SECRET).await;
+    ada.says(&lobby, "apple").await;
+    server.finds(&identity("bob"), "apple", &["lobby/2 apple"]).await;
+    ada.redacts(&lobby, 1).await;
+    server.stop().await;
+    assert!(is_in_a_file(&index));
+
+    let store = anchor_store::RedbStore::open(dir.path().join("data"), anchor_system::System).unwrap();
+    let anchor = anchor_core::engine::Anchor::builder(store.clone(), anchor_system::System).build();
+    let (service, follower) = anchor_search::SearchService::open(&index).unwrap();
+    follower.catch_up(anchor.clone()).await.unwrap();
+    service.close();
+    assert!(!is_in_a_file(&index), "at once");
+
+    // One that is paused cannot.
+    anchor.pause_consumer(&Follower::consumer()).await.unwrap();
+    let (service, follower) = anchor_search::SearchService::open(&index).unwrap();
+    assert!(matches!(follower.catch_up(anchor).await, Err(anchor_search::FollowError::NotSettled)));
+    service.close();
+    anchor_search::remove(&index).unwrap();
+    let left = fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| name.ends_with(".lock")));
+    store.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn its_consumer_is_seen_and_made_again_if_somebody_removes_it() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.person("ada").await.says(&RoomId::lobby(), "apple").await;
     server.finds(&identity("bob"), "apple", &["lobby/1 apple"]).await;
-    let listed = server.anchor.consumers(&anchor_core::engine::Whose::All, None, 10).await.unwrap();
-    assert!(listed.iter().any(|consumer| consumer.id == Follower::consumer()));
+    let is_listed = async || {
+        let listed = server.anchor.consumers(&anchor_core::engine::Whose::All, None, 10).await.unwrap();
+        listed.iter().any(|consumer| consumer.id == Follower::consumer())
+    };
+    assert!(is_listed().await);
+    server.anchor.remove_consumer(&Follower::consumer()).await.unwrap();
+    let until = Instant::now() + 3 * SEARCH_RETRY;
+    while !is_listed().await {
+        assert!(Instant::now() < until, "it is not made again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.person("ada").await.says(&RoomId::lobby(), "apple pie").await;
+    server.finds(&identity("bob"), "apple", &["lobby/2 apple pie", "lobby/1 apple"]).await;
+    server.is_current().await;
+    assert_eq!(server.service.index().unwrap().messages(), 2, "what comes again changes nothing");
     server.stop().await;
 }

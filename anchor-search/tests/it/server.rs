@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anchor_core::engine::{Anchor, Publisher};
@@ -30,7 +31,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(dir: &Path) -> Self {
-        let store = RedbStore::open(dir.join("data"), System).unwrap();
+        Self::on(RedbStore::open(dir.join("data"), System).unwrap(), dir)
+    }
+
+    /// The same, where the disk has as much room as it is told.
+    pub(crate) fn with_room(dir: &Path, free: &Arc<AtomicU64>) -> Self {
+        let free = free.clone();
+        let options = RedbStore::options().free_bytes(move || Ok(free.load(Ordering::SeqCst)));
+        Self::on(options.open(dir.join("data"), System).unwrap(), dir)
+    }
+
+    fn on(store: RedbStore, dir: &Path) -> Self {
         let (service, follower) = SearchService::open(dir.join("search")).unwrap();
         let anchor = Anchor::builder(store.clone(), System).search(service.clone()).build();
         let followed = anchor.clone();

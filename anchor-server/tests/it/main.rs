@@ -4,9 +4,13 @@
 
 mod drain;
 mod failure;
+#[cfg(feature = "search")]
+mod full;
 mod handshake;
 mod hostile;
 mod library;
+#[cfg(feature = "search")]
+mod redaction;
 mod refuse;
 mod restore;
 #[cfg(feature = "search")]

@@ -14,7 +14,7 @@ use anchor_server::{Config, Ended, Server, StartError};
 use anchor_transport::codec::Encoding;
 use tempfile::tempdir;
 
-use crate::support::{Wire, soon};
+use crate::support::{Wire, runs, soon};
 
 fn config(data: &Path) -> Config {
     Config { listen: ([127, 0, 0, 1], 0).into(), data: data.into(), ..Config::default() }
@@ -63,6 +63,26 @@ async fn what_is_said_is_found_also_by_a_server_that_has_lost_its_index() {
     fs::remove_dir_all(directory.path().join("search")).unwrap();
     let server = Server::start(config(directory.path())).await.unwrap();
     is_found(&server, "sea", 1).await;
+    stop(server).await;
+}
+
+/// What followed the logs does not know by any event what is as it was before.
+#[tokio::test]
+async fn after_a_restore_the_index_is_made_anew() {
+    let directory = tempdir().unwrap();
+    let mark = directory.path().join("search/anchor-search");
+    let server = Server::start(config(directory.path())).await.unwrap();
+    let mut wire = Wire::session(server.local_addr(), Encoding::MessagePack, "ada").await;
+    wire.publish("lobby", "to the sea").await;
+    is_found(&server, "sea", 1).await;
+    drop(wire);
+    stop(server).await;
+    assert!(mark.exists());
+    runs(&["restore", "--data", directory.path().to_str().unwrap()]).await;
+    assert!(!mark.exists(), "it is not to be gone on with");
+    let server = Server::start(config(directory.path())).await.unwrap();
+    is_found(&server, "sea", 1).await;
+    assert!(mark.exists());
     stop(server).await;
 }
 

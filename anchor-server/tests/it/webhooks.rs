@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anchor_core::code::Code;
 use anchor_core::engine::ConsumerName;
+use anchor_core::event::Body;
 use anchor_core::session::frame::{
-    ClientFrame, DeadLetter, RequestId, ServerFrame, Webhook, WebhookChange, WebhookListing, WebhookSecret,
+    ClientFrame, DeadLetter, RequestId, ServerFrame, WebhookChange, WebhookListing,
 };
 use anchor_transport::codec::Encoding;
 use rustix::process::Signal;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::support::{Process, Wire};
+use super::support::{Process, Wire, dead_letter, put, soon};
 
 const LOCAL: &[&str] = &["--admin=root", "--webhook-allow=127.0.0.1", "--webhook-http"];
 
@@ -69,20 +70,38 @@ async fn every_event_is_told_at_least_once_through_kills_and_once_by_its_key() {
 #[tokio::test]
 async fn dead_letters_are_seen_and_sent_again_over_the_wire() {
     let directory = tempfile::tempdir().unwrap();
-    let receiver = Receiver::start(|_| Answer::Status(200)).await;
+    // Takes nothing at first; then it is well.
+    let receiver = Receiver::start(|count| Answer::Status(if count < 2 { 500 } else { 200 })).await;
+    let said = dead_letter(directory.path(), "hook", &receiver.url(), Body::text("hello")).await;
     let server = Process::start(directory.path(), LOCAL).await;
     let mut admin = Wire::session(server.address, Encoding::MessagePack, "root").await;
-    admin.put("hook", &receiver.url()).await;
-    admin.publish("lobby", "hello").await;
-    receiver.until(|keys| keys.len() == 1).await;
-    let listing = admin.webhooks().await.into_iter().next().unwrap();
-    assert_eq!((listing.name.as_str(), listing.dead, listing.failures), ("hook", 0, 0));
-    assert!(admin.dead("hook").await.is_empty());
+    let letters = admin.dead("hook").await;
+    let position = said.position();
+    let key = format!("lobby/{}/{}", position.epoch.unwrap(), position.offset);
+    assert_eq!((letters.len(), letters[0].key.to_string(), letters[0].attempts), (1, key.clone(), 2));
+    assert!(letters[0].error.contains("500"), "{letters:?}");
+    assert_eq!(admin.webhooks().await[0].dead, 1);
     let name = || ConsumerName::new("hook").unwrap();
-    assert_eq!(admin.change(WebhookChange::RetryDead(name(), None)).await, Ok(()));
-    assert_eq!(admin.change(WebhookChange::DropDead(name(), None)).await, Ok(()));
     assert_eq!(admin.change(WebhookChange::Pause(name())).await, Ok(()));
     assert!(admin.webhooks().await[0].paused);
+    assert_eq!(
+        admin.change(WebhookChange::RetryDead(name(), None)).await,
+        Err(Code::Invalid),
+        "it is paused"
+    );
+    assert_eq!(admin.change(WebhookChange::Resume(name())).await, Ok(()));
+    let one = Some(letters[0].key.clone());
+    assert_eq!(admin.change(WebhookChange::RetryDead(name(), one.clone())).await, Ok(()));
+    receiver.until(|keys| keys.contains(&key)).await;
+    soon(async {
+        while !admin.dead("hook").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(receiver.taken().iter().all(|taken| *taken == key), "by the same key");
+    assert_eq!(admin.change(WebhookChange::DropDead(name(), one)).await, Err(Code::NameUnknown));
+    assert_eq!(admin.change(WebhookChange::DropDead(name(), None)).await, Ok(()));
     assert_eq!(admin.change(WebhookChange::Remove(name())).await, Ok(()));
     assert!(admin.webhooks().await.is_empty());
     assert_eq!(admin.change(WebhookChange::Remove(name())).await, Err(Code::NameUnknown));
@@ -129,22 +148,12 @@ async fn nothing_of_this_machine_is_reached_unless_it_is_configured() {
     assert!(!log.contains("hello") && !log.contains("whsec_"), "{log}");
 }
 
-fn put(name: &str, url: &str) -> WebhookChange {
-    WebhookChange::Put(Webhook {
-        name: ConsumerName::new(name).unwrap(),
-        url: url.to_owned(),
-        room: None,
-        secret: Some(WebhookSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned())),
-        kinds: Vec::new(),
-    })
-}
-
 impl Wire {
     async fn put(&mut self, name: &str, url: &str) {
         assert_eq!(self.change(put(name, url)).await, Ok(()));
     }
 
-    async fn change(&mut self, change: WebhookChange) -> Result<(), Code> {
+    pub(crate) async fn change(&mut self, change: WebhookChange) -> Result<(), Code> {
         self.send(&ClientFrame::ChangeWebhook { id: RequestId(1), change: Box::new(change) }).await;
         match self.frame().await {
             ServerFrame::Done { .. } => Ok(()),
@@ -153,7 +162,7 @@ impl Wire {
         }
     }
 
-    async fn webhooks(&mut self) -> Vec<WebhookListing> {
+    pub(crate) async fn webhooks(&mut self) -> Vec<WebhookListing> {
         self.send(&ClientFrame::Webhooks { id: RequestId(2), after: None, limit: 10 }).await;
         match self.frame().await {
             ServerFrame::WebhookList { webhooks, next: None, .. } => webhooks,

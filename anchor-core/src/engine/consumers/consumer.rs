@@ -164,6 +164,12 @@ impl Consumer {
         self.notes.lag()
     }
 
+    /// Whether it is given nothing for the time being, as of its last look.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.head.paused
+    }
+
     /// Parts that were given and are not done.
     #[must_use]
     pub const fn open(&self) -> usize {

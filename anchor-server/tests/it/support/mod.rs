@@ -1,5 +1,6 @@
 //! A server as a child process, plain HTTP requests, and a client that speaks frames.
 
+mod dead;
 mod http;
 mod process;
 mod wire;
@@ -7,6 +8,7 @@ mod wire;
 use std::future::Future;
 use std::time::Duration;
 
+pub(crate) use self::dead::{dead_letter, put};
 pub(crate) use self::http::{exchange, get, get_with};
 pub(crate) use self::process::{Process, fails, prepare, runs};
 pub(crate) use self::wire::{Wire, handshake, hello, publish};
