@@ -37,6 +37,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let store = RedbStore::open(data, System)?;
     let anchor = Anchor::builder(store.clone(), System).build();
+    let ending = anchor.clone();
     let maintained = tokio::spawn({
         let anchor = anchor.clone();
         async move { anchor.maintain().await }
@@ -65,6 +66,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     serve(listener, app).with_graceful_shutdown(shutdown).await?;
 
     maintained.abort();
+    // How far people have read is written once a second, and now. A store that is full or has failed keeps nobody.
+    let _ = tokio::time::timeout(FLUSH_WITHIN, ending.flush()).await;
     let has_failed = store.readiness() == Readiness::Failed;
     // Not for what was acknowledged, that is on disk: the next start has nothing to replay.
     tokio::task::spawn_blocking(move || store.close()).await?;
@@ -126,6 +129,9 @@ async fn log_out(State(accounts): State<Accounts>, headers: HeaderMap) -> Redire
     accounts.log_out(&headers);
     Redirect::to("/")
 }
+
+/// How long the last of what people have read may take to be written. Source: chosen; a store that is well takes milliseconds.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Chat connections at once. Source: chosen; a host knows how many users it has.
 const CONNECTIONS_MAX: usize = 1_000;

@@ -68,7 +68,7 @@ fn reminder(text: &str) -> Option<(u64, &str)> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let server = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8080".to_owned());
+    let server = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:3000".to_owned());
     let room = RoomId::new(std::env::args().nth(2).unwrap_or_else(|| "lobby".to_owned()))?;
     let client = Client::open(ClientConfig::new(server).user(UserId::new("bot")?), System)?;
     let mut consumer = client.consume(ConsumerName::new("bot")?, Some(room.clone()), From::Now);
@@ -76,8 +76,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     bot.remember().await?;
     loop {
         let due = bot.reminders.keys().next().map_or(u64::MAX, |(due, _)| *due);
+        // What is due comes first: in a busy room there is always more to hear.
         let wait = Duration::from_millis(due.saturating_sub(System.unix_ms()));
-        if let Ok(work) = tokio::time::timeout(wait, consumer.next()).await {
+        let heard = match wait.is_zero() {
+            true => None,
+            false => tokio::time::timeout(wait, consumer.next()).await.ok(),
+        };
+        if let Some(work) = heard {
             let work = work?;
             if let Work::Events(events) = &work {
                 for (key, event) in work.keys().zip(&events.events) {

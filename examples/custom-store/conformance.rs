@@ -76,7 +76,9 @@ async fn half_a_line_goes_and_a_wrong_one_is_told() {
     assert_eq!(say("one").await, 1);
     append(br#"{"unix_ms":17,"rand"#);
     assert_eq!(say("two").await, 2);
-    assert_eq!(say("three").await, 3);
+    append(&"{\"Zoë".as_bytes()[..5]);
+    assert_eq!(say("three").await, 3, "also where it ends within a character");
+    assert_eq!(say("four").await, 4);
     append(b"{}\n");
     let error = FileStore::open(&path, System).expect_err("a line that is no step");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);

@@ -72,9 +72,10 @@ impl FileStore {
         let memory = MemoryStore::new(tape.clone());
         let mut whole = 0;
         let mut lines = BufReader::new(&mut file);
-        let mut line = String::new();
-        while lines.read_line(&mut line)? > 0 && line.ends_with('\n') {
-            let Line { unix_ms, random, step } = serde_json::from_str(&line)?;
+        // Bytes: what was cut off may end within a character.
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            let Line { unix_ms, random, step } = serde_json::from_slice(&line)?;
             tape.wind(unix_ms, random);
             step.make(&memory)?;
             whole += line.len() as u64;

@@ -22,6 +22,7 @@ use std::error::Error;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anchor::core::limits::FRAME_IN_BYTES_MAX;
 use anchor::{Anchor, RedbStore, System};
@@ -70,6 +71,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ = terminate.recv() => Ok(()),
     };
     io.close().await;
+    // What is written once a second, now. A store that is full or has failed keeps nobody.
+    let _ = tokio::time::timeout(Duration::from_secs(2), anchor.flush()).await;
     store.close();
     ended
 }

@@ -1,12 +1,14 @@
-//! `bot` as its README tells it: killed in the middle, again and again, it answers everything, and nothing twice.
+//! `bot` as its README tells it: it and its server killed in the middle, again and again, it answers everything, and nothing twice.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anchor::client::{Client, ClientConfig, Delivery, Subscription};
-use anchor::engine::Whose;
 use anchor::server::{Config, Server};
+use anchor::session::frame::Whose;
 use anchor::{Event, From, RoomId, StreamExt, System, UserId};
 
 /// A life of the bot, ended by `kill -9`.
@@ -24,6 +26,55 @@ impl Drop for Life {
         self.0.wait().unwrap();
     }
 }
+
+/// A server in a process of its own: this test's program, which runs [`the_server_of_a_bot`] alone. `kill -9` ends each life.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(data: &Path, listen: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "bot::the_server_of_a_bot", "--nocapture"])
+            .env(DATA, data)
+            .env(LISTEN, listen)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = said.map(Result::unwrap).find_map(|line| Some(line.split_once(LISTENS)?.1.to_owned()));
+        Self { child, address: address.expect("it says where it listens") }
+    }
+
+    /// Another life over the same data, at the same address.
+    fn killed(self, data: &Path) -> Self {
+        let address = self.address.clone();
+        drop(self);
+        Self::start(data, &address)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// No test of its own: nothing, unless it is started as a server.
+#[tokio::test]
+async fn the_server_of_a_bot() {
+    let (Some(data), Ok(listen)) = (std::env::var_os(DATA), std::env::var(LISTEN)) else { return };
+    let config = Config { listen: listen.parse().unwrap(), data: data.into(), ..Config::default() };
+    let server = Server::start(config).await.unwrap();
+    writeln!(std::io::stdout(), "{LISTENS}{}", server.local_addr()).unwrap();
+    server.wait().await;
+}
+
+const DATA: &str = "ANCHOR_TEST_BOT_DATA";
+const LISTEN: &str = "ANCHOR_TEST_BOT_LISTEN";
+const LISTENS: &str = "a bot's server listens on ";
 
 /// What was said in the room, as somebody sees it who reads it live.
 struct Room {
@@ -55,10 +106,10 @@ fn text(event: &Event) -> String {
 }
 
 /// Waits until the bot's consumer is there: what is said from then on is answered.
-async fn is_listening(server: &Server) {
-    let of_bot = Whose::User(UserId::new("bot").unwrap());
+async fn is_listening(url: &str) {
+    let bot = Client::open(ClientConfig::new(url).user(UserId::new("bot").unwrap()), System).unwrap();
     let listening = async {
-        while server.anchor().consumers(&of_bot, None, 1).await.unwrap().is_empty() {
+        while bot.consumers(Whose::Mine, None, 1).await.unwrap().consumers.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -68,15 +119,14 @@ async fn is_listening(server: &Server) {
 #[tokio::test]
 async fn a_bot_that_is_killed_answers_everything_once() {
     let data = tempfile::tempdir().unwrap();
-    let config = Config { listen: ([127, 0, 0, 1], 0).into(), data: data.path().into(), ..Config::default() };
-    let server = Server::start(config).await.unwrap();
-    let url = format!("ws://{}", server.local_addr());
+    let mut server = Serving::start(data.path(), "127.0.0.1:0");
+    let url = format!("ws://{}", server.address);
     let ada = Client::open(ClientConfig::new(&url).user(UserId::new("ada").unwrap()), System).unwrap();
     let lobby = RoomId::lobby();
     let mut room = Room { subscription: ada.subscribe(&lobby, From::Start).await, events: Vec::new() };
 
     let mut life = Life::start(&url);
-    is_listening(&server).await;
+    is_listening(&url).await;
     let mut expected = BTreeMap::new();
     for lives in 0..6 {
         let reminder =
@@ -90,10 +140,16 @@ async fn a_bot_that_is_killed_answers_everything_once() {
             expected.insert(said, answer);
         }
         room.until_answers(now + 3 + lives).await;
-        drop(life);
-        life = Life::start(&url);
+        if lives % 2 == 0 {
+            drop(life);
+            life = Life::start(&url);
+        }
+        if lives % 3 > 0 {
+            server = server.killed(data.path());
+        }
     }
     room.until_answers(expected.len()).await;
+    assert!(life.0.try_wait().unwrap().is_none(), "a bot outlives its server");
 
     // One more life, which answers this last of all: what it would say twice stands before it.
     drop(life);
@@ -106,6 +162,4 @@ async fn a_bot_that_is_killed_answers_everything_once() {
     expected.insert("the end".to_owned(), "the end".to_owned());
     let answers = room.answers();
     assert_eq!((answers.len(), answers.into_iter().collect::<BTreeMap<_, _>>()), (expected.len(), expected));
-    server.stop();
-    server.wait().await;
 }
