@@ -140,10 +140,11 @@ fn webhooks_are_set_up_and_looked_after() {
     let listed = world.does("root", "webhook list");
     assert_eq!(listed, "tickets https://example.org/hook lobby 0 (paused)");
     assert_eq!(world.does("root", "webhook dead tickets"), "");
-    assert_eq!(world.does("root", "webhook retry tickets"), "tickets retried");
+    world.refuses("root", "webhook retry tickets", "paused");
     world.refuses("root", "webhook dead other", "name_unknown");
     assert_eq!(world.does("root", "webhook replay tickets --from-now"), "tickets replayed");
     assert_eq!(world.does("root", "webhook resume tickets"), "tickets resumed");
+    assert_eq!(world.does("root", "webhook retry tickets"), "tickets retried");
     assert_eq!(world.does("root", "webhook remove tickets"), "tickets removed");
     assert_eq!(world.does("root", "webhook list"), "");
 }
