@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use anchor_core::limits::{
 use anchor_core::position::{Offset, Position};
 use anchor_core::room::RoomKind;
 use anchor_core::store::{Direction, Read, Readiness, StoreError};
+use futures::FutureExt;
 use futures::future::{Either, select};
 use thiserror::Error;
 
@@ -121,7 +123,8 @@ impl Follower {
     /// Dropping the future loses nothing. What the writer has begun goes on: see [`SearchService::close`].
     pub async fn run(self, anchor: Anchor) -> Result<(), FollowError> {
         loop {
-            let Err(error) = self.follow(&anchor).await;
+            let followed = AssertUnwindSafe(self.follow(&anchor)).catch_unwind().await;
+            let Err(error) = followed.unwrap_or_else(|_| Err(IndexError::Panicked.into()));
             self.service.lags(None);
             if error.is_final() {
                 return Err(error);

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use anchor_core::environment::{Environment, Monotonic};
 use anchor_core::error::ErrorKind;
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::limits::{SEARCH_COMMIT_WITHIN, SEARCH_LOOKED_AT_MAX, SEARCH_RETRY};
@@ -14,6 +15,8 @@ use anchor_core::room::change::{MembershipChange, RoomChange};
 use anchor_core::search::Asked;
 use anchor_core::session::Identity;
 use anchor_search::Follower;
+use anchor_system::System;
+use futures::future::BoxFuture;
 
 use crate::files::{SECRET, is_in_a_file};
 use crate::room::room;
@@ -320,6 +323,43 @@ async fn an_index_that_cannot_be_opened_now_is_opened_later() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     server.finds(&identity("bob"), "apple", &["lobby/1 apple"]).await;
+    server.stop().await;
+}
+
+/// Time as it is, but that sleeping panics once each time it is told to.
+#[derive(Debug)]
+struct Panicking(Arc<AtomicBool>);
+
+impl Environment for Panicking {
+    fn now(&self) -> Monotonic {
+        System.now()
+    }
+
+    fn unix_ms(&self) -> u64 {
+        System.unix_ms()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        System.fill_random(bytes);
+    }
+
+    fn sleep_until(&self, deadline: Monotonic) -> BoxFuture<'static, ()> {
+        assert!(!self.0.swap(false, Ordering::SeqCst), "as it was told to");
+        System.sleep_until(deadline)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_panics_while_it_follows_is_begun_again() {
+    let (dir, panics) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+    let server = Server::in_environment(dir.path(), Panicking(panics.clone()));
+    let mut ada = server.person("ada").await;
+    ada.says(&RoomId::lobby(), "apple one").await;
+    server.finds(&identity("bob"), "apple", &["lobby/1 apple one"]).await;
+    panics.store(true, Ordering::SeqCst);
+    ada.says(&RoomId::lobby(), "apple two").await;
+    server.finds(&identity("bob"), "apple", &["lobby/2 apple two", "lobby/1 apple one"]).await;
+    assert!(!panics.load(Ordering::SeqCst), "it did");
     server.stop().await;
 }
 

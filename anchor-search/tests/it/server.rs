@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anchor_core::engine::{Anchor, Publisher};
+use anchor_core::environment::Environment;
 use anchor_core::event::{Draft, EventKind};
 use anchor_core::id::{ClientId, RoomId, UserId};
 use anchor_core::limits::{SEARCH_COMMIT_WITHIN, SEARCH_SETTLE_WITHIN};
@@ -31,19 +32,24 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(dir: &Path) -> Self {
-        Self::on(RedbStore::open(dir.join("data"), System).unwrap(), dir)
+        Self::in_environment(dir, System)
+    }
+
+    /// The same, by another clock.
+    pub(crate) fn in_environment(dir: &Path, env: impl Environment) -> Self {
+        Self::on(RedbStore::open(dir.join("data"), System).unwrap(), dir, env)
     }
 
     /// The same, where the disk has as much room as it is told.
     pub(crate) fn with_room(dir: &Path, free: &Arc<AtomicU64>) -> Self {
         let free = free.clone();
         let options = RedbStore::options().free_bytes(move || Ok(free.load(Ordering::SeqCst)));
-        Self::on(options.open(dir.join("data"), System).unwrap(), dir)
+        Self::on(options.open(dir.join("data"), System).unwrap(), dir, System)
     }
 
-    fn on(store: RedbStore, dir: &Path) -> Self {
+    fn on(store: RedbStore, dir: &Path, env: impl Environment) -> Self {
         let (service, follower) = SearchService::open(dir.join("search")).unwrap();
-        let anchor = Anchor::builder(store.clone(), System).search(service.clone()).build();
+        let anchor = Anchor::builder(store.clone(), env).search(service.clone()).build();
         let followed = anchor.clone();
         let following = tokio::spawn(async move { follower.run(followed).await.unwrap() });
         Self { anchor, service, store, following }
