@@ -10,6 +10,7 @@ mod publisher;
 mod reader;
 mod talker;
 mod visitor;
+mod watcher;
 mod wire;
 
 use std::sync::{Arc, Mutex};
@@ -62,6 +63,8 @@ pub struct Habits {
     pub save_every: u64,
     /// Walks through history at once.
     pub walks: u64,
+    /// Its user keeps from others how far it has read.
+    pub hides_receipts: bool,
     /// See [`ClientConfig::subscription_buffer`].
     pub buffer: usize,
     /// See [`ClientConfig::outbox_entries`].
@@ -185,6 +188,12 @@ impl SimClient {
         self.running.as_ref().map(|running| (&running.client, &self.habits.user, running.reader))
     }
 
+    /// How it goes about things.
+    #[must_use]
+    pub const fn habits(&self) -> &Habits {
+        &self.habits
+    }
+
     /// The rooms with members that it reads, or tries to.
     pub fn societies(&self) -> impl Iterator<Item = &RoomId> {
         self.habits.societies()
@@ -264,6 +273,7 @@ impl SimClient {
         self.world.spawn(process, member::mingle(application.clone()));
         talker::start(&application);
         neighbour::start(&application);
+        watcher::start(&application);
         self.world.spawn(process, visitor::visit(application.clone()));
         self.world.spawn(process, take_notices(application));
         self.running = Some(Running { process, client, reader });

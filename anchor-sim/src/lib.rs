@@ -1,5 +1,6 @@
 //! Deterministic simulation: real clients, servers and stores in one thread, under virtual time, from one seed.
 
+pub mod attended;
 pub mod client;
 pub mod clock;
 mod director;

@@ -66,6 +66,14 @@ impl Marked {
         lock(&self.0).places.keys().cloned().collect()
     }
 
+    /// How far users were told that they have read a room.
+    #[must_use]
+    pub fn answers(&self, room: &RoomId) -> BTreeMap<UserId, Offset> {
+        let inner = lock(&self.0);
+        let answers = inner.places.iter().filter(|((_, other), _)| other == room);
+        answers.map(|((user, _), place)| (user.clone(), place.answered)).collect()
+    }
+
     /// What is wrong with where a store has somebody who wrote the event at `written` last.
     #[must_use]
     pub fn verdict(
@@ -79,7 +87,7 @@ impl Marked {
         let place = lock(&self.0).places.get(&(user.clone(), room.clone())).copied().unwrap_or_default();
         let (head, trimmed) = (state.head.offset, state.before_horizon.offset);
         let read = cursors.read.offset;
-        if read < place.answered.min(head) {
+        if read.max(trimmed) < place.answered.min(head) {
             return Some(format!(
                 "{user} was told to have read {room} up to {}, and has up to {read}",
                 place.answered

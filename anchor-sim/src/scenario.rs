@@ -136,6 +136,7 @@ fn client(dice: &mut SplitMix64, number: u64, rooms: &[RoomId], publishes: u64) 
     let mine = 1 + dice.below(rooms.len() as u64);
     let mine = (first..first + mine).map(|at| rooms[index(at % rooms.len() as u64)].clone());
     let habits = Habits {
+        hides_receipts: user.as_str().ends_with(HIDES),
         user,
         encoding: if dice.below(4) == 0 { Encoding::Json } else { Encoding::MessagePack },
         rooms: mine.collect(),
@@ -168,6 +169,7 @@ fn admin() -> Habits {
         pairs: Vec::new(),
         publishes: 0,
         every: (Duration::from_secs(1), Duration::from_secs(60)),
+        hides_receipts: false,
         burst: 1,
         body_bytes: 64,
         reading: Duration::ZERO,
@@ -200,6 +202,9 @@ fn club(number: u64) -> RoomId {
 fn room(number: u64) -> RoomId {
     RoomId::new(format!("room-{number}")).expect("a plain id")
 }
+
+/// How the ids of users end who keep from others how far they have read. Source: chosen; one or two of those who are there.
+const HIDES: [char; 2] = ['1', '4'];
 
 /// What the admin of every server is called.
 pub const ADMIN: &str = "admin";

@@ -2,6 +2,7 @@
 
 use anchor_core::conformance::environment::SplitMix64;
 
+use crate::attended::Attended;
 use crate::followed::Followed;
 use crate::kernel::{Kernel, ProcessId};
 use crate::marked::Marked;
@@ -27,6 +28,8 @@ pub struct World {
     pub followed: Followed,
     /// How far users said that they have read.
     pub marked: Marked,
+    /// What those who watch rooms were told of others.
+    pub attended: Attended,
 }
 
 impl World {
@@ -38,8 +41,8 @@ impl World {
         let network = Network::new(kernel.clone(), trace.clone(), SplitMix64::new(dice.draw()));
         let recorder = Recorder::new(kernel.clone(), trace.clone());
         let society = Society::new(kernel.clone());
-        let (followed, marked) = (Followed::default(), Marked::default());
-        Self { kernel, network, trace, recorder, society, followed, marked }
+        let (followed, marked, attended) = Default::default();
+        Self { kernel, network, trace, recorder, society, followed, marked, attended }
     }
 
     /// Runs `future` as a task of `process`.

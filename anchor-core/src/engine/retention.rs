@@ -50,6 +50,9 @@ impl Walk {
             if horizon > stored.state.horizon {
                 anchor.trim_log(&stored.room, stored.state.epoch(), horizon).await?;
                 trims += 1;
+            } else if let Some(tail) = anchor.0.tails.get(&stored.room) {
+                // Another node may have trimmed it.
+                tail.trimmed(&stored.state);
             }
             if trims >= TRIMS_AT_A_TIME {
                 is_last &= looked_at + 1 == count;

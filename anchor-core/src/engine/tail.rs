@@ -344,9 +344,12 @@ impl Tail {
         }
     }
 
-    /// Learns that the horizon moved.
+    /// Learns where the horizon is, or was a while ago: it only rises.
     pub(crate) fn trimmed(&self, state: &RoomState) {
-        if let Known::Room(Some(known)) = &mut self.lock().known {
+        if let Known::Room(Some(known)) = &mut self.lock().known
+            && known.epoch() == state.epoch()
+            && known.horizon < state.horizon
+        {
             known.horizon = state.horizon;
             known.before_horizon = state.before_horizon;
         }

@@ -62,11 +62,18 @@ enum Looking {
     Again,
 }
 
+impl Watch {
+    /// True once it was asked to end before it was open.
+    const fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Opening { leave: Some(_) })
+    }
+}
+
 impl Attention {
     /// Takes a `watch`: the slot under which it is to be opened, or the refusal.
     pub(super) fn watch(&mut self, room: &RoomId) -> Result<Slot, Refusal> {
         let inner = self.0.get_or_insert_default();
-        if inner.watches.iter().any(|watch| watch.room == *room) {
+        if inner.watches.iter().any(|watch| watch.room == *room && !watch.is_leaving()) {
             return Err(Refusal::new(Code::AlreadySubscribed, "the session watches this room already"));
         }
         if inner.watches.len() >= WATCHED_MAX {
@@ -117,13 +124,12 @@ impl Attention {
     pub(super) fn unwatch(&mut self, id: RequestId, room: &RoomId, out: &mut VecDeque<Action>) {
         let watches = self.0.as_mut().map(|inner| &mut inner.watches);
         let found = watches.and_then(|watches| {
-            let at = watches.iter().position(|watch| watch.room == *room)?;
+            let at = watches.iter().position(|watch| watch.room == *room && !watch.is_leaving())?;
             Some((watches, at))
         });
         let refused = || Action::Send(error_frame(Some(id), not_watched()));
         let Some((watches, at)) = found else { return out.push_back(refused()) };
         match &mut watches[at].state {
-            State::Opening { leave: Some(_) } => out.push_back(refused()),
             State::Opening { leave } => *leave = Some(id),
             State::Open { .. } => {
                 let room = watches.swap_remove(at).room;

@@ -14,12 +14,13 @@ use anchor_core::session::frame::From;
 use anchor_transport::client::{Delivery, Subscription};
 use futures::Stream;
 
-use super::Application;
+use super::{Application, watcher};
 use crate::kernel::lock;
 use crate::recorder::Call;
 
 /// Reads every room of the application for ever, from where the last process saved that it was.
 pub(super) async fn read(application: Application, reader: Reader) {
+    watcher::choose_receipts(&application).await;
     let mut subscriptions = Vec::new();
     let mut asked = BTreeMap::new();
     for room in &application.habits.rooms {
@@ -50,6 +51,11 @@ pub(super) async fn read(application: Application, reader: Reader) {
             if *taken >= application.habits.save_every {
                 *taken = 0;
                 save(&application, &room, position).await;
+            }
+            if application.clock.below(READ_ONE_IN) == 0 {
+                application.world.marked.asks(&application.habits.user, &room, position.offset);
+                // An error is the end of the process.
+                let _ = application.client.read(&room, position).await;
             }
         }
         if let Some(position) = delivery.position()
@@ -177,6 +183,9 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// One in so many deliveries makes the reader leave the room for a moment. Source: chosen.
 const LEAVE_ONE_IN: u64 = 64;
+
+/// After one in so many deliveries the user has read what was taken. Source: chosen.
+const READ_ONE_IN: u64 = 4;
 
 /// Under which name cursors are saved.
 const CURSOR: &str = "reader";

@@ -11,6 +11,8 @@ use anchor_core::session::Identity;
 use anchor_core::store::{Store, StoreError, StoreExt};
 
 use super::Director;
+use crate::client::SimClient;
+use crate::world::World;
 
 impl Director {
     /// Something that is not derived yet; none once everything is.
@@ -64,10 +66,8 @@ impl Director {
         let store = &**anchor.store();
         let Some(state) = store.room(room).await? else { return Ok(Vec::new()) };
         let events = store.read_all(room).await?;
-        let mut written: BTreeMap<UserId, Offset> = BTreeMap::new();
-        for event in &events {
-            written.insert(event.user.clone(), event.offset);
-        }
+        let mut written = last_written(&events);
+        let is_whole = self.world.marked.restores() == 0;
         let said = self.world.marked.all().into_iter().filter(|(_, other)| other == room);
         for (user, _) in said {
             written.entry(user).or_default();
@@ -81,15 +81,57 @@ impl Director {
             if is_said_here || cursors.read.offset < written {
                 broken.extend(self.world.marked.verdict(&user, room, written, &state, cursors));
             }
+            let told = self.world.attended.told(&user, room);
+            if is_whole && cursors.read.offset < told {
+                let read = cursors.read.offset;
+                broken.push(format!("{user} has read {room} up to {read}, and others were told of {told}"));
+            }
+            if is_whole && self.hides(&user) && told > written.max(state.before_horizon.offset) {
+                broken
+                    .push(format!("{user} hides what it has read of {room}, wrote {written} last, and others were told of {told}"));
+            }
             let reader = Identity { user: user.clone(), admin: false };
             let unread = anchor.unread(&reader, rooms).await?[0].map(|unread| unread.messages);
             let behind = events.iter().filter(|event| event.offset > cursors.read.offset);
             let messages = behind.filter(|event| event.kind == EventKind::MESSAGE).count() as u64;
-            if cursors.read.offset > Offset::ZERO && unread != Some(messages) {
-                broken.push(format!("{messages} messages of {room} are new to {user}, and {unread:?} told"));
+            // A node learns by and by what another has trimmed.
+            let is_trimmed = self.scenario.nodes > 1 && cursors.read.offset < state.before_horizon.offset;
+            if cursors.read.offset > Offset::ZERO && !is_trimmed && unread != Some(messages) {
+                let read = cursors.read;
+                broken.push(format!(
+                    "{messages} messages of {room} are new to {user} at {read:?}, and {unread:?} told"
+                ));
             }
         }
         Ok(broken)
+    }
+
+    fn hides(&self, user: &UserId) -> bool {
+        self.scenario.clients.iter().any(|(habits, _)| habits.user == *user && habits.hides_receipts)
+    }
+
+    /// Judges how things stand, now that nothing changes any more, to those who watch on the one server: what is told of users
+    /// is that of a node, and what a log that went back took of their cursors may be missed.
+    pub(super) async fn check_watched(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let World { marked, attended, recorder, .. } = &self.world;
+        for room in self.scenario.rooms.iter().filter(|_| self.scenario.nodes == 1) {
+            let Some(state) = store.room(room).await? else { continue };
+            let written = last_written(&store.read_all(room).await?);
+            let mut read = if marked.restores() == 0 { marked.answers(room) } else { BTreeMap::new() };
+            // No receipt tells that somebody has read what they wrote, or what was trimmed away: whoever sees the log knows.
+            let is_told = |user: &UserId, read: Offset| {
+                let known = written.get(user).copied().unwrap_or_default().max(state.before_horizon.offset);
+                read > known && !self.hides(user)
+            };
+            read.retain(|user, read| is_told(user, *read));
+            let looking = || self.clients.iter().filter(|client| client.habits().rooms.contains(room));
+            let there = looking().map(|client| client.habits().user.clone()).collect();
+            for process in looking().filter_map(SimClient::process) {
+                let broken = attended.verdict(process, room, &there, &read);
+                broken.into_iter().for_each(|broken| recorder.defect(broken));
+            }
+        }
+        Ok(())
     }
 
     /// Mentions in rooms that everybody reads that do not stand once in the own log of whom they mean.
@@ -132,6 +174,11 @@ impl Director {
         }
         Ok(broken)
     }
+}
+
+/// The newest event of each who wrote any.
+fn last_written(events: &[Event]) -> BTreeMap<UserId, Offset> {
+    events.iter().map(|event| (event.user.clone(), event.offset)).collect()
 }
 
 /// Who is to be told of a message: whom it mentions, but its author.

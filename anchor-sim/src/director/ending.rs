@@ -132,6 +132,12 @@ impl Director {
                 broken.into_iter().for_each(|broken| self.world.recorder.defect(broken));
             }
         }
+        let anchor = self.nodes.iter().find_map(|node| node.anchor());
+        if let Some(anchor) = anchor
+            && let Err(error) = self.check_watched(&**anchor.store()).await
+        {
+            self.world.recorder.defect(format!("what is watched cannot be read: {error}"));
+        }
     }
 
     /// Reads every room in full, after a last loss of power.

@@ -38,6 +38,9 @@ impl Society {
         let Some(life) = self.newest(room) else { return Ok(broken) };
         let club = Club::of(&life);
         let Some((after, None)) = club.range(user) else { return Ok(broken) };
+        if self.has_ended_unseen(room, &life) {
+            return Ok(broken);
+        }
         let (events, changes) = history(client, room).await?;
         let offsets: Vec<_> = events.iter().map(|event| event.offset).collect();
         let expected = |first: Offset| (first.0..=life.head().0).map(Offset).collect::<Vec<_>>();

@@ -11,7 +11,7 @@ use anchor_core::publish::Ack;
 use anchor_core::resume::{Gap, GapReason};
 use anchor_core::session::frame::{Events, Page};
 
-use super::{Society, is_watched};
+use super::{Life, Society, is_watched};
 
 /// Everything that was told.
 #[derive(Debug, Default)]
@@ -86,6 +86,15 @@ impl Society {
             }
         }
         inner.witness.acks.push((ack.clone(), kind));
+    }
+
+    /// True if a change of the room was acked behind all that anybody has seen of it: the one that deleted it, by a server that
+    /// then lost its power and gave nothing of it away any more.
+    pub(super) fn has_ended_unseen(&self, room: &RoomId, life: &Life) -> bool {
+        let inner = self.inner();
+        let is_behind =
+            |ack: &Ack| ack.room == *room && ack.epoch == life.epoch() && ack.mark.offset > life.head();
+        inner.witness.acks.iter().any(|(ack, kind)| *kind == EventKind::ROOM && is_behind(ack))
     }
 
     /// A store was asked at `asked_at`, and gives `offset` with its body.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt};
 use proptest::prelude::*;
@@ -17,6 +18,8 @@ use crate::memory::MemoryStore;
 use crate::position::Offset;
 use crate::room::change::{RoomChange, Settings};
 use crate::room::{Retention, RoomKind};
+use crate::session::Identity;
+use crate::session::frame::{CursorFrame, From};
 use crate::store::Store;
 
 struct House {
@@ -132,4 +135,25 @@ proptest! {
         let gone = written.iter().filter(|ts| **ts < oldest).count() as u64;
         prop_assert_eq!(house.horizon("room"), Offset(gone + 1));
     }
+}
+
+#[test]
+fn a_walk_learns_what_another_node_has_trimmed() {
+    let house = House::new();
+    (0..10).for_each(|_| house.publish("plain", "hello"));
+    let room = RoomId::new("plain").unwrap();
+    let ada = Identity { user: UserId::new("ada").unwrap(), admin: false };
+    block_on(async {
+        let mut reading = house.anchor.subscribe(&room, From::Start).await.unwrap();
+        reading.next().await.unwrap().unwrap();
+        let epoch = house.store.room(&room).await.unwrap().unwrap().epoch();
+        let cursor = CursorFrame { room: room.clone(), epoch, delivered: None, read: Some(Offset(1)) };
+        house.anchor.move_cursor(&ada, cursor).await.unwrap();
+        house.anchor.flush_cursors().await.unwrap();
+        let other = Anchor::builder(house.store.clone(), house.env.clone()).build();
+        other.trim(&room, Offset(7)).await.unwrap();
+        Walk::new(house.anchor.now()).step(&house.anchor).await.unwrap();
+        let unread = house.anchor.unread(&ada, std::slice::from_ref(&room)).await.unwrap();
+        assert_eq!(unread[0].map(|unread| unread.messages), Some(4));
+    });
 }

@@ -214,6 +214,12 @@ impl Peer {
         self.settle()
     }
 
+    /// Sends all of them before the first is answered.
+    pub(super) fn send_at_once(&mut self, frames: impl IntoIterator<Item = ClientFrame>) -> &mut Self {
+        frames.into_iter().for_each(|frame| self.session.handle_frame(self.env.now(), Ok(frame)));
+        self.settle()
+    }
+
     pub(super) fn send_fault(&mut self, fault: Fault) -> &mut Self {
         self.session.handle_frame(self.env.now(), Err(fault));
         self.settle()

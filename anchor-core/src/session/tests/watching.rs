@@ -498,3 +498,25 @@ fn what_was_said_by_a_message_is_not_said_by_a_receipt() {
     time.pass(PRESENCE_SETTLES * 2);
     assert_eq!(told(&mut olga), [""; 0]);
 }
+
+#[test]
+fn who_leaves_before_the_answer_may_watch_again_at_once() {
+    let house = House::new();
+    group(&house, &["bob"]);
+    let mut bob = house.visit("bob");
+    bob.frames();
+    let watch = |id| ClientFrame::Watch { id: RequestId(id), room: room_id("plans") };
+    let unwatch = |id| ClientFrame::Unwatch { id: RequestId(id), room: room_id("plans") };
+    let answered = |frame| match frame {
+        ServerFrame::Watching(watching) => format!("watching {}", watching.id.0),
+        ServerFrame::Unwatched { id, .. } => format!("unwatched {}", id.unwrap().0),
+        ServerFrame::Error { id, code, .. } => format!("{code} {}", id.unwrap().0),
+        other => panic!("{other:?}"),
+    };
+    let frames =
+        bob.send_at_once([watch(1), unwatch(2), watch(3), unwatch(4), unwatch(5), watch(6)]).frames();
+    let answers: Vec<_> = frames.into_iter().map(answered).collect();
+    let expected =
+        ["not_subscribed 5", "watching 1", "unwatched 2", "watching 3", "unwatched 4", "watching 6"];
+    assert_eq!(answers, expected);
+}
