@@ -9,11 +9,11 @@ use crate::id::RoomId;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX, RUN_EVENTS_MAX};
 use crate::msgpack::Malformed;
 use crate::position::{Offset, Position};
-use crate::resume::{self, Resume};
+use crate::resume::Resume;
 use crate::run::Run;
 use crate::session::Identity;
 use crate::session::frame::{HistoryRange, Page, RequestId, RoomEntry, StoredPage};
-use crate::store::{Direction, Place, Read, RoomState, StoreError};
+use crate::store::{Direction, Read, RoomState, StoreError};
 
 impl Anchor {
     /// A page of a room's log for `reader`, none being the host itself: contiguous events of one epoch, in rising order, at
@@ -86,7 +86,13 @@ impl Anchor {
         let grant = self.grant(room, reader).await?;
         let bare = bare(id, grant.seen(open::entry(room.clone(), state)));
         let (head, horizon) = (bare.head, bare.horizon);
-        let Some(place) = self.place_of(room, range, state).await? else { return Ok(None) };
+        let place = match range {
+            HistoryRange::Before(position) | HistoryRange::After(position) => {
+                self.decided(room, position, state).await?
+            }
+            _ => Some(Resume::From(Position::START)),
+        };
+        let Some(place) = place else { return Ok(None) };
         if let Resume::Gap(gap) = place {
             // A page names one gap; behind it may lie another, so the asker goes on from its position.
             let next = gap.position.filter(|_| matches!(range, HistoryRange::After(_)));
@@ -137,26 +143,6 @@ impl Anchor {
         };
         let next = next.map(|mark| Position::at(epoch, mark));
         Ok(Some(Page { epoch: Some(epoch), first, events, next, changes, ..bare }))
-    }
-
-    /// Where the position of a range stands in the log; `None` if that was trimmed since `state` was read.
-    async fn place_of(
-        &self,
-        room: &RoomId,
-        range: &HistoryRange,
-        state: Option<&RoomState>,
-    ) -> Result<Option<Resume>, ReadError> {
-        let (HistoryRange::Before(position) | HistoryRange::After(position)) = range else {
-            return Ok(Some(Resume::From(Position::START)));
-        };
-        let chain = match resume::chain_needed(position, state) {
-            None => None,
-            Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
-                Some(mark) => Some(mark.chain),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some(resume::decide(position, state, chain)))
     }
 }
 

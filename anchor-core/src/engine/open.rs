@@ -279,15 +279,8 @@ impl Anchor {
         let head = known.map_or(Offset::ZERO, |state| state.head.offset);
         loop {
             let state = self.store().room(room).await?;
-            let chain = match resume::chain_needed(&position, state.as_ref()) {
-                None => None,
-                Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
-                    Some(mark) => Some(mark.chain),
-                    // Trimmed since the state was read: look again.
-                    None => continue,
-                },
-            };
-            match resume::decide(&position, state.as_ref(), chain) {
+            let Some(resume) = self.decided(room, &position, state.as_ref()).await? else { continue };
+            match resume {
                 // The grant may be older than that: what it says does not cover the turns in between.
                 Resume::From(from) if grant.is_followed() && from.offset > head => {
                     tail.doubt(generation);
@@ -317,6 +310,23 @@ impl Anchor {
 }
 
 impl Anchor {
+    /// Where `position` goes on in a room that is as `state` says; none if its place was trimmed since that was read.
+    pub(super) async fn decided(
+        &self,
+        room: &RoomId,
+        position: &Position,
+        state: Option<&RoomState>,
+    ) -> Result<Option<Resume>, StoreError> {
+        let chain = match resume::chain_needed(position, state) {
+            None => None,
+            Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
+                Some(mark) => Some(mark.chain),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(resume::decide(position, state, chain)))
+    }
+
     /// The gap from `offset` to `after`, which a permit keeps from its reader; none if that was trimmed since `state` was
     /// read.
     pub(super) async fn hidden(

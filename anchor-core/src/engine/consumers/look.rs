@@ -1,6 +1,6 @@
 //! Reading on in one room, verified: what follows a position, or the gap that does.
 //!
-//! A run that continues the chain of a position continues its log. Where none does, the log is asked: [`resume::decide`] says
+//! A run that continues the chain of a position continues its log. Where none does, the log is asked: [`Resume`] says
 //! from where it goes on, or names the gap. Who does not read everything has the permit asked for behind what was read.
 //!
 //! **Restored backups.** They bring a consumer's own position back, too, so that nobody knows what it had been given behind
@@ -15,10 +15,10 @@ use crate::id::{NUMBER_MAX, RoomId};
 use crate::limits::{CONSUMER_READ_BYTES, CONSUMER_READ_EVENTS};
 use crate::position::{Epoch, Mark, Offset, Position};
 use crate::publish::Refusal;
-use crate::resume::{self, Gap, GapReason, Resume};
+use crate::resume::{Gap, GapReason, Resume};
 use crate::run::Run;
 use crate::session::Identity;
-use crate::store::{Direction, EpochStart, Place, Read, RoomState, StoreError};
+use crate::store::{Direction, EpochStart, Read, RoomState, StoreError};
 
 /// What follows a position.
 #[derive(Debug)]
@@ -81,16 +81,9 @@ impl Anchor {
                 Err(ReadError::Refused(refusal)) => return Ok(Looked::Refused(refusal)),
                 Err(ReadError::Store(error)) => return Err(error),
             }
-            let chain = match resume::chain_needed(position, state.as_ref()) {
-                None => None,
-                Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
-                    Some(mark) => Some(mark.chain),
-                    // Trimmed since the state was read: look again.
-                    None => continue,
-                },
-            };
+            let Some(resume) = self.decided(room, position, state.as_ref()).await? else { continue };
             let head = state.as_ref().map_or(Offset::ZERO, |state| state.head.offset);
-            match resume::decide(position, state.as_ref(), chain) {
+            match resume {
                 Resume::Gap(gap) => return Ok(Looked::Gap(told_of_forks(gap, position, state.as_ref()))),
                 Resume::From(from) if from.offset >= head => {
                     let begun = state.filter(|state| begins_epoch(state.epoch(), position));
@@ -107,14 +100,7 @@ impl Anchor {
     /// True if `position` is a point of the room's log as it is.
     pub(super) async fn vouches(&self, room: &RoomId, position: &Position) -> Result<bool, StoreError> {
         let state = self.store().room(room).await?;
-        let chain = match resume::chain_needed(position, state.as_ref()) {
-            None => None,
-            Some(offset) => match self.store().locate(room, Place::Offset(offset)).await? {
-                Some(mark) => Some(mark.chain),
-                None => return Ok(false),
-            },
-        };
-        Ok(matches!(resume::decide(position, state.as_ref(), chain), Resume::From(_)))
+        Ok(matches!(self.decided(room, position, state.as_ref()).await?, Some(Resume::From(_))))
     }
 
     /// What of `runs`, which follow `position`, `reader` may read.
