@@ -499,9 +499,10 @@ impl Machine {
     fn pump(&mut self, now: Monotonic) {
         let Link::Live(Live { history_events, .. }) = self.link else { return };
         // An ack names a seq alone: what the one sends waits for what the other has sent.
-        if self.answering.is_idle() {
+        if self.answering.gives_way() {
             self.sending.pump(&mut self.out);
-        } else if !self.sending.is_under_way() {
+        }
+        if !self.sending.is_under_way() {
             self.answering.pump(&mut self.out);
         }
         if let Some(request) = self.sending.start_search(history_events) {

@@ -1,6 +1,7 @@
 //! Publishes whose numbers follow from what they answer: whoever sends one again, after whatever crash, sends the same one.
 //!
-//! One at a time is under way, and nothing of the outbox beside it: an answer of the server names a seq and no id.
+//! One at a time is under way, and nothing of the outbox beside it: an answer of the server names a seq and no id. They take
+//! turns, so that neither waits for ever.
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,8 @@ pub(super) struct Answering {
     waiting: VecDeque<(PublishFrame, Waiter)>,
     /// The first of them is sent.
     is_sent: bool,
+    /// One was settled since the outbox had its turn.
+    is_outbox_next: bool,
 }
 
 impl Answering {
@@ -25,9 +28,10 @@ impl Answering {
         self.waiting.push_back((publish, waiter));
     }
 
-    /// True if there is nothing to send or to wait for.
-    pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+    /// True if the outbox may send now: nothing is under way here, and nothing waits or it is the outbox's turn, which this
+    /// takes.
+    pub(super) fn gives_way(&mut self) -> bool {
+        !self.is_sent && (std::mem::take(&mut self.is_outbox_next) || self.waiting.is_empty())
     }
 
     /// Sends the next; only while there is a session, and nothing of the outbox without an answer.
@@ -80,6 +84,7 @@ impl Answering {
         if !std::mem::take(&mut self.is_sent) {
             return None;
         }
+        self.is_outbox_next = true;
         self.waiting.pop_front().map(|(_, waiter)| waiter)
     }
 }

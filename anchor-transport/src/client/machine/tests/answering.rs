@@ -66,3 +66,26 @@ fn an_answer_is_sent_again_until_it_is_decided() {
     assert_eq!(told[..2], ["answered for 1: false", "publish 1024 of id1 other"]);
     assert!(told[2].starts_with("no answer for 2"), "{told:?}");
 }
+
+#[test]
+fn answers_and_the_outbox_take_turns() {
+    let mut script = Script::new(Saved::default());
+    script.live();
+    for n in 1..=3 {
+        script.answer(n, "answer");
+    }
+    script.publish_saved("one");
+    script.publish_saved("two");
+    script.told();
+    script.frame(ack(1, 1));
+    assert_eq!(script.told(), ["answered for 1: true", "publish 1 one", "publish 2 two"]);
+    script.publish_saved("three");
+    script.frame(ack(1, 2));
+    script.save();
+    assert_eq!(script.told().iter().filter(|line| line.starts_with("publish")).count(), 0, "not its turn");
+    script.frame(ack(2, 3));
+    script.save();
+    assert!(script.told().contains(&"publish 2 of id1 answer".to_owned()));
+    script.frame(ack(2, 4));
+    assert_eq!(script.told().last().map(String::as_str), Some("publish 3 three"));
+}
