@@ -11,7 +11,7 @@ use super::{BEHIND, offset, room};
 
 /// Take events from the log, each at least once, and go on where that ended
 ///
-/// A consumer is a named cursor that the server keeps for you.
+/// A consumer is a named cursor that the server keeps for you. Whoever runs it last has it: the one that ran it before ends with 4.
 #[derive(Args, Debug)]
 #[command(after_long_help = CONSUMER_EXAMPLES)]
 pub(crate) struct ConsumerArguments {
@@ -62,6 +62,10 @@ pub(crate) struct ConsumerRun {
     /// End after N events that were printed
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
+
+    /// Print a JSON object per line, as it does without, too
+    #[arg(long, display_order = BEHIND)]
+    json: bool,
 }
 
 /// A consumer or webhook, and what to print.

@@ -1,9 +1,10 @@
 //! `consumer …`: durable consumers, and what they take.
 
+use anchor_core::code::Code;
 use anchor_core::engine::ConsumerName;
 use anchor_core::limits::CONSUMERS_PAGE_MAX;
 use anchor_core::session::frame::{ConsumerChange, ConsumerListing, From};
-use anchor_transport::client::Work;
+use anchor_transport::client::{Consumer, RequestError, Work};
 use serde_json::json;
 
 use crate::args::work::{ConsumerCommand, ConsumerList, ConsumerRun, OneConsumer, Replay};
@@ -56,14 +57,14 @@ async fn list(context: &Context, arguments: ConsumerList) -> Result<Exit, Failur
 
 /// Prints events and gaps; what was printed is done.
 async fn take(context: &Context, arguments: ConsumerRun) -> Result<Exit, Failure> {
-    let ConsumerRun { name, room, from_start, count } = arguments;
+    let ConsumerRun { name, room, from_start, count, .. } = arguments;
     let client = context.reader().await?;
     let from = if from_start { From::Start } else { From::Now };
     let mut consumer = client.consume(name, room, from);
     let mut output = Output::default();
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
-        let work = consumer.next().await?;
+        let work = consumer.next().await.map_err(|error| lost(&consumer, error))?;
         match &work {
             Work::Events(events) => {
                 for event in &events.events {
@@ -87,8 +88,22 @@ async fn take(context: &Context, arguments: ConsumerRun) -> Result<Exit, Failure
             }
         }
     }
-    consumer.flush().await?;
+    consumer.flush().await.map_err(|error| lost(&consumer, error))?;
     Ok(Exit::Done)
+}
+
+/// Says of a consumer that another has now how to have it back.
+fn lost(consumer: &Consumer, error: RequestError) -> Failure {
+    match error {
+        RequestError::Refused { code: Code::Replaced, .. } => {
+            let name = consumer.name();
+            Failure::new(
+                Exit::Refused,
+                format!("refused (replaced): another takes from {name} now; run this again to take it over"),
+            )
+        }
+        error => error.into(),
+    }
 }
 
 async fn change(

@@ -64,6 +64,14 @@ fn who_takes_last_has_the_consumer() {
     world.send("bob", "lobby", &["three"]);
     // What was done in the second before may come again.
     while !latter.line().unwrap().contains("\"three\"") {}
+    let mut last = world.cli("ada", "consumer run work --room lobby --json").start_for_notes();
+    assert_eq!(latter.end().0, Some(4));
+    let mut again = world.cli("ada", "consumer run work --room lobby").start();
+    let told = last.wait_for("another takes from work now; run this again to take it over");
+    assert!(told.contains("refused (replaced)"), "{told}");
+    assert_eq!(last.end(), Some(4));
+    world.send("bob", "lobby", &["four"]);
+    while !again.line().unwrap().contains("\"four\"") {}
 }
 
 #[test]

@@ -16,7 +16,8 @@ mod scan;
 use thiserror::Error;
 
 pub use self::consumer::{Consumer, Taken};
-pub use self::head::Whose;
+pub use self::head::{Series, Whose};
+pub(crate) use self::manage::Claim;
 pub use self::manage::ConsumerInfo;
 pub use self::name::{Begin, CONSUMER_NAME_BYTES_MAX, ConsumerId, ConsumerName, InvalidConsumerName, Scope};
 pub(super) use self::notes::Consumers;

@@ -57,10 +57,11 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, Shared, join};
 
 pub use self::builder::AnchorBuilder;
+pub(crate) use self::consumers::Claim;
 use self::consumers::Consumers;
 pub use self::consumers::{
     Begin, CONSUMER_NAME_BYTES_MAX, Consumer, ConsumerError, ConsumerId, ConsumerInfo, ConsumerName,
-    Interest, InvalidConsumerName, Scope, Taken, Whose,
+    Interest, InvalidConsumerName, Scope, Series, Taken, Whose,
 };
 use self::due::Due;
 use self::errands::Errands;

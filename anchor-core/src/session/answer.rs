@@ -98,7 +98,7 @@ pub(super) async fn answer(
 }
 
 /// Who asks; there is nobody before the session has begun.
-fn asker(reader: Option<&Identity>) -> Result<&Identity, ReadError> {
+pub(super) fn asker(reader: Option<&Identity>) -> Result<&Identity, ReadError> {
     reader.ok_or_else(|| ReadError::Refused(Refusal::new(Code::Denied, "nobody has asked")))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::action::{Action, Ask};
-use super::frame::{Consume, Consumed, ConsumerChange, ConsumerListing, RequestId, ServerFrame, Whose};
+use super::frame::{Consume, Consumed, ConsumerChange, ConsumerListing, From, RequestId, ServerFrame, Whose};
 use super::identify::Identity;
 use super::machine::error_frame;
 use crate::code::Code;
@@ -24,10 +24,14 @@ pub(super) struct Consuming {
 impl Consuming {
     /// Takes a `consume`.
     pub(super) fn ask(&mut self, consume: Consume, out: &mut VecDeque<Action>) {
-        let Consume { id, ref name, ref done, .. } = consume;
+        let Consume { id, ref name, ref done, series, from, .. } = consume;
         let is_held = self.names.contains(name);
         let refusal = if done.len() > CONSUME_DONE_MAX {
             Refusal::new(Code::Invalid, "at most 200 positions are said to be done at once")
+        } else if series.is_none() && !done.is_empty() {
+            Refusal::new(Code::Invalid, "what is done is done in a series: say in which")
+        } else if !matches!(from, From::Start | From::Now) {
+            Refusal::new(Code::Invalid, "a consumer begins at the start or now; replay it from another place")
         } else if self.open.contains(name) {
             Refusal::new(Code::TooManyReads, "wait for what this consumer was asked for before")
         } else if !is_held && self.names.len() >= CONSUMERS_OF_SESSION_MAX {

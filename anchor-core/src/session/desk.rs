@@ -161,10 +161,10 @@ impl Desk {
                 .boxed()
             }
             Ask::Consume(consume) => {
-                let (held, reader) = (self.held.clone(), session.identity());
+                let (held, reader, client) = (self.held.clone(), session.identity(), session.tag());
                 async move {
                     let (id, name) = (consume.id, consume.name.clone());
-                    Reply::Consumed(id, name, held.consume(&anchor, reader, *consume).await)
+                    Reply::Consumed(id, name, held.consume(&anchor, reader, client, *consume).await)
                 }
                 .boxed()
             }

@@ -1,5 +1,5 @@
 //! The consumers that a session holds, at its desk: opened by the first `consume`, given up with the session or to whoever
-//! opens them next.
+//! opens them next. Who names a series goes on; who names none opens the consumer, and is given all that is not done.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use futures::future::select;
 
+use super::answer::asker;
 use super::consuming::is_over;
 use super::frame::{Consume, Consumed, ConsumedPart, From};
 use super::identify::Identity;
-use crate::code::Code;
-use crate::engine::{Anchor, Begin, Consumer, ConsumerError, ConsumerName, Delivery, Scope, Taken};
-use crate::id::RoomId;
+use crate::engine::{Anchor, Begin, Claim, Consumer, ConsumerError, ConsumerName, Delivery, Scope, Taken};
+use crate::id::{ClientTag, RoomId};
 use crate::limits::{CONSUME_DONE_MAX, CONSUME_WAIT_MAX, HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX};
 use crate::position::Offset;
-use crate::publish::Refusal;
 
 /// What a session holds, while it is not asked for.
 #[derive(Debug, Default)]
@@ -30,19 +29,23 @@ struct Holding {
 }
 
 impl Held {
-    /// Takes what comes next, for `reader`.
+    /// Takes what comes next, for a client of `reader`.
     pub(super) async fn consume(
         &self,
         anchor: &Anchor,
         reader: Option<Identity>,
+        client: Option<ClientTag>,
         consume: Consume,
     ) -> Result<Consumed, ConsumerError> {
         let name = consume.name.clone();
         let scope = consume.room.clone().map_or(Scope::All, Scope::Room);
-        let held = self.lock().remove(&name);
+        let held = self.lock().remove(&name).filter(|_| consume.series.is_some());
         let mut holding = match held {
             Some(holding) => holding,
-            None => Holding { consumer: open(anchor, reader, &consume, &scope).await?, gone: Vec::new() },
+            None => {
+                let consumer = open(anchor, reader, client, &consume, &scope).await?;
+                Holding { consumer, gone: Vec::new() }
+            }
         };
         let consumed = match *holding.consumer.scope() == scope {
             true => holding.take(anchor, consume).await,
@@ -62,6 +65,7 @@ impl Held {
 async fn open(
     anchor: &Anchor,
     reader: Option<Identity>,
+    client: Option<ClientTag>,
     consume: &Consume,
     scope: &Scope,
 ) -> Result<Consumer, ConsumerError> {
@@ -69,17 +73,24 @@ async fn open(
         From::Now => Begin::Now,
         _ => Begin::Start,
     };
-    let nobody = || ConsumerError::Refused(Refusal::new(Code::Denied, "nobody has asked"));
-    anchor.consumer_as(reader.ok_or_else(nobody)?, &consume.name, scope.clone(), begin).await
+    let reader = asker(reader.as_ref())?.clone();
+    let claim = match (client, consume.series) {
+        (Some(client), Some(_)) => Claim::GoOn(client),
+        (client, _) => Claim::TakeOver(client),
+    };
+    anchor.consumer_for(claim, reader, &consume.name, scope.clone(), begin).await
 }
 
 impl Holding {
     async fn take(&mut self, anchor: &Anchor, consume: Consume) -> Result<Consumed, ConsumerError> {
-        let Consume { id, done, limit, wait_ms, .. } = consume;
-        for (room, position) in &done {
-            self.consumer.done_before(room, position).await?;
+        let Consume { id, done, limit, wait_ms, series, .. } = consume;
+        // What was done before a replay is not done in it.
+        if series == Some(self.consumer.series()) {
+            for (room, position) in &done {
+                self.consumer.done_before(room, position).await?;
+            }
+            self.gone.retain(|room| !self.consumer.done_gone(room));
         }
-        self.gone.retain(|room| !self.consumer.done_gone(room));
         let mut parts = Vec::new();
         if limit == 0 {
             self.consumer.flush().await?;
@@ -95,14 +106,21 @@ impl Holding {
                 select(pin!(self.consumer.wait()), anchor.env().sleep_until(until)).await;
             }
         }
-        Ok(Consumed { id, parts, lag: self.consumer.ahead().unwrap_or_default() })
+        Ok(Consumed { id, parts, lag: self.consumer.ahead(), series: self.consumer.series() })
     }
 
-    /// Takes what there is, up to one answer.
+    /// Takes what there is, up to one answer, which is of one series.
     async fn fill(&mut self, parts: &mut Vec<ConsumedPart>, limit: usize) -> Result<(), ConsumerError> {
         let (mut events, mut bytes) = (0, 0);
         while events < limit && bytes < HISTORY_BYTES_MAX && parts.len() < CONSUME_DONE_MAX {
-            let taken = match self.consumer.next_now(limit - events).await {
+            let series = self.consumer.series();
+            let taken = self.consumer.next_now(limit - events).await;
+            if self.consumer.series() != series {
+                (events, bytes) = (0, 0);
+                parts.clear();
+                self.gone.clear();
+            }
+            let taken = match taken {
                 Ok(Some(taken)) => taken,
                 Ok(None) => break,
                 // It is told with the next question: what was taken goes out first.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic, in its helpers too")]
 
+mod consuming;
 mod drain;
 mod failure;
 #[cfg(feature = "search")]

@@ -1,7 +1,7 @@
 //! What handles ask of the driver, and the tokens under which the machine knows those who wait.
 
 use anchor_core::cursor::Readers;
-use anchor_core::engine::ConsumerName;
+use anchor_core::engine::{ConsumerName, Series};
 use anchor_core::event::{Draft, EventKey};
 use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::{Offset, Position};
@@ -160,6 +160,7 @@ pub(super) struct ConsumeRequest {
     pub done: Vec<(RoomId, Position)>,
     pub limit: u64,
     pub wait_ms: u64,
+    pub series: Option<Series>,
 }
 
 /// The answer to a [`Request`].
@@ -215,8 +216,9 @@ impl Request {
             Self::Search { text, limit, after } => ClientFrame::Search { id, text, limit, after },
             Self::Readers { room, offsets } => ClientFrame::Readers { id, room, offsets },
             Self::Consume(consume) => {
-                let ConsumeRequest { name, room, from, done, limit, wait_ms } = *consume;
-                ClientFrame::Consume(Box::new(Consume { id, name, room, from, done, limit, wait_ms }))
+                let ConsumeRequest { name, room, from, done, limit, wait_ms, series } = *consume;
+                let consume = Consume { id, name, room, from, done, limit, wait_ms, series };
+                ClientFrame::Consume(Box::new(consume))
             }
             Self::Consumers { whose, after, limit } => ClientFrame::Consumers { id, after, limit, whose },
             Self::ChangeConsumer { whose, name, change } => {

@@ -1,6 +1,6 @@
 //! What people do in rooms beside talking: they make them, come and go, and change what was said.
 
-use anchor_core::engine::ConsumerName;
+use anchor_core::engine::{ConsumerName, Series};
 use anchor_core::event::{Body, Draft, EventKind, Mentions};
 use anchor_core::id::{RoomId, UserId};
 use anchor_core::position::Offset;
@@ -105,6 +105,7 @@ pub(super) fn question(number: u8, id: RequestId, room: RoomId, other: UserId, a
             done: Vec::new(),
             limit,
             wait_ms: 0,
+            series: (!at.is_multiple_of(3)).then(|| Series::from_bytes([0; 8])),
         })),
         _ => ClientFrame::ChangeConsumer {
             id,

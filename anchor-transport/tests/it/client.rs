@@ -1,6 +1,7 @@
 //! The client half against the real server half, over pipes, with the store in memory, and once on disk.
 
 mod clones;
+mod consuming;
 mod disk;
 mod driven;
 mod lockstep;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::conformance::yielding::yield_now;
 use crate::cursor::{CursorMove, Cursors, Readers};
 use crate::error::BoxError;
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
@@ -51,6 +52,8 @@ struct State {
     faults: VecDeque<Fault>,
     away: bool,
     failed: bool,
+    /// What is looked up comes with the second poll.
+    hesitates: bool,
     /// Reads find no events any more.
     lost: bool,
     /// What is trimmed right before the next read.
@@ -86,6 +89,11 @@ impl<S: Store> FailingStore<S> {
     /// Comes back after [`FailingStore::go_away`].
     pub fn come_back(&self) {
         self.state().away = false;
+    }
+
+    /// Has whatever is looked up of rooms and records come with the second poll, so that a test can give it up before.
+    pub fn hesitate(&self) {
+        self.state().hesitates = true;
     }
 
     /// Breaks the connection to what lies inside, which may be older when it comes again: nothing more of the sessions that
@@ -131,6 +139,13 @@ impl<S: Store> FailingStore<S> {
         }
         if let Some((room, horizon)) = trim {
             self.0.inner.trim_newest(&room, horizon).await?;
+        }
+        self.in_time().await
+    }
+
+    async fn in_time(&self) -> Result<&S, StoreError> {
+        if self.state().hesitates {
+            yield_now().await;
         }
         self.here()
     }
@@ -246,7 +261,7 @@ impl<S: Store> Store for FailingStore<S> {
     }
 
     async fn room(&self, room: &RoomId) -> Result<Option<RoomState>, StoreError> {
-        self.here()?.room(room).await
+        self.in_time().await?.room(room).await
     }
 
     async fn locate(&self, room: &RoomId, place: Place) -> Result<Option<Mark>, StoreError> {
@@ -259,11 +274,11 @@ impl<S: Store> Store for FailingStore<S> {
     }
 
     async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Epoch, Mark)>>, StoreError> {
-        self.here()?.heads(rooms).await
+        self.in_time().await?.heads(rooms).await
     }
 
     async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<StoredRoom>, StoreError> {
-        self.here()?.rooms(after, limit).await
+        self.in_time().await?.rooms(after, limit).await
     }
 
     async fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing, StoreError> {
@@ -366,7 +381,7 @@ impl<S: Store> Store for FailingStore<S> {
     }
 
     async fn record(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, StoreError> {
-        self.here()?.record(key).await
+        self.in_time().await?.record(key).await
     }
 
     async fn records(
@@ -375,7 +390,7 @@ impl<S: Store> Store for FailingStore<S> {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
-        self.here()?.records(prefix, after, limit).await
+        self.in_time().await?.records(prefix, after, limit).await
     }
 
     fn write_records(&self, write: RecordWrite) -> BoxFuture<'static, Result<Written, StoreError>> {

@@ -13,7 +13,7 @@ use std::task::Poll;
 use futures::future::{Either, select};
 
 use super::ConsumerError;
-use super::head::{Head, decode_position, encode_position, head_key, position_key, series_prefix};
+use super::head::{Head, Series, decode_position, encode_position, head_key, position_key, series_prefix};
 use super::look::Looked;
 use super::name::{ConsumerId, Scope};
 use super::notes::{Interest, NotesGuard};
@@ -256,6 +256,11 @@ impl Consumer {
         Ok(())
     }
 
+    /// Its way through the logs, as of the last look at its head.
+    pub(crate) const fn series(&self) -> Series {
+        self.head.series
+    }
+
     /// What was told of a room's log that is gone is done, if it is the next of what was given of the room;
     /// false if not.
     pub(crate) fn done_gone(&mut self, room: &RoomId) -> bool {
@@ -295,11 +300,14 @@ impl Consumer {
         }
     }
 
-    /// Makes durable what is done.
+    /// Makes durable what is done, unless a replay has begun meanwhile: then nothing of that counts any more.
     ///
     /// # Errors
     /// [`ConsumerError`], as for [`Consumer::next`].
     pub async fn flush(&mut self) -> Result<(), ConsumerError> {
+        if self.is_stale {
+            self.read_head().await?;
+        }
         self.write(Place::is_unkept).await
     }
 
@@ -410,11 +418,13 @@ impl Consumer {
             Looked::Gap(gap) => {
                 let position = gap.position.unwrap_or(Position::START);
                 self.queue.push(room.clone());
-                match sabotage::is(Sabotage::ConsumerSkipsGap) {
-                    true => place.pass(position),
-                    false => place.give(position.offset, position),
+                if sabotage::is(Sabotage::ConsumerSkipsGap) {
+                    place.pass(position);
+                    None
+                } else {
+                    place.give(position.offset, position);
+                    Some(Delivery::Gap(gap))
                 }
-                (!sabotage::is(Sabotage::ConsumerSkipsGap)).then_some(Delivery::Gap(gap))
             }
         };
         self.notes.done(place.done().offset.0.saturating_sub(before.offset.0));
@@ -435,8 +445,8 @@ impl Consumer {
 
     /// Writes the positions of places that are `due`.
     async fn write(&mut self, due: impl Fn(&Place) -> bool) -> Result<(), ConsumerError> {
-        let due: Vec<_> = self.places.iter().filter(|(_, place)| due(place)).collect();
-        let due: Vec<_> = due.into_iter().map(|(room, place)| (room.clone(), place.done())).collect();
+        let due = self.places.iter().filter(|(_, place)| due(place));
+        let due: Vec<_> = due.map(|(room, place)| (room.clone(), place.done())).collect();
         for some in due.chunks(WRITES_AT_A_TIME) {
             let series = self.head.series;
             let prefix = series_prefix(&self.id, series);

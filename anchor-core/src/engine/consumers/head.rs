@@ -1,12 +1,13 @@
 //! What is kept of a consumer: a record for itself, its *head*, and one for each room that it has taken something of.
 //!
 //! ```text
-//! consumer/host/NAME              [generation, series, room or -, paused]
+//! consumer/host/NAME              [generation, series, room or -, paused, holder or -]
 //! consumed/host/NAME/SERIES/ROOM  [epoch, offset, chain]
 //! ```
 //!
 //! (`user/HEX` in the place of `host` for what is a user's: the bytes of the user id as hex digits.) The head guards
 //! every write of a position: who opens the consumer raises `generation`, and whoever held it before writes nothing any more.
+//! `holder` names the client for whose session that was, so that it goes on after a lost connection, and nobody else does.
 //! A *series* is one way through the logs: a replay begins another, in one write, whatever positions there are. Those of
 //! earlier series are taken away when the consumer is opened.
 
@@ -14,20 +15,32 @@ use std::fmt::Write as _;
 
 use super::name::{ConsumerId, ConsumerName, Scope};
 use crate::environment::Environment;
-use crate::id::{RoomId, UserId};
+use crate::id::{ClientTag, RoomId, UserId};
 use crate::msgpack::{Malformed, Reader, write};
 use crate::position::{Chain, Epoch, Offset, Position};
 use crate::record::RecordKey;
 
-/// One way of a consumer through the logs: random.
+/// One way of a consumer through the logs, which a replay ends: random. What is done of one counts for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Series(u64);
+pub struct Series(u64);
 
 impl Series {
+    /// The series that goes by these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// The bytes that it goes by.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
     pub(super) fn random(env: &dyn Environment) -> Self {
         let mut bytes = [0; 8];
         env.fill_random(&mut bytes);
-        Self(u64::from_be_bytes(bytes))
+        Self::from_bytes(bytes)
     }
 }
 
@@ -39,12 +52,14 @@ pub(super) struct Head {
     pub(super) series: Series,
     pub(super) scope: Scope,
     pub(super) paused: bool,
+    /// The client for whose session it was opened; none where the host did.
+    pub(super) holder: Option<ClientTag>,
 }
 
 impl Head {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96);
-        write::array(&mut out, 4);
+        write::array(&mut out, 5);
         write::uint(&mut out, self.generation);
         write::uint(&mut out, self.series.0);
         match &self.scope {
@@ -52,13 +67,17 @@ impl Head {
             Scope::All => write::nil(&mut out),
         }
         write::bool(&mut out, self.paused);
+        match &self.holder {
+            Some(holder) => write::bin(&mut out, holder.as_bytes()),
+            None => write::nil(&mut out),
+        }
         out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::from_slice(bytes);
-        if reader.array()? < 4 {
-            return Err(Malformed("a consumer of fewer than 4 elements"));
+        if reader.array()? < 5 {
+            return Err(Malformed("a consumer of fewer than 5 elements"));
         }
         Ok(Self {
             generation: reader.uint()?,
@@ -68,6 +87,10 @@ impl Head {
                 false => Scope::Room(RoomId::new(reader.str()?).map_err(|_| Malformed("not a room id"))?),
             },
             paused: reader.bool()?,
+            holder: match reader.nil()? {
+                true => None,
+                false => Some(ClientTag::from_bytes(reader.fixed()?)),
+            },
         })
     }
 }

@@ -10,14 +10,15 @@ use super::name::{Begin, ConsumerId, ConsumerName, Scope};
 use super::scan::Walk;
 use crate::code::Code;
 use crate::engine::Anchor;
-use crate::id::RoomId;
+use crate::error::ErrorKind;
+use crate::id::{ClientTag, RoomId};
 use crate::limits::{CONSUMER_LAG_ROOMS_MAX, CONSUMERS_OF_USER_MAX};
 use crate::position::Position;
 use crate::publish::Refusal;
 use crate::record::{RecordKey, RecordWrite, Written};
 use crate::session::Identity;
 use crate::session::frame::From;
-use crate::store::RoomState;
+use crate::store::{RoomState, StoreError};
 
 /// A consumer in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,26 @@ pub struct ConsumerInfo {
     pub lag: Option<u64>,
 }
 
+/// By what right a consumer is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Claim {
+    /// Whoever held it holds it no longer, and it is made if it is not there.
+    TakeOver(Option<ClientTag>),
+    /// The client held it before, and nobody did since.
+    GoOn(ClientTag),
+}
+
+impl Claim {
+    /// Who holds it behind that, where `former` held it before.
+    fn holder(self, former: Option<ClientTag>) -> Result<Option<ClientTag>, ConsumerError> {
+        match self {
+            Self::TakeOver(holder) => Ok(holder),
+            Self::GoOn(client) if former == Some(client) => Ok(former),
+            Self::GoOn(_) => Err(ConsumerError::Replaced),
+        }
+    }
+}
+
 impl Anchor {
     /// Opens the host's consumer of that name, or makes it; it reads everything. Whoever held it before is given nothing more
     /// ([`ConsumerError::Replaced`]). Durable on return.
@@ -45,7 +66,8 @@ impl Anchor {
         scope: Scope,
         begin: Begin,
     ) -> Result<Consumer, ConsumerError> {
-        self.open_consumer(ConsumerId::of_host(name.clone()), scope, begin, None).await
+        let id = ConsumerId::of_host(name.clone());
+        self.open_consumer(id, scope, begin, None, Claim::TakeOver(None)).await
     }
 
     /// Opens a user's consumer of that name, or makes it: as [`Anchor::consumer`], of what the rooms let the user read.
@@ -60,20 +82,41 @@ impl Anchor {
         scope: Scope,
         begin: Begin,
     ) -> Result<Consumer, ConsumerError> {
-        match &scope {
+        let claim = Claim::TakeOver(None);
+        self.consumer_for(claim, reader, name, scope, begin).await
+    }
+
+    /// The same for a session of the user's.
+    ///
+    /// # Errors
+    /// As there; of a [`Claim::GoOn`] also [`ConsumerError::Replaced`] and [`ConsumerError::Removed`].
+    pub(crate) async fn consumer_for(
+        &self,
+        claim: Claim,
+        reader: Identity,
+        name: &ConsumerName,
+        scope: Scope,
+        begin: Begin,
+    ) -> Result<Consumer, ConsumerError> {
+        self.check_scope(&reader, &scope).await?;
+        let id = ConsumerId::of_user(reader.user.clone(), name.clone());
+        self.open_consumer(id, scope, begin, Some(reader), claim).await
+    }
+
+    /// Refuses a user what is not the user's to read.
+    async fn check_scope(&self, reader: &Identity, scope: &Scope) -> Result<(), ConsumerError> {
+        match scope {
             Scope::All if !reader.admin => {
                 let refusal = Refusal::new(Code::Denied, "only an admin of the server reads all rooms");
-                return Err(ConsumerError::Refused(refusal));
+                Err(ConsumerError::Refused(refusal))
             }
-            Scope::All => {}
+            Scope::All => Ok(()),
             Scope::Room(room) => {
-                let grant = self.grant(room, Some(&reader)).await?;
+                let grant = self.grant(room, Some(reader)).await?;
                 grant.check_followed()?;
-                grant.check_goes_on()?;
+                Ok(grant.check_goes_on()?)
             }
         }
-        let id = ConsumerId::of_user(reader.user.clone(), name.clone());
-        self.open_consumer(id, scope, begin, Some(reader)).await
     }
 
     async fn open_consumer(
@@ -82,41 +125,43 @@ impl Anchor {
         scope: Scope,
         begin: Begin,
         reader: Option<Identity>,
+        claim: Claim,
     ) -> Result<Consumer, ConsumerError> {
         let key = head_key(&id);
         // Before anything is read: what comes from here on is noted.
         let notes = self.0.consumers.enter(id.clone(), scope.clone());
         let head = loop {
             let kept = self.store().record(&key).await?;
-            let head = match &kept {
-                Some(value) => {
+            let head = match (&kept, claim) {
+                (Some(value), claim) => {
                     let head = Head::decode(value)?;
                     if head.scope != scope {
                         return Err(ConsumerError::OtherScope);
                     }
-                    Head { generation: head.generation + 1, ..head }
+                    let holder = claim.holder(head.holder)?;
+                    Head { generation: head.generation + 1, holder, ..head }
                 }
-                None => {
+                (None, Claim::GoOn(_)) => return Err(ConsumerError::Removed),
+                (None, Claim::TakeOver(holder)) => {
                     self.check_count(&id).await?;
                     let series = Series::random(&**self.env());
                     if begin == Begin::Now {
                         self.begin_now(&id, series, &scope, (&key, None)).await?;
                     }
-                    Head { generation: 1, series, scope: scope.clone(), paused: false }
+                    Head { generation: 1, series, scope: scope.clone(), paused: false, holder }
                 }
             };
             let puts = vec![(key.clone(), Some(head.encode()))];
-            let write = RecordWrite { guard: Some((key.clone(), kept)), puts };
-            if self.store().write_records(write).await? == Written::Done {
+            if self.write_head(&id, kept, puts).await? {
                 break head;
             }
         };
-        self.0.consumers.changed(&id);
         self.forget_positions(&id, Some(head.series)).await?;
         Ok(Consumer::new(self.clone(), id, reader, head, notes))
     }
 
-    /// Consumers in the order of their keys, those after `after`, at most `limit`.
+    /// Consumers in the order of their keys, those after `after`, at most `limit`. One whose record is damaged is left out, and
+    /// named in a warning; [`Anchor::remove_consumer`] takes it away.
     ///
     /// # Errors
     /// [`ConsumerError::Store`].
@@ -126,20 +171,48 @@ impl Anchor {
         after: Option<&ConsumerId>,
         limit: usize,
     ) -> Result<Vec<ConsumerInfo>, ConsumerError> {
-        let after = after.map(head_key);
-        let kept = self.store().records(&whose.prefix(), after.as_ref(), limit).await?;
-        let mut infos = Vec::with_capacity(kept.len());
+        let prefix = whose.prefix();
+        let mut after = after.map(head_key);
+        let mut infos = Vec::new();
         let mut rooms_left = CONSUMER_LAG_ROOMS_MAX;
-        for (key, value) in kept {
-            let Some(id) = id_of(&key) else { continue };
-            let Head { scope, paused, series, .. } = Head::decode(&value)?;
-            let lag = match self.0.consumers.lag(&id) {
-                Some(lag) => Some(lag),
-                None => self.lag_of(&id, &scope, series, &mut rooms_left).await?,
-            };
-            infos.push(ConsumerInfo { id, scope, paused, lag });
+        while infos.len() < limit {
+            let wanted = limit - infos.len();
+            let kept = self.store().records(&prefix, after.as_ref(), wanted).await?;
+            let is_last = kept.len() < wanted;
+            after = kept.last().map(|(key, _)| key.clone());
+            for (key, value) in kept {
+                let Some(id) = id_of(&key) else { continue };
+                match Head::decode(&value) {
+                    Ok(head) => infos.push(self.info(id, head, &mut rooms_left).await?),
+                    // The others are to be seen all the same.
+                    Err(error) => tracing::warn!(consumer = %id, %error, "the head of a consumer is damaged"),
+                }
+            }
+            if is_last {
+                break;
+            }
         }
         Ok(infos)
+    }
+
+    async fn info(
+        &self,
+        id: ConsumerId,
+        head: Head,
+        rooms_left: &mut usize,
+    ) -> Result<ConsumerInfo, ConsumerError> {
+        let Head { scope, paused, series, .. } = head;
+        let lag = match self.0.consumers.lag(&id) {
+            Some(lag) => Some(lag),
+            None => match self.lag_of(&id, &scope, series, rooms_left).await {
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    tracing::warn!(consumer = %id, %error, "a position of a consumer is damaged");
+                    None
+                }
+                lag => lag?,
+            },
+        };
+        Ok(ConsumerInfo { id, scope, paused, lag })
     }
 
     /// Gives a consumer nothing until [`Anchor::resume_consumer`]. What it was given it may still say to be done.
@@ -166,7 +239,7 @@ impl Anchor {
     pub async fn replay_consumer(&self, id: &ConsumerId, from: From) -> Result<(), ConsumerError> {
         let key = head_key(id);
         loop {
-            let Some(kept) = self.store().record(&key).await? else { return Err(ConsumerError::Removed) };
+            let kept = self.kept_head(&key).await?;
             let mut head = Head::decode(&kept)?;
             head.series = Series::random(&**self.env());
             let mut puts = vec![(key.clone(), Some(head.encode()))];
@@ -182,9 +255,7 @@ impl Anchor {
                     puts.push((key, encode_position(&position)));
                 }
             }
-            let write = RecordWrite { guard: Some((key.clone(), Some(kept))), puts };
-            if self.store().write_records(write).await? == Written::Done {
-                self.0.consumers.changed(id);
+            if self.write_head(id, Some(kept), puts).await? {
                 return self.forget_positions(id, Some(head.series)).await;
             }
         }
@@ -197,11 +268,8 @@ impl Anchor {
     pub async fn remove_consumer(&self, id: &ConsumerId) -> Result<(), ConsumerError> {
         let key = head_key(id);
         loop {
-            let Some(kept) = self.store().record(&key).await? else { return Err(ConsumerError::Removed) };
-            let write =
-                RecordWrite { guard: Some((key.clone(), Some(kept))), puts: vec![(key.clone(), None)] };
-            if self.store().write_records(write).await? == Written::Done {
-                self.0.consumers.changed(id);
+            let kept = self.kept_head(&key).await?;
+            if self.write_head(id, Some(kept), vec![(key.clone(), None)]).await? {
                 return self.forget_positions(id, None).await;
             }
         }
@@ -210,16 +278,33 @@ impl Anchor {
     async fn change_head(&self, id: &ConsumerId, change: impl Fn(&mut Head)) -> Result<(), ConsumerError> {
         let key = head_key(id);
         loop {
-            let Some(kept) = self.store().record(&key).await? else { return Err(ConsumerError::Removed) };
+            let kept = self.kept_head(&key).await?;
             let mut head = Head::decode(&kept)?;
             change(&mut head);
-            let puts = vec![(key.clone(), Some(head.encode()))];
-            let write = RecordWrite { guard: Some((key.clone(), Some(kept))), puts };
-            if self.store().write_records(write).await? == Written::Done {
-                self.0.consumers.changed(id);
+            if self.write_head(id, Some(kept), vec![(key.clone(), Some(head.encode()))]).await? {
                 return Ok(());
             }
         }
+    }
+
+    /// The head of a consumer that there is, as it is kept.
+    async fn kept_head(&self, key: &RecordKey) -> Result<Vec<u8>, ConsumerError> {
+        self.store().record(key).await?.ok_or(ConsumerError::Removed)
+    }
+
+    /// Writes what changes a consumer, and tells whoever holds it on this node; false if its head is not `kept` any more.
+    async fn write_head(
+        &self,
+        id: &ConsumerId,
+        kept: Option<Vec<u8>>,
+        puts: Vec<(RecordKey, Option<Vec<u8>>)>,
+    ) -> Result<bool, StoreError> {
+        let guard = Some((head_key(id), kept));
+        let is_written = self.store().write_records(RecordWrite { guard, puts }).await? == Written::Done;
+        if is_written {
+            self.0.consumers.changed(id);
+        }
+        Ok(is_written)
     }
 
     /// Keeps the heads of all rooms of `scope` as positions of a series that is not in use yet.

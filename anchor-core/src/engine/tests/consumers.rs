@@ -5,12 +5,14 @@ mod model;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 
+use std::pin::pin;
 use std::task::Poll;
 
 use futures::executor::block_on;
 use futures::poll;
 
 use crate::conformance::environment::TestEnvironment;
+use crate::conformance::faults::FailingStore;
 use crate::engine::{
     Anchor, Begin, Consumer, ConsumerError, ConsumerId, ConsumerName, Delivery, Interest, Publisher, Scope,
     Taken, Whose,
@@ -19,10 +21,11 @@ use crate::event::{Draft, EventKind};
 use crate::id::{ClientId, RoomId, UserId};
 use crate::limits::{
     CONSUMER_FLUSH, CONSUMER_NOTED_MAX, CONSUMER_PARTS_MAX, CONSUMER_POLL, CONSUMER_ROOM_PARTS_MAX,
+    CONSUMERS_OF_USER_MAX,
 };
 use crate::memory::MemoryStore;
 use crate::position::Offset;
-use crate::record::RecordWrite;
+use crate::record::{RecordKey, RecordWrite};
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::room::{HistoryAccess, RoomKind};
 use crate::run::Contents;
@@ -230,10 +233,11 @@ fn who_opens_it_takes_it_over() {
         let mut second = node.consumer(Scope::All).await;
         assert!(matches!(first.next().await, Err(ConsumerError::Replaced)));
         first.done(&undone.room, &undone.position());
-        assert!(matches!(first.flush().await, Ok(()) | Err(ConsumerError::Replaced)));
+        assert!(matches!(first.flush().await, Err(ConsumerError::Replaced)));
         assert!(matches!(first.next().await, Err(ConsumerError::Replaced)));
         assert_eq!(done(&mut second).await, ["lobby a"]);
-        assert!(node.anchor.consumer(&name(), Scope::Room(room("lobby")), Begin::Start).await.is_err());
+        let other = node.anchor.consumer(&name(), Scope::Room(room("lobby")), Begin::Start).await;
+        assert!(matches!(other, Err(ConsumerError::OtherScope)));
     });
 }
 
@@ -283,7 +287,8 @@ fn a_replay_begins_anew_for_whoever_holds_it() {
         node.anchor.replay_consumer(&id, From::Start).await.unwrap();
         node.anchor.replay_consumer(&id, From::Now).await.unwrap();
         assert!(done(&mut consumer).await.is_empty());
-        assert!(node.anchor.replay_consumer(&id, From::Last(1)).await.is_err());
+        let nowhere = node.anchor.replay_consumer(&id, From::Last(1)).await;
+        assert!(matches!(nowhere, Err(ConsumerError::NoPlace)));
         let positions = node.store.records("consumed/", None, 10).await.unwrap().len();
         assert_eq!(positions, 2, "those of earlier series are gone");
     });
@@ -500,14 +505,112 @@ fn a_users_consumer_reads_what_the_user_may_read() {
 }
 
 #[test]
-fn a_read_that_is_given_up_loses_nothing() {
+fn what_was_given_before_a_replay_is_not_done_in_it() {
     block_on(async {
         let node = Node::new();
+        node.say("lobby", &["a", "b"]).await;
         let mut consumer = node.consumer(Scope::All).await;
-        assert!(given(&mut consumer).await.is_empty());
-        drop(poll!(Box::pin(consumer.next())));
+        let before = given(&mut consumer).await;
+        node.anchor.replay_consumer(&ConsumerId::of_host(name()), From::Start).await.unwrap();
+        consumer.done(&room("lobby"), &before.last().unwrap().position());
+        consumer.flush().await.unwrap();
+        assert!(node.store.records("consumed/", None, 10).await.unwrap().is_empty());
+        assert_eq!(done(&mut consumer).await, ["lobby a", "lobby b"]);
+    });
+}
+
+#[test]
+fn a_user_has_so_many_consumers_and_no_more() {
+    block_on(async {
+        let node = Node::new();
         node.say("lobby", &["a"]).await;
-        drop(Box::pin(consumer.next()));
-        assert_eq!(done(&mut consumer).await, ["lobby a"]);
+        let open = async |n: usize| {
+            let bob = Identity { user: user("bob"), admin: false };
+            let name = ConsumerName::new(format!("bot-{n}")).unwrap();
+            node.anchor.consumer_as(bob, &name, Scope::Room(room("lobby")), Begin::Start).await.map(drop)
+        };
+        for n in 0..CONSUMERS_OF_USER_MAX {
+            open(n).await.unwrap();
+        }
+        assert!(matches!(open(CONSUMERS_OF_USER_MAX).await, Err(ConsumerError::TooMany)));
+        open(0).await.unwrap();
+        node.consumer(Scope::All).await;
+    });
+}
+
+#[test]
+fn a_damaged_consumer_hides_no_other_and_can_be_removed() {
+    block_on(async {
+        let node = Node::new();
+        node.say("lobby", &["a"]).await;
+        for name in ["a", "b", "c", "d"] {
+            let name = ConsumerName::new(name).unwrap();
+            node.anchor.consumer(&name, Scope::All, Begin::Start).await.unwrap();
+        }
+        let put = async |key: &str, value: Option<Vec<u8>>| {
+            let puts = vec![(RecordKey::new(key).unwrap(), value)];
+            let _ = node.store.write_records(RecordWrite { guard: None, puts }).await.unwrap();
+        };
+        put("consumer/host/b", Some(vec![0xc1])).await;
+        let listed = async |limit| {
+            let infos = node.anchor.consumers(&Whose::Host, None, limit).await.unwrap();
+            infos.into_iter().map(|info| (info.id.name.as_str().to_owned(), info.lag)).collect::<Vec<_>>()
+        };
+        let shown =
+            |names: &[&str], lag| names.iter().map(|name| (name.to_string(), lag)).collect::<Vec<_>>();
+        assert_eq!(listed(10).await, shown(&["a", "c", "d"], Some(1)));
+        assert_eq!(listed(2).await, shown(&["a", "c"], Some(1)), "a page is as long as is asked for");
+        let damaged = ConsumerId::of_host(ConsumerName::new("b").unwrap());
+        node.anchor.remove_consumer(&damaged).await.unwrap();
+        assert!(node.store.record(&RecordKey::new("consumer/host/b").unwrap()).await.unwrap().is_none());
+        // Of one whose position is damaged the lag is not known.
+        let mut consumer = node.anchor.consumer(&damaged.name, Scope::All, Begin::Start).await.unwrap();
+        done(&mut consumer).await;
+        consumer.flush().await.unwrap();
+        drop(consumer);
+        let [(key, _)] = &node.store.records("consumed/host/b/", None, 2).await.unwrap()[..] else {
+            panic!()
+        };
+        put(key.as_str(), Some(vec![0xc1])).await;
+        assert_eq!(listed(10).await[1], ("b".to_owned(), None));
+    });
+}
+
+#[test]
+fn a_read_that_is_given_up_loses_nothing() {
+    block_on(async {
+        // Given up after so many polls, of which the last gives it all.
+        for polls in 0.. {
+            let env = TestEnvironment::new(11);
+            let store = FailingStore::new(MemoryStore::new(env.clone()));
+            let anchor = Anchor::builder(store.clone(), env.clone()).build();
+            let node = Node { env, store: store.inner().clone(), anchor };
+            let mut consumer = node.consumer(Scope::All).await;
+            assert!(given(&mut consumer).await.is_empty());
+            node.say("lobby", &["a"]).await;
+            node.say("attic", &["b"]).await;
+            store.hesitate();
+            let first = {
+                let mut next = pin!(consumer.next());
+                let mut first = None;
+                for _ in 0..polls {
+                    if let Poll::Ready(taken) = poll!(next.as_mut()) {
+                        first = Some(taken.unwrap());
+                        break;
+                    }
+                }
+                first
+            };
+            let is_over = first.is_some();
+            let mut all: Vec<_> = first.iter().flat_map(shown).collect();
+            while all.len() < 2 {
+                all.extend(shown(&consumer.next().await.unwrap()));
+            }
+            assert_eq!(all, ["attic b", "lobby a"], "given up after {polls} polls");
+            if is_over {
+                assert!(polls > 2, "it was given up in the middle");
+                return;
+            }
+        }
     });
 }

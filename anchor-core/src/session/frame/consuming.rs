@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{From, RequestId};
-use crate::engine::ConsumerName;
+use crate::engine::{ConsumerName, Series};
 use crate::event::{Event, EventKey, EventKind};
 use crate::id::RoomId;
 use crate::position::{Epoch, Offset, Position};
@@ -20,12 +20,15 @@ pub struct Consume {
     pub room: Option<RoomId>,
     /// Where it begins if it comes into being: [`From::Start`] or [`From::Now`].
     pub from: From,
-    /// How far the work is done, in rooms that were taken from.
+    /// How far the work is done, in rooms that were taken from in `series`.
     pub done: Vec<(RoomId, Position)>,
     /// Events wanted, at most. None: nothing is taken, and the answer says that `done` is durable.
     pub limit: u64,
     /// How long to wait for the first event, in milliseconds.
     pub wait_ms: u64,
+    /// That of the last `consumed`: the client goes on, if it still holds the consumer. None: it takes it over, and is given what
+    /// is not done.
+    pub series: Option<Series>,
 }
 
 /// The answer to `consume`.
@@ -35,8 +38,10 @@ pub struct Consumed {
     pub id: RequestId,
     /// What there was; of one room there may be several, in order.
     pub parts: Vec<ConsumedPart>,
-    /// Events that are there to be taken behind these.
-    pub lag: u64,
+    /// Events that are there to be taken behind these, about; none as long as that was not counted.
+    pub lag: Option<u64>,
+    /// In which all of that is given. Where it is another than before, a replay has begun: what came before is void.
+    pub series: Series,
 }
 
 /// What a consumer takes of one room: a gap if there is one, then events.

@@ -14,7 +14,7 @@ use anchor_core::session::frame::{
 use super::super::kind::FrameKind;
 use super::super::value::{Reader, Writer};
 use super::parts::{
-    epoch, from, gap, name, offset, place, request, room, text, write_from, write_gap, write_place,
+    epoch, from, gap, name, offset, place, request, room, series, text, write_from, write_gap, write_place,
     write_tag, write_tagged,
 };
 use super::server::contiguous;
@@ -43,12 +43,13 @@ pub(super) fn consume<'a, R: Reader<'a>>(r: &mut R, seen: &mut Option<RequestId>
         done: r.list("done", (CONSUME_DONE_MAX, Code::Invalid), place)?,
         limit: r.field("limit", Reader::number)?,
         wait_ms: r.field("wait_ms", Reader::number)?,
+        series: r.option("series", series)?,
     })
 }
 
 pub(super) fn write_consume<W: Writer>(w: &mut W, consume: &Consume) {
-    let Consume { id, name, room, from, done, limit, wait_ms } = consume;
-    w.open(8);
+    let Consume { id, name, room, from, done, limit, wait_ms, series } = consume;
+    w.open(9);
     w.kind(FrameKind::Consume);
     w.number(id.0);
     w.text(name.as_str());
@@ -57,6 +58,7 @@ pub(super) fn write_consume<W: Writer>(w: &mut W, consume: &Consume) {
     w.list(done, write_place);
     w.number(*limit);
     w.number(*wait_ms);
+    w.option(*series, |w, series| w.fixed(&series.to_bytes()));
 }
 
 /// `["pause"]`, `["resume"]`, `["replay", from]` or `["remove"]`.
@@ -203,12 +205,13 @@ pub(super) fn consumed<'a, R: Reader<'a>>(
     Ok(Consumed {
         id: request(r, seen)?,
         parts: r.list("parts", ANY_NUMBER, |r| r.array("parts", part))?,
-        lag: r.field("lag", Reader::number)?,
+        lag: r.option("lag", Reader::number)?,
+        series: r.field("series", series)?,
     })
 }
 
-pub(super) fn write_consumed<W: Writer>(w: &mut W, Consumed { id, parts, lag }: &Consumed) {
-    w.open(4);
+pub(super) fn write_consumed<W: Writer>(w: &mut W, Consumed { id, parts, lag, series }: &Consumed) {
+    w.open(5);
     w.kind(FrameKind::Consumed);
     w.number(id.0);
     w.list(parts, |w, ConsumedPart { room, epoch, first, events, gap }| {
@@ -224,7 +227,8 @@ pub(super) fn write_consumed<W: Writer>(w: &mut W, Consumed { id, parts, lag }: 
         });
         w.close();
     });
-    w.number(*lag);
+    w.option(*lag, W::number);
+    w.fixed(&series.to_bytes());
 }
 
 /// `[room, epoch, first, events, gap]`.

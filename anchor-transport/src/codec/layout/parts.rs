@@ -1,7 +1,7 @@
 //! What frames are made of: ids, positions, gaps, room entries, signals, reasons.
 
 use anchor_core::code::Code;
-use anchor_core::engine::ConsumerName;
+use anchor_core::engine::{ConsumerName, Series};
 use anchor_core::event::{Body, Draft, EventKind};
 use anchor_core::id::{ClientId, ClientTag, Nonce, RoomId, Seq, SessionId, UserId};
 use anchor_core::msgpack::Malformed;
@@ -48,6 +48,10 @@ pub(super) fn chain<'a>(r: &mut impl Reader<'a>) -> Result<Chain, Malformed> {
 
 pub(super) fn epoch<'a>(r: &mut impl Reader<'a>) -> Result<Epoch, Malformed> {
     r.fixed().map(Epoch::from_bytes)
+}
+
+pub(super) fn series<'a>(r: &mut impl Reader<'a>) -> Result<Series, Malformed> {
+    r.fixed().map(Series::from_bytes)
 }
 
 pub(super) fn name<'a>(r: &mut impl Reader<'a>) -> Result<ConsumerName, Malformed> {

@@ -1,6 +1,6 @@
 //! Durable consumers, webhooks, and what a search finds.
 
-use anchor_core::engine::ConsumerName;
+use anchor_core::engine::{ConsumerName, Series};
 use anchor_core::event::{EventKey, EventKind};
 use anchor_core::search::{Found, FoundMessage};
 use anchor_core::session::frame::{
@@ -43,8 +43,8 @@ pub(super) fn consumed() -> impl Strategy<Value = ServerFrame> {
         .prop_map(|(name, room, paused, lag)| ConsumerListing { name, room, paused, lag });
     prop_oneof![
         (id.clone(), found()).prop_map(|(id, found)| ServerFrame::Found { id, found: Box::new(found) }),
-        (number(), vec(part(), 0..4), number()).prop_map(|(id, parts, lag)| {
-            ServerFrame::Consumed(Box::new(Consumed { id: RequestId(id), parts, lag }))
+        (number(), vec(part(), 0..4), option::of(number()), series()).prop_map(|(id, parts, lag, series)| {
+            ServerFrame::Consumed(Box::new(Consumed { id: RequestId(id), parts, lag, series }))
         }),
         (id.clone(), vec(consumer, 0..4), option::of(name()))
             .prop_map(|(id, consumers, next)| ServerFrame::ConsumerList { id, consumers, next }),
@@ -67,8 +67,8 @@ fn found() -> impl Strategy<Value = Found> {
 
 fn consume() -> impl Strategy<Value = Consume> {
     let done = vec((room(), position()), 0..4);
-    (number(), name(), option::of(room()), from(), done, number(), number()).prop_map(
-        |(id, name, room, from, done, limit, wait_ms)| Consume {
+    (number(), name(), option::of(room()), from(), done, number(), number(), option::of(series())).prop_map(
+        |(id, name, room, from, done, limit, wait_ms, series)| Consume {
             id: RequestId(id),
             name,
             room,
@@ -76,8 +76,13 @@ fn consume() -> impl Strategy<Value = Consume> {
             done,
             limit,
             wait_ms,
+            series,
         },
     )
+}
+
+fn series() -> impl Strategy<Value = Series> {
+    any::<[u8; 8]>().prop_map(Series::from_bytes)
 }
 
 fn part() -> impl Strategy<Value = ConsumedPart> {
