@@ -95,6 +95,14 @@ pub struct CursorMove {
     pub to: Cursors,
 }
 
+impl CursorMove {
+    /// True if it goes somewhere in a log of that newest epoch, which ends at `head`.
+    #[must_use]
+    pub fn is_of(&self, epoch: Epoch, head: Mark) -> bool {
+        self.epoch == epoch && self.to == self.to.up_to(head) && !self.to.is_nowhere()
+    }
+}
+
 /// How many users have come to an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readers {

@@ -162,9 +162,13 @@ pub const SIGNALS_WAITING_MAX: usize = 16;
 /// Body of a signal, in bytes. Beyond it: `error invalid`. Source: chosen; an offer of a call fits.
 pub const SIGNAL_BYTES_MAX: usize = 4 * 1024;
 
-/// Members of a room beyond which nobody is told who has read: `delivered` is not kept, and how many have read is asked for.
-/// Source: chosen; a list of them is 16 KiB, and more than anybody reads.
+/// Members of a room beyond which nobody is told who has read: `delivered` is not kept, and how many have read is asked for;
+/// unless the host says otherwise. Source: chosen; a list of them is 16 KiB, and more than anybody reads.
 pub const RECEIPTS_MEMBERS_MAX: usize = 256;
+
+/// What a host may set that to, at most. Source: chosen; a list of so many with the longest ids is a third of
+/// [`FRAME_OUT_BYTES_MAX`], and each watched room keeps it in memory.
+pub const RECEIPTS_MEMBERS_LIMIT: usize = 1_024;
 
 /// How often a client says how far it has come in a room, at most, and how often that is written. More often is merged.
 /// Source: the design.
@@ -254,9 +258,9 @@ pub const CONSUMERS_OF_USER_MAX: usize = 32;
 /// lag told. Source: chosen; as [`ROOMS_LOOKED_AT_MAX`].
 pub const CONSUMER_LAG_ROOMS_MAX: usize = ROOMS_LOOKED_AT_MAX;
 
-/// Members of a room that a mention of the whole room is entered for in their own logs. Beyond it nobody is. Source: that which
-/// clients are told; in larger rooms everybody would be called all the time.
-pub const OWN_LOG_ROOM_MAX: usize = RECEIPTS_MEMBERS_MAX;
+/// Members of a room that a mention of the whole room is entered for in their own logs. Beyond it nobody is. Source: chosen; in
+/// larger rooms everybody would be called all the time.
+pub const OWN_LOG_ROOM_MAX: usize = 256;
 
 /// Seqs that the entries of one event have. Source: chosen; enough for all whom one event concerns, and offsets up to 2^44 fit
 /// into seqs.

@@ -295,10 +295,9 @@ impl Store for MemoryStore {
 
     async fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, StoreError> {
         let data = self.data();
-        let cursors = || data.logs.get(room).into_iter().flat_map(|log| log.cursors.values());
-        let count = |is_there: &dyn Fn(&Cursors) -> bool| {
-            cursors().filter(|cursors| is_there(cursors)).fold(0, |count, _| count + 1)
-        };
+        let counted: Vec<_> = data.logs.get(room).into_iter().flat_map(log::Log::counted).collect();
+        let count =
+            |has_come: &dyn Fn(&Cursors) -> bool| counted.iter().filter(|it| has_come(it)).count() as u64;
         let readers = |offset: &Offset| Readers {
             delivered: count(&|cursors| cursors.delivered >= *offset),
             read: count(&|cursors| cursors.shown >= *offset),
@@ -308,9 +307,9 @@ impl Store for MemoryStore {
 
     fn move_cursors(&self, moves: Vec<CursorMove>) -> BoxFuture<'static, Result<(), StoreError>> {
         let mut data = self.data();
-        for CursorMove { room, epoch, user, to } in moves {
-            if let Some(log) = data.logs.get_mut(&room) {
-                log.move_cursors(epoch, user, to);
+        for moved in moves {
+            if let Some(log) = data.logs.get_mut(&moved.room) {
+                log.move_cursors(moved);
             }
         }
         Box::pin(std::future::ready(Ok(())))

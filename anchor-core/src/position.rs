@@ -10,6 +10,17 @@ fixed_bytes! {
     Epoch, 8
 }
 
+impl Epoch {
+    /// Reads an epoch as it is written: 16 hex digits, the letters small.
+    #[must_use]
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let is_written_so =
+            hex.len() == 16 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let number = is_written_so.then(|| u64::from_str_radix(hex, 16).ok()).flatten()?;
+        Some(Self::from_bytes(number.to_be_bytes()))
+    }
+}
+
 /// The place of an event in its room: dense from 1. [`Offset::ZERO`] is the place before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub u64);

@@ -37,12 +37,22 @@ pub struct Grounds {
     /// The user is an admin of the server.
     pub admin: bool,
     /// The engine itself derived it from what stands in another log: what goes into users' own logs.
-    pub derived: bool,
+    pub derived: Option<Source>,
     /// The event that it is about, where it names one that there is.
     pub target: Option<Target>,
     /// What the host would have appended instead of the body that was sent; of messages and edits alone. The fingerprint is of
     /// what was sent.
     pub body: Option<Body>,
+}
+
+/// The log that a publish was derived from. It is taken only while the room is in that history: what was derived from a log
+/// that has been set back since, or deleted, is to be derived anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Of which room.
+    pub room: RoomId,
+    /// Its newest epoch.
+    pub epoch: Epoch,
 }
 
 /// What never changes of an event that another one is about.
@@ -59,6 +69,12 @@ pub struct Target {
 }
 
 impl Publish {
+    /// The log that it was derived from, if the engine itself did so.
+    #[must_use]
+    pub fn derived_from(&self) -> Option<&Source> {
+        self.grounds.as_ref()?.derived.as_ref()
+    }
+
     /// Tells two publishes of the same seq apart: BLAKE3-128 keyed by the `client_id`, over room, kind, target, content
     /// type, body, nonce and mentions, as they were sent; never over `waits`.
     #[must_use]
@@ -200,6 +216,7 @@ pub enum Outcome {
     Refused(Refusal),
     /// The window has no room for it: neither appended nor refused. This session's later publishes are not either.
     WindowFull,
-    /// A newer session of this client exists: neither appended nor refused.
+    /// A newer session of this client exists, or the log that it was derived from is another by now: neither appended nor
+    /// refused.
     Fenced,
 }

@@ -49,7 +49,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// `Ok`, acks and refusals survive as [`Store::durability`] says. A batch commits whole or not at all; many batches
     /// share one commit. A repeat of what is still being committed is answered after that commit.
     ///
-    /// For each publish, in this order: a session number below the client's newest → [`Outcome::Fenced`]; an earlier
+    /// For each publish, in this order: a session number below the client's newest → [`Outcome::Fenced`], as is what was
+    /// derived from a room whose newest epoch is not [`crate::publish::Source::epoch`]; an earlier
     /// publish of the same session met `WindowFull` → [`Outcome::WindowFull`] for this one too, until a higher session
     /// number comes; raise the floor to `waits`; look the seq up in the window ([`crate::window::Window`]); where that
     /// says fresh: a `Verdict::Refuse` is recorded; of a `Verdict::Append` [`crate::room::rules::decide`] says, at the offset
@@ -239,7 +240,8 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(UserId, Cursors)>, StoreError>;
 
-    /// How many users have come to each of `offsets`, in their order. Costs a look at every user's cursors in the room.
+    /// How many users have come to each of `offsets`, in their order: those who have joined the room, where it has a
+    /// [`RoomInfo`]; in a room of messages alone, all. Costs a look at every user's cursors in the room.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anchor_core::id::UserId;
-use anchor_core::limits::HEARTBEAT;
+use anchor_core::limits::{HEARTBEAT, RECEIPTS_MEMBERS_MAX};
 use anchor_webhook::{Allowance, Allowed, PosterOptions};
 
 pub(crate) use settings::Command;
@@ -43,6 +43,8 @@ pub struct Config {
     pub search: bool,
     /// Free bytes on the disk below which publishes wait.
     pub disk_reserve_bytes: u64,
+    /// Members of a room beyond which they are counted: nobody is told one by one who has read and who is there.
+    pub receipts_members_max: usize,
     /// WebSocket connections at once; a further one is answered by 503.
     pub connections_max: usize,
     /// Web pages that may connect, beside those that this server itself hands out.
@@ -106,6 +108,7 @@ impl Default for Config {
             create_rooms: true,
             search: true,
             disk_reserve_bytes: DEFAULT_DISK_RESERVE_BYTES,
+            receipts_members_max: RECEIPTS_MEMBERS_MAX,
             connections_max: DEFAULT_CONNECTIONS_MAX,
             allow_origins: Vec::new(),
             heartbeat: HEARTBEAT,

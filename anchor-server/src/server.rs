@@ -89,6 +89,7 @@ impl Server {
         let mut builder = Anchor::builder(store.clone(), System)
             .missing_room(missing_room)
             .heartbeat(config.heartbeat)
+            .receipts_members_max(config.receipts_members_max)
             .webhooks(Arc::new(webhooks.clone()));
         if let Some(index) = &index {
             builder = builder.search(index.search());

@@ -13,17 +13,28 @@ use anchor_core::id::{RoomId, UserId};
 use anchor_core::msgpack::{Malformed, Reader};
 use anchor_core::position::{Epoch, Offset, Ordinal};
 
-use crate::authors::Authors;
 use crate::codec::{Encoder, fields, read_number, read_offset};
 use crate::pages::Row;
 use crate::reader::Look;
-use crate::visible::Found;
+use crate::rows::read_member;
+use crate::visible::{Found, LiveRoom};
 
-/// What memory knows of the cursors in a room.
+/// What memory knows of a room.
 struct Seen<T> {
-    /// Of those who wrote what is not in the pages.
-    authors: T,
+    /// Of what is not in the pages.
+    unpaged: T,
     place: Place,
+}
+
+/// Who is counted in a room, as far as memory knows.
+#[derive(Default)]
+struct Unpaged {
+    /// Of those who wrote what is not in the pages.
+    cursors: BTreeMap<UserId, Cursors>,
+    /// The room says who belongs to it.
+    has_members: bool,
+    /// Of those whose places changed, whether they have joined.
+    joined: BTreeMap<UserId, bool>,
 }
 
 /// Where the rows of a room are to be found.
@@ -45,7 +56,7 @@ impl Look<'_> {
     }
 
     fn cursors_in(&self, room: &RoomId, user: &UserId) -> Result<Cursors, BoxError> {
-        let Seen { authors, place } = self.seen_authors(room, |authors| authors.cursors(user));
+        let Seen { unpaged: authors, place } = self.found(room, |live| live.authors.cursors(user));
         let Some(number) = self.number_of(room, &place)? else { return Ok(authors) };
         let snapshot = self.snapshot()?;
         let row = snapshot.cursors.get((number, user.as_str()))?;
@@ -60,7 +71,7 @@ impl Look<'_> {
         after: Option<&UserId>,
         limit: usize,
     ) -> Result<Vec<(UserId, Cursors)>, BoxError> {
-        let Seen { authors: mut cursors, place } = self.seen_authors(room, |authors| authors.behind(after));
+        let Seen { unpaged: mut cursors, place } = self.found(room, |live| live.authors.behind(after));
         if let Some(number) = self.number_of(room, &place)? {
             let snapshot = self.snapshot()?;
             let from = after.map_or_else(|| Included((number, "")), |user| Excluded((number, user.as_str())));
@@ -77,30 +88,65 @@ impl Look<'_> {
 
     /// See [`anchor_core::store::Store::count_readers`].
     pub(crate) fn count_readers(&self, room: &RoomId, offsets: &[Offset]) -> Result<Vec<Readers>, BoxError> {
-        let Seen { authors, place } = self.seen_authors(room, |authors| authors.behind(None));
+        let Seen { unpaged, place } = self.found(room, |live| Unpaged {
+            cursors: live.authors.behind(None),
+            has_members: live.info.is_some(),
+            joined: live
+                .members
+                .iter()
+                .map(|(user, (_, it))| (user.clone(), it.joined().is_some()))
+                .collect(),
+        });
+        let Unpaged { cursors, mut has_members, joined } = unpaged;
+        if let Place::Paged = place {
+            has_members = self.shared.row(room, self.reach)?.is_some_and(|row| row.info.is_some());
+        }
         let mut counting = Counting::new(offsets);
-        let mut rest: BTreeMap<&str, Cursors> =
-            authors.iter().map(|(user, cursors)| (user.as_str(), *cursors)).collect();
-        if let Some(number) = self.number_of(room, &place)? {
-            let snapshot = self.snapshot()?;
-            for entry in snapshot.cursors.range::<(u64, &str)>((number, "")..(number + 1, ""))? {
-                let (key, row) = entry?;
-                let known = read(&mut Reader::from_slice(row.value()))?;
-                counting.count(rest.remove(key.value().1).map_or(known, |written| known.max(written)));
+        let Some(number) = self.number_of(room, &place)? else {
+            let is_counted = |user: &UserId| joined.get(user).copied().unwrap_or(!has_members);
+            cursors.into_iter().filter(|(user, _)| is_counted(user)).for_each(|(_, it)| counting.count(it));
+            return Ok(counting.readers(offsets));
+        };
+        let joined: BTreeMap<&str, bool> = joined.iter().map(|(user, has)| (user.as_str(), *has)).collect();
+        let mut cursors: BTreeMap<&str, Cursors> =
+            cursors.iter().map(|(user, cursors)| (user.as_str(), *cursors)).collect();
+        let snapshot = self.snapshot()?;
+        let is_counted = |user: &str| -> Result<bool, BoxError> {
+            if !has_members {
+                return Ok(true);
+            }
+            // What memory has is as new or newer.
+            if let Some(has_joined) = joined.get(user) {
+                return Ok(*has_joined);
+            }
+            let row = snapshot.members.get((number, user))?;
+            let member = row.map(|row| read_member(&mut Reader::from_slice(row.value()))).transpose()?;
+            Ok(member.is_some_and(|member| member.joined().is_some()))
+        };
+        for entry in snapshot.cursors.range::<(u64, &str)>((number, "")..(number + 1, ""))? {
+            let (key, row) = entry?;
+            let user = key.value().1;
+            let written = cursors.remove(user).unwrap_or_default();
+            if is_counted(user)? {
+                counting.count(read(&mut Reader::from_slice(row.value()))?.max(written));
             }
         }
-        rest.into_values().for_each(|cursors| counting.count(cursors));
+        for (user, written) in cursors {
+            if is_counted(user)? {
+                counting.count(written);
+            }
+        }
         Ok(counting.readers(offsets))
     }
 
-    fn seen_authors<T: Default>(&self, room: &RoomId, look: impl FnOnce(&Authors) -> T) -> Seen<T> {
+    fn found<T: Default>(&self, room: &RoomId, look: impl FnOnce(&LiveRoom) -> T) -> Seen<T> {
         match self.shared.visible().find(room) {
             Found::Live(live) => {
                 let place = live.number.map_or_else(|| Place::Begun(live.begun_with()), Place::Number);
-                Seen { authors: look(&live.authors), place }
+                Seen { unpaged: look(live), place }
             }
-            Found::Gone(_) => Seen { authors: T::default(), place: Place::Nowhere },
-            Found::Paged => Seen { authors: T::default(), place: Place::Paged },
+            Found::Gone(_) => Seen { unpaged: T::default(), place: Place::Nowhere },
+            Found::Paged => Seen { unpaged: T::default(), place: Place::Paged },
         }
     }
 

@@ -102,7 +102,7 @@ pub(crate) fn failing_key(name: &ConsumerName, room: &RoomId) -> RecordKey {
 pub(crate) fn event_of(prefix: &str, key: &RecordKey) -> Option<EventKey> {
     let mut parts = key.as_str().strip_prefix(prefix)?.split('/');
     let room = RoomId::new(parts.next()?).ok()?;
-    let epoch = Epoch::from_bytes(u64::from_str_radix(parts.next()?, 16).ok()?.to_be_bytes());
+    let epoch = Epoch::from_hex(parts.next()?)?;
     let offset = Offset(u64::from_str_radix(parts.next()?, 16).ok()?);
     Some(EventKey { room, epoch, offset })
 }

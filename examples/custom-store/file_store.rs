@@ -25,7 +25,9 @@ use anchor::core::run::Run;
 use anchor::environment::{Environment, Monotonic};
 use anchor::id::{ClientKey, Seq, SessionNumber};
 use anchor::position::{Epoch, Mark, Offset, Ordinal};
-use anchor::publish::{Ack, Durability, Grounds, MissingRoom, Outcome, Publish, Refusal, Target, Verdict};
+use anchor::publish::{
+    Ack, Durability, Grounds, MissingRoom, Outcome, Publish, Refusal, Source, Target, Verdict,
+};
 use anchor::room::{Amendment, Member, Standing, Thread};
 use anchor::session::frame::{ClientFrame, PublishFrame, RequestId};
 use anchor::store::{
@@ -330,7 +332,8 @@ struct PublishRow {
 #[derive(Serialize, Deserialize)]
 struct GroundsRow {
     admin: bool,
-    derived: bool,
+    /// Room and epoch.
+    derived: Option<(String, [u8; 8])>,
     /// Epoch, kind, author and root.
     target: Option<([u8; 8], u16, String, Option<u64>)>,
     /// A message with that body, as a frame.
@@ -398,7 +401,7 @@ impl PublishRow {
         };
         let grounds = grounds.map(|grounds| GroundsRow {
             admin: grounds.admin,
-            derived: grounds.derived,
+            derived: grounds.derived.map(|from| (from.room.as_str().to_owned(), *from.epoch.as_bytes())),
             target: grounds.target.map(|target| {
                 let root = target.root.map(|root| root.0);
                 (*target.epoch.as_bytes(), target.kind.0, target.user.as_str().to_owned(), root)
@@ -428,7 +431,11 @@ impl PublishRow {
         let body = |frame: String| Ok::<Body, Failed>(publish_of(&frame)?.draft.body);
         let grounds = |row: GroundsRow| {
             let (target, body) = (row.target.map(target).transpose()?, row.body.map(body).transpose()?);
-            Ok::<_, Failed>(Box::new(Grounds { admin: row.admin, derived: row.derived, target, body }))
+            let source = |(room, epoch): (String, [u8; 8])| {
+                Ok::<_, Failed>(Source { room: RoomId::new(room)?, epoch: Epoch::from_bytes(epoch) })
+            };
+            let derived = row.derived.map(source).transpose()?;
+            Ok::<_, Failed>(Box::new(Grounds { admin: row.admin, derived, target, body }))
         };
         let verdict = match self.verdict {
             Ok(true) => Verdict::Append { room: MissingRoom::Create },

@@ -19,7 +19,7 @@ use super::watched::Watched;
 use super::{Anchor, Engine};
 use crate::bus::{Bus, BusListener, LocalBus};
 use crate::environment::Environment;
-use crate::limits::{HEARTBEAT, HOOK_WITHIN};
+use crate::limits::{HEARTBEAT, HOOK_WITHIN, RECEIPTS_MEMBERS_LIMIT, RECEIPTS_MEMBERS_MAX};
 use crate::publish::MissingRoom;
 use crate::search::Search;
 use crate::store::{CommitObserver, Store};
@@ -38,6 +38,7 @@ pub struct AnchorBuilder {
     hook_failure: HookFailure,
     search: Option<Arc<dyn Search>>,
     own_logs: bool,
+    receipts_members_max: usize,
     webhooks: Option<Arc<dyn Webhooks>>,
 }
 
@@ -54,6 +55,7 @@ impl AnchorBuilder {
             hook_failure: HookFailure::default(),
             search: None,
             own_logs: true,
+            receipts_members_max: RECEIPTS_MEMBERS_MAX,
             webhooks: None,
         }
     }
@@ -115,6 +117,15 @@ impl AnchorBuilder {
         self
     }
 
+    /// Members of a room beyond which nobody is told one by one who has read and who is there: they are counted, and `delivered`
+    /// is not kept. Zero counts in all rooms; more than [`RECEIPTS_MEMBERS_LIMIT`] is cut to it. Default:
+    /// [`RECEIPTS_MEMBERS_MAX`].
+    #[must_use]
+    pub fn receipts_members_max(mut self, members: usize) -> Self {
+        self.receipts_members_max = members.min(RECEIPTS_MEMBERS_LIMIT);
+        self
+    }
+
     /// Has `webhooks` answer what admins ask about webhooks. Default: there are none.
     #[must_use]
     pub fn webhooks(mut self, webhooks: Arc<dyn Webhooks>) -> Self {
@@ -136,13 +147,14 @@ impl AnchorBuilder {
             hook_failure,
             search,
             own_logs,
+            receipts_members_max,
             webhooks,
         } = self;
         let hooked = hook.map(|hook| Hooked { hook, within: hook_within, on_failure: hook_failure });
         let consumers = Consumers::default();
         let (tails, due) = (Tails::new(bus.clone()), Arc::new(Due::default()));
         let sessions = Sessions::new(env.clone(), due.clone());
-        let watched = Watched::new(env.clone(), due.clone());
+        let watched = Watched::new(env.clone(), due.clone(), receipts_members_max);
         let (sender, failed) = oneshot::channel();
         let ear = Arc::new(Ear {
             tails: tails.clone(),

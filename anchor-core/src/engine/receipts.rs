@@ -18,7 +18,7 @@ use crate::cursor::{CursorMove, Cursors, ReadMark, Readers};
 use crate::environment::Monotonic;
 use crate::error::ErrorKind;
 use crate::id::{RoomId, UserId};
-use crate::limits::{CURSORS_EVERY, CURSORS_WAITING_MAX, RECEIPTS_MEMBERS_MAX};
+use crate::limits::{CURSORS_EVERY, CURSORS_WAITING_MAX};
 use crate::position::{Epoch, Mark, Offset};
 use crate::room::RoomInfo;
 use crate::sabotage::{self, Sabotage};
@@ -62,8 +62,9 @@ impl Moves {
         *due.get_or_insert(now + CURSORS_EVERY)
     }
 
-    /// Takes moves that wait, those of a user together; none if none do.
-    fn take(&self) -> BTreeMap<(UserId, RoomId), Move> {
+    /// Takes moves that wait, those of a user together; none if none do. Should these not be written, what is left is due a
+    /// while later.
+    fn take(&self, now: Monotonic) -> BTreeMap<(UserId, RoomId), Move> {
         let Waiting { moves, due } = &mut *self.lock();
         match moves.keys().nth(MOVES_AT_A_TIME).cloned() {
             None => {
@@ -71,6 +72,7 @@ impl Moves {
                 std::mem::take(moves)
             }
             Some(next) => {
+                *due = Some(now + CURSORS_EVERY);
                 let later = moves.split_off(&next);
                 std::mem::replace(moves, later)
             }
@@ -114,16 +116,17 @@ impl Anchor {
     /// What was being written is told to nobody, and clients say it again.
     pub async fn flush_cursors(&self) -> Result<(), StoreError> {
         loop {
-            let moves = self.0.moves.take();
+            let moves = self.0.moves.take(self.now());
             if moves.is_empty() {
                 return Ok(());
             }
             if let Err(error) = self.write_moves(&moves).await {
                 if error.kind() == ErrorKind::Retry {
                     for ((user, room), moved) in moves {
-                        self.0.due.by(self.0.moves.put(user, room, moved, self.now()));
+                        self.0.moves.put(user, room, moved, self.now());
                     }
                 }
+                self.0.moves.due().into_iter().for_each(|due| self.0.due.by(due));
                 return Err(error);
             }
         }
@@ -195,7 +198,7 @@ impl Anchor {
         let is_shown =
             read.offset > Offset::ZERO && self.store().user(&reader.user).await?.receipts.are_shown();
         let shown = if is_shown { read.offset } else { Offset::ZERO };
-        let is_large = is_large(info(&grant), tail.as_ref());
+        let is_large = self.is_large(info(&grant), tail.as_ref());
         let delivered = if is_large { Offset::ZERO } else { delivered }.max(read.offset);
         Ok(Some(Move { epoch: state.epoch(), to: Cursors { delivered, read, shown }, is_large }))
     }
@@ -214,6 +217,13 @@ impl Anchor {
             return Ok(Some(state.before_horizon));
         }
         self.store().locate(room, Place::Offset(offset)).await
+    }
+
+    /// True for a room of which nobody is told who has read and who is there: they are counted.
+    pub(super) fn is_large(&self, info: Option<&RoomInfo>, tail: Option<&Arc<Tail>>) -> bool {
+        let listed_max = self.0.watched.listed_max();
+        info.is_some_and(|info| info.members > listed_max as u64)
+            || tail.is_some_and(|tail| tail.has_more_users_than(listed_max))
     }
 
     async fn write_moves(&self, moves: &BTreeMap<(UserId, RoomId), Move>) -> Result<(), StoreError> {
@@ -285,11 +295,8 @@ fn info(grant: &Grant) -> Option<&RoomInfo> {
     grant.standing.as_ref()?.info.as_deref()
 }
 
-/// True for a room of which nobody is told who has read and who is there: they are counted.
-pub(super) fn is_large(info: Option<&RoomInfo>, tail: Option<&Arc<Tail>>) -> bool {
-    info.is_some_and(|info| info.members > RECEIPTS_MEMBERS_MAX as u64)
-        || tail.is_some_and(|tail| tail.has_more_users_than(RECEIPTS_MEMBERS_MAX))
-}
-
 /// Moves that are written at once. Source: chosen; one transaction of a few milliseconds.
 const MOVES_AT_A_TIME: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

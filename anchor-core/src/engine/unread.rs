@@ -55,7 +55,7 @@ impl Anchor {
         let permit = grant.as_ref().map_or(Permit::ALL, |grant| grant.permit);
         let joined_at = joined_at(grant.as_ref());
         let is_own = *room == RoomId::own_log(&reader.user);
-        if joined_at == Offset::ZERO && cursors == Cursors::default() && !is_own {
+        if joined_at == Offset::ZERO && cursors.is_nowhere() && !is_own {
             return Ok(None);
         }
         let head = match permit.until.filter(|until| *until < state.head.offset) {

@@ -35,6 +35,8 @@ struct Shared {
     env: Arc<dyn Environment>,
     due: Arc<Due>,
     rooms: Mutex<HashMap<RoomId, Arc<WatchedRoom>>>,
+    /// Members of a room beyond which they are counted.
+    listed_max: usize,
     /// How many there are: as a rule a commit need not look for its room.
     count: AtomicUsize,
 }
@@ -87,9 +89,14 @@ pub enum News {
 }
 
 impl Watched {
-    pub(super) fn new(env: Arc<dyn Environment>, due: Arc<Due>) -> Self {
+    pub(super) fn new(env: Arc<dyn Environment>, due: Arc<Due>, listed_max: usize) -> Self {
         let (rooms, count) = (Mutex::default(), AtomicUsize::new(0));
-        Self(Arc::new(Shared { env, due, rooms, count }))
+        Self(Arc::new(Shared { env, due, rooms, listed_max, count }))
+    }
+
+    /// Members of a room beyond which nobody is told one by one who has read and who is there.
+    pub(super) fn listed_max(&self) -> usize {
+        self.0.listed_max
     }
 
     /// The room, if somebody watches it.

@@ -33,17 +33,17 @@ impl FromStr for EventKey {
         let mut parts = text.splitn(3, '/');
         let mut next = || parts.next().ok_or(InvalidEventKey);
         let room = RoomId::new(next()?).map_err(|_| InvalidEventKey)?;
-        let epoch = epoch(next()?).ok_or(InvalidEventKey)?;
-        let offset = Offset(next()?.parse().map_err(|_| InvalidEventKey)?);
+        let epoch = Epoch::from_hex(next()?).ok_or(InvalidEventKey)?;
+        let offset = offset(next()?).ok_or(InvalidEventKey)?;
         Ok(Self { room, epoch, offset })
     }
 }
 
-/// The epoch that is written like this.
-fn epoch(hex: &str) -> Option<Epoch> {
-    let is_written_so = hex.len() == 16 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let number = is_written_so.then(|| u64::from_str_radix(hex, 16).ok()).flatten()?;
-    Some(Epoch::from_bytes(number.to_be_bytes()))
+/// The offset that is written like this: one key has one text.
+fn offset(digits: &str) -> Option<Offset> {
+    let is_written_so =
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    is_written_so.then(|| digits.parse().ok().map(Offset)).flatten()
 }
 
 /// A text that is no key of an event.
@@ -67,6 +67,9 @@ mod tests {
             "lobby/1/17",
             "a/8f1c2d3e4a5b6c7d/1/2",
             "Lobby/8f1c2d3e4a5b6c7d/1",
+            "lobby/8f1c2d3e4a5b6c7d/+17",
+            "lobby/8f1c2d3e4a5b6c7d/017",
+            "lobby/8f1c2d3e4a5b6c7d/",
         ] {
             assert!(wrong.parse::<EventKey>().is_err(), "{wrong}");
         }

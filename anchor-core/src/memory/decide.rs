@@ -10,7 +10,7 @@ use crate::error::BoxError;
 use crate::id::{ClientKey, RoomId, Seq, SessionNumber, UserId};
 use crate::limits::SHARED_ROOMS_MAX;
 use crate::position::{Epoch, Offset};
-use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Verdict};
+use crate::publish::{Ack, Durability, MissingRoom, Outcome, Publish, Source, Verdict};
 use crate::record::{RecordKey, RecordWrite, Written};
 use crate::room::rules::{self, Asked, Facts};
 use crate::room::{Amendment, Member, RoomInfo, RoomKind, UserSigns};
@@ -68,6 +68,11 @@ impl Data {
             if session.full == Some(number) {
                 return Outcome::WindowFull;
             }
+        }
+        if let Some(Source { room, epoch }) = publish.derived_from()
+            && self.logs.get(room).is_none_or(|log| log.state().epoch() != *epoch)
+        {
+            return Outcome::Fenced;
         }
         let window = self.windows.entry(publish.client.clone()).or_default();
         window.raise_floor(publish.waits);
@@ -181,7 +186,7 @@ impl Data {
             offset: head.unwrap_or_default().next(),
             user: &publish.client.user,
             admin: grounds.is_some_and(|grounds| grounds.admin),
-            derived: grounds.is_some_and(|grounds| grounds.derived),
+            derived: grounds.is_some_and(|grounds| grounds.derived.is_some()),
             draft: &publish.draft,
             target: grounds.and_then(|grounds| grounds.target.as_ref()),
         };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::chain::{Link, Salt};
-use crate::cursor::Cursors;
+use crate::cursor::{CursorMove, Cursors};
 use crate::event::{Body, Event, EventKind};
 use crate::id::{RoomId, UserId};
 use crate::msgpack::Malformed;
@@ -52,6 +52,13 @@ impl Log {
         }
     }
 
+    /// The cursors of those who are counted as readers: of the members, where the room says who they are.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &Cursors> {
+        let has_joined = |user| self.members.get(user).is_some_and(|member| member.joined().is_some());
+        let counted = self.cursors.iter().filter(move |(user, _)| self.info.is_none() || has_joined(user));
+        counted.map(|(_, cursors)| cursors)
+    }
+
     /// Appends one event; returns it as a run of its own.
     pub(super) fn append(&mut self, link: &Link<'_>, body: &Body, salt: &Salt) -> Run {
         let mut builder = RunBuilder::new(self.room.clone(), self.state().epoch(), self.head);
@@ -71,10 +78,10 @@ impl Log {
     }
 
     /// Moves a user's cursors, unless that is of another log or beyond this one.
-    pub(super) fn move_cursors(&mut self, epoch: Epoch, user: UserId, to: Cursors) {
-        if epoch == self.state().epoch() && to == to.up_to(self.head) && !to.is_nowhere() {
-            let cursors = self.cursors.entry(user).or_default();
-            *cursors = cursors.max(to);
+    pub(super) fn move_cursors(&mut self, moved: CursorMove) {
+        if moved.is_of(self.state().epoch(), self.head) {
+            let cursors = self.cursors.entry(moved.user).or_default();
+            *cursors = cursors.max(moved.to);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a session watches, and what it says of its user in passing: how far the user has come, is there, types.
+//! What a session watches; beside it the line of what it says of its user in passing ([`Notes`]).
 //!
 //! Most sessions do neither, and pay for a pointer. What is told of a room to which the session is subscribed is told while that
 //! says that its reader is there, never before what it still has to deliver; of another room, once the store was asked whether
@@ -12,13 +12,13 @@ use smallvec::{SmallVec, smallvec};
 use super::action::{Action, Ask};
 use super::frame::{RequestId, ServerFrame, Watching};
 use super::machine::error_frame;
-use super::note::Note;
+use super::note::{Note, Notes};
 use super::requests::refusal;
 use super::rooms::Rooms;
 use crate::code::Code;
 use crate::engine::{News, ReadError, RoomWatch, Slot};
 use crate::id::RoomId;
-use crate::limits::{NOTES_WAITING_MAX, WATCHED_MAX};
+use crate::limits::WATCHED_MAX;
 use crate::publish::Refusal;
 
 /// All of it.
@@ -31,10 +31,9 @@ struct Inner {
     watches: Vec<Watch>,
     /// Which have news.
     ready: VecDeque<Slot>,
-    /// What the engine is to be told, one after another.
-    notes: VecDeque<Note>,
-    /// It is being told something.
-    is_noting: bool,
+    /// Questions whether a room may be told that are not answered: of watches that have ended, too.
+    looks: usize,
+    notes: Notes,
 }
 
 /// A room that the session watches.
@@ -176,6 +175,7 @@ impl Attention {
                 (false, _) => {}
                 (true, false) => {
                     *looking = Looking::Yes;
+                    inner.looks += 1;
                     return Some(Action::Ask(Ask::Look(slot, watch.clone())));
                 }
                 (true, true) if rooms.is_present(room) => match watch.news() {
@@ -201,7 +201,10 @@ impl Attention {
     /// Takes the answer to a look.
     pub(super) fn looked(&mut self, slot: Slot, news: Result<News, ReadError>, out: &mut VecDeque<Action>) {
         let Some(inner) = &mut self.0 else { return };
-        let Some(watch) = inner.watches.iter_mut().find(|watch| watch.slot == slot) else { return };
+        inner.looks = inner.looks.saturating_sub(1);
+        let Some(watch) = inner.watches.iter_mut().find(|watch| watch.slot == slot) else {
+            return self.shrink();
+        };
         let State::Open { frames, looking, .. } = &mut watch.state else { return };
         let looked = std::mem::replace(looking, Looking::No);
         match news {
@@ -229,44 +232,23 @@ impl Attention {
         Action::Send(ServerFrame::Unwatched { id: None, room })
     }
 
-    /// Has the engine told something, in turn, instead of what waits and is overtaken by it; dropped where too much waits.
+    /// Has the engine told something.
     pub(super) fn note(&mut self, note: Note, out: &mut VecDeque<Action>) {
-        let inner = self.0.get_or_insert_default();
-        let is_full = inner.notes.len() >= NOTES_WAITING_MAX;
-        match inner.notes.iter_mut().find(|waiting| waiting.is_overtaken_by(&note)) {
-            Some(waiting) => waiting.overtake(note),
-            None if is_full => {}
-            None => inner.notes.push_back(note),
-        }
-        self.advance(out);
+        self.0.get_or_insert_default().notes.put(note, out);
     }
 
     /// Learns that the engine was told.
     pub(super) fn noted(&mut self, out: &mut VecDeque<Action>) {
         if let Some(inner) = &mut self.0 {
-            inner.is_noting = false;
+            inner.notes.noted(out);
+            self.shrink();
         }
-        self.advance(out);
     }
 
-    fn advance(&mut self, out: &mut VecDeque<Action>) {
-        let Some(inner) = &mut self.0 else { return };
-        if !inner.is_noting
-            && let Some(note) = inner.notes.pop_front()
-        {
-            inner.is_noting = true;
-            out.push_back(Action::Ask(Ask::Note(Box::new(note))));
-        }
-        self.shrink();
-    }
-
-    /// Keeps nothing of a session that watches nothing and says nothing. Slots begin anew: no watch is left to be woken.
+    /// Keeps nothing of a session that watches nothing and says nothing. Slots begin anew: no answer is under way that names one.
     fn shrink(&mut self) {
-        if self
-            .0
-            .as_ref()
-            .is_some_and(|inner| inner.watches.is_empty() && inner.notes.is_empty() && !inner.is_noting)
-        {
+        let is_idle = |inner: &Inner| inner.watches.is_empty() && inner.looks == 0 && inner.notes.is_idle();
+        if self.0.as_deref().is_some_and(is_idle) {
             self.0 = None;
         }
     }
@@ -275,3 +257,6 @@ impl Attention {
 fn not_watched() -> Refusal {
     Refusal::new(Code::NotSubscribed, "the session does not watch this room")
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,9 @@ pub(super) struct Settings {
     /// Free space on the disk below which publishes wait, such as 1GiB [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
     pub(super) disk_reserve: Option<u64>,
+    /// Members of a room beyond which they are counted: nobody is told one by one who has read and who is there [default: 256]
+    #[arg(long, value_name = "N", value_parser = value::receipts_members)]
+    pub(super) receipts_members: Option<usize>,
     /// WebSocket connections at once; a further one is answered by 503 [default: 10000]
     #[arg(long, value_name = "N", value_parser = value::connections)]
     pub(super) max_connections: Option<usize>,
@@ -140,6 +143,7 @@ impl Settings {
             create_rooms: self.create_rooms.or(lower.create_rooms),
             search: self.search.or(lower.search),
             disk_reserve: self.disk_reserve.or(lower.disk_reserve),
+            receipts_members: self.receipts_members.or(lower.receipts_members),
             max_connections: self.max_connections.or(lower.max_connections),
             allow_origin: self.allow_origin.or(lower.allow_origin),
             heartbeat: self.heartbeat.or(lower.heartbeat),
@@ -166,6 +170,7 @@ impl Settings {
             create_rooms: self.create_rooms.unwrap_or(default.create_rooms),
             search: self.search.unwrap_or(default.search),
             disk_reserve_bytes: self.disk_reserve.unwrap_or(default.disk_reserve_bytes),
+            receipts_members_max: self.receipts_members.unwrap_or(default.receipts_members_max),
             connections_max: self.max_connections.unwrap_or(default.connections_max),
             allow_origins: self.allow_origin.unwrap_or(default.allow_origins),
             heartbeat: self.heartbeat.unwrap_or(default.heartbeat),

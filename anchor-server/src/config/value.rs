@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anchor_core::id::UserId;
+use anchor_core::limits::RECEIPTS_MEMBERS_LIMIT;
 use anchor_webhook::Allowance;
 use anchor_webhook::address::NotAnAllowance;
 use tracing_subscriber::EnvFilter;
@@ -124,6 +125,13 @@ pub(super) fn connections(text: &str) -> Result<usize, String> {
     number
         .filter(|number| (1..=CONNECTIONS_MAX).contains(number))
         .ok_or_else(|| format!("give a number from 1 to {CONNECTIONS_MAX}"))
+}
+
+pub(super) fn receipts_members(text: &str) -> Result<usize, String> {
+    let number: Option<usize> = text.parse().ok();
+    number
+        .filter(|number| *number <= RECEIPTS_MEMBERS_LIMIT)
+        .ok_or_else(|| format!("give a number from 0 to {RECEIPTS_MEMBERS_LIMIT}"))
 }
 
 pub(super) fn rate(text: &str) -> Result<u32, String> {

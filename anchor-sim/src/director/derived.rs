@@ -1,7 +1,7 @@
 //! What is derived from the logs, against the logs: what a durable consumer was given, how far users have read and how much
 //! they have not, and what stands in their own logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anchor_core::engine::{Anchor, Entry, EntryKind};
 use anchor_core::event::{Event, EventKind};
@@ -134,25 +134,26 @@ impl Director {
         Ok(())
     }
 
-    /// Mentions in rooms that everybody reads that do not stand once in the own log of whom they mean.
+    /// Mentions in rooms that everybody reads that do not stand once in the own log of whom they mean, and what stands there of
+    /// those rooms beside them.
     async fn wrong_entries(&self, store: &dyn Store) -> Result<Vec<String>, StoreError> {
-        let mut called: BTreeMap<UserId, Vec<(RoomId, Epoch, Offset)>> = BTreeMap::new();
+        let mut called: BTreeMap<UserId, BTreeSet<About>> = BTreeMap::new();
+        let mut logs = BTreeMap::new();
         for room in &self.scenario.rooms {
             let Some(state) = store.room(room).await? else { continue };
-            // A database that goes back under nodes that run takes entries away that they have derived: they do not
-            // derive them anew, for what the entries are about stands.
-            let fork = state.epochs.last().map_or(Offset::ZERO, |start| start.before.offset);
-            let is_kept = |event: &Event| self.scenario.nodes == 1 || event.offset > fork;
-            for event in store.read_all(room).await?.into_iter().filter(is_kept) {
-                for user in whom(&event) {
-                    let place = (room.clone(), state.epoch_at(event.offset), event.offset);
-                    called.entry(user.clone()).or_default().push(place);
+            let events = store.read_all(room).await?;
+            for event in events.iter().filter(|event| event.kind == EventKind::MESSAGE) {
+                for user in whom(event) {
+                    let about = (room.clone(), state.epoch_at(event.offset), event.offset);
+                    called.entry(user.clone()).or_default().insert(about);
                 }
             }
+            logs.insert(room, (state, events));
         }
+        let users: BTreeSet<_> = self.scenario.users().into_iter().chain(called.keys().cloned()).collect();
         let mut broken = Vec::new();
-        for (user, places) in called {
-            let mut told: BTreeMap<(RoomId, Epoch, Offset), u64> = BTreeMap::new();
+        for user in users {
+            let mut told: BTreeMap<About, u64> = BTreeMap::new();
             for event in store.read_all(&RoomId::own_log(&user)).await? {
                 let entry = event.body.as_ref().and_then(Entry::from_body);
                 match entry {
@@ -165,6 +166,15 @@ impl Director {
             }
             for ((room, epoch, offset), times) in told.iter().filter(|(_, times)| **times > 1) {
                 broken.push(format!("{user} is told {times} times of {offset} of {room} in {epoch}"));
+            }
+            let places = called.remove(&user).unwrap_or_default();
+            for (room, epoch, offset) in told.keys().filter(|about| !places.contains(about)) {
+                let Some((state, events)) = logs.get(room) else { continue };
+                if *offset >= state.horizon
+                    && !may_call(&user, state.epoch_at(*offset) == *epoch, *offset, events)
+                {
+                    broken.push(format!("{user} is told to be mentioned in {offset} of {room} in {epoch}"));
+                }
             }
             for (room, epoch, offset) in places {
                 if !told.contains_key(&(room.clone(), epoch, offset)) {
@@ -179,6 +189,18 @@ impl Director {
 /// The newest event of each who wrote any.
 fn last_written(events: &[Event]) -> BTreeMap<UserId, Offset> {
     events.iter().map(|event| (event.user.clone(), event.offset)).collect()
+}
+
+/// An event that an entry is about.
+type About = (RoomId, Epoch, Offset);
+
+/// True if the event at `offset` may have called `user`: its body is gone, or an edit of it does.
+fn may_call(user: &UserId, is_its_epoch: bool, offset: Offset, events: &[Event]) -> bool {
+    let is_gone = |event: &Event| event.offset == offset && event.body.is_none();
+    let is_edit = |event: &Event| event.kind == EventKind::EDIT && event.target == Some(offset);
+    let edits =
+        |event: &Event| is_edit(event) && (event.body.is_none() || whom(event).any(|called| called == user));
+    is_its_epoch && events.iter().any(|event| is_gone(event) || edits(event))
 }
 
 /// Who is to be told of a message: whom it mentions, but its author.

@@ -70,8 +70,7 @@ pub(super) fn make_moves(
         for moves in moves.chunk_by(|one, other| one.room == other.room) {
             let room = &moves[0].room;
             let Some(Log { epoch, head, place }) = log_of(shared, &rooms, room)? else { continue };
-            let is_within = |cursors: &Cursors| *cursors == cursors.up_to(head) && !cursors.is_nowhere();
-            let mut valid = moves.iter().filter(|to| to.epoch == epoch && is_within(&to.to)).peekable();
+            let mut valid = moves.iter().filter(|to| to.is_of(epoch, head)).peekable();
             if valid.peek().is_none() {
                 continue;
             }

@@ -7,7 +7,7 @@ use anchor_core::chain::Link;
 use anchor_core::error::BoxError;
 use anchor_core::id::{RoomId, Seq, UserId};
 use anchor_core::position::{Epoch, Mark};
-use anchor_core::publish::{Ack, Durability, Outcome, Publish, Verdict};
+use anchor_core::publish::{Ack, Durability, Outcome, Publish, Source, Verdict};
 use anchor_core::room::rules::{self, Asked};
 use anchor_core::sabotage::{self, Sabotage};
 use anchor_core::user::{TooManyBlocked, UserChange, UserRow};
@@ -50,6 +50,11 @@ impl Writer {
                 Standing::Full => return Ok(Outcome::WindowFull),
             }
         }
+        if let Some(Source { room, epoch }) = publish.derived_from()
+            && deciding.epoch_of(room)? != Some(*epoch)
+        {
+            return Ok(Outcome::Fenced);
+        }
         let fingerprint = publish.fingerprint();
         let Publish { client: key, session, seq, nonce, waits, room, draft, verdict, grounds } = publish;
         let client = client(&mut self.clients, deciding.shared, &key)?;
@@ -78,7 +83,7 @@ impl Writer {
                         offset: index.map_or(Mark::START.offset, |index| deciding.rooms[index].head()).next(),
                         user: &key.user,
                         admin: grounds.is_some_and(|grounds| grounds.admin),
-                        derived: grounds.is_some_and(|grounds| grounds.derived),
+                        derived: grounds.is_some_and(|grounds| grounds.derived.is_some()),
                         draft: &draft,
                         target: grounds.and_then(|grounds| grounds.target.as_ref()),
                     };
@@ -187,6 +192,14 @@ impl<'a> Deciding<'a> {
         }
         let tip = self.shared.tip(room, Reach::Disk)?;
         Ok(tip.map(|tip| self.add(room, tip)))
+    }
+
+    /// The newest epoch of a room, if there is one.
+    fn epoch_of(&self, room: &RoomId) -> Result<Option<Epoch>, BoxError> {
+        match self.room(room) {
+            Some(growing) => Ok((!growing.is_ended).then_some(growing.epoch)),
+            None => Ok(self.shared.tip(room, Reach::Disk)?.map(|tip| tip.epoch)),
+        }
     }
 
     /// The index of a room that comes into being with its next event.

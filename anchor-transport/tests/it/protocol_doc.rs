@@ -75,6 +75,7 @@ fn the_table_of_limits_is_that_of_the_code() {
         ("SIGNALS_WAITING_MAX", number(SIGNALS_WAITING_MAX)),
         ("SIGNAL_BYTES_MAX", number(SIGNAL_BYTES_MAX)),
         ("RECEIPTS_MEMBERS_MAX", number(RECEIPTS_MEMBERS_MAX)),
+        ("OWN_LOG_ROOM_MAX", number(OWN_LOG_ROOM_MAX)),
         ("CURSORS_EVERY", time(CURSORS_EVERY)),
         ("WATCHED_MAX", number(WATCHED_MAX)),
         ("READERS_OFFSETS_MAX", number(READERS_OFFSETS_MAX)),

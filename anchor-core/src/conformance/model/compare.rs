@@ -120,7 +120,10 @@ async fn cursors(store: &impl Store, room: &RoomId, log: &Log) {
     assert!(cursors.into_iter().eq(log.cursors.clone()), "how far users have come in {room}");
     let offsets: Vec<_> = (1..=log.head().0 + 1).map(Offset).collect();
     let counted = store.count_readers(room, &offsets).await.expect("readers are counted");
-    let come = |to: &dyn Fn(&Cursors) -> bool| log.cursors.values().filter(|of| to(of)).count() as u64;
+    let has_joined = |user| log.members.get(user).is_some_and(|member| member.joined().is_some());
+    let counts: Vec<_> =
+        log.cursors.iter().filter(|(user, _)| log.info.is_none() || has_joined(*user)).collect();
+    let come = |to: &dyn Fn(&Cursors) -> bool| counts.iter().filter(|(_, of)| to(of)).count() as u64;
     let readers = |offset: &Offset| Readers {
         delivered: come(&|of| of.delivered >= *offset),
         read: come(&|of| of.shown >= *offset),

@@ -59,7 +59,7 @@ impl Drafts<'_> {
         });
         let grounds = Grounds {
             admin: self.random.below(10) == 0,
-            derived: false,
+            derived: None,
             target: target.filter(|_| self.random.below(25) > 0),
             body: (self.random.below(20) == 0 && draft.kind == EventKind::MESSAGE).then(|| self.text()),
         };

@@ -22,7 +22,7 @@ pub(super) fn decide(expected: &Expected, publish: &Publish, missing: MissingRoo
         offset: log.map(super::log::Log::head).unwrap_or_default().next(),
         user: &publish.client.user,
         admin: grounds.is_some_and(|grounds| grounds.admin),
-        derived: grounds.is_some_and(|grounds| grounds.derived),
+        derived: grounds.is_some_and(|grounds| grounds.derived.is_some()),
         draft: &publish.draft,
         target: grounds.and_then(|grounds| grounds.target.as_ref()),
     };

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use futures::future::join_all;
 
 use super::check::{check_event, check_log};
-use super::{Author, Factory, ack_of, append_one, informed, refusal_of, room, start, user};
+use super::{Author, Factory, ack_of, append_one, by_admin, informed, refusal_of, room, start, user};
 use crate::code::Code;
 use crate::environment::Environment;
 use crate::event::{Body, Draft, EventKind, Mentions};
+use crate::id::RoomId;
 use crate::limits::BODY_BYTES_MAX;
-use crate::position::Offset;
-use crate::publish::{MissingRoom, Outcome, Refusal, Verdict};
+use crate::position::{Epoch, Offset};
+use crate::publish::{Grounds, MissingRoom, Outcome, Publish, Refusal, Source, Verdict};
 use crate::room::Title;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::store::Store;
@@ -26,6 +27,7 @@ pub async fn test_all(factory: &impl Factory) {
     a_room_comes_into_being_only_where_it_may(factory).await;
     each_room_has_its_own_epoch(factory).await;
     time_never_goes_back_in_a_room(factory).await;
+    what_was_derived_is_taken_only_in_the_history_of_its_source(factory).await;
 }
 
 /// However many append at once: each room's offsets are 1, 2, 3 …, each publish has one, and its ack says which.
@@ -54,6 +56,35 @@ pub async fn offsets_are_dense_under_concurrent_appends(factory: &impl Factory) 
         offsets.sort_unstable();
         assert!(offsets.into_iter().eq(1..=expected as u64), "no two acks name the same offset");
     }
+}
+
+/// Else nothing is decided about it, and nothing of its client changes.
+pub async fn what_was_derived_is_taken_only_in_the_history_of_its_source(factory: &impl Factory) {
+    let (store, _env) = start(factory).await;
+    let (a, own) = (room("a"), RoomId::own_log(&user("bob")));
+    let mut ada = Author::open(&store, "ada", 1).await;
+    let mut entries = Author::open(&store, "ada", 2).await;
+    let first = ack_of(append_one(&store, ada.begins(&a)).await);
+    let derived = |publish: &Publish, epoch| {
+        let source = Source { room: a.clone(), epoch };
+        let grounds = Grounds { derived: Some(source), ..Grounds::default() };
+        Publish { session: None, grounds: Some(Box::new(grounds)), ..publish.clone() }
+    };
+    let entry = entries.message(&own, "an entry");
+    let other = Epoch::from_bytes([7; 8]);
+    assert_eq!(append_one(&store, derived(&entry, other)).await, Outcome::Fenced);
+    assert_eq!(store.room(&own).await.expect("the state is read"), None, "nothing stands");
+    let ack = ack_of(append_one(&store, derived(&entry, first.epoch)).await);
+    assert_eq!((ack.mark.offset, ack.duplicate), (Offset(1), false));
+    let again = ack_of(append_one(&store, derived(&entry, first.epoch)).await);
+    assert!(again.duplicate, "it is decided once");
+    let (next, last) = (entries.message(&own, "next"), entries.message(&own, "last"));
+    let batch = vec![by_admin(ada.room(&a, &RoomChange::Delete)), derived(&next, first.epoch)];
+    let outcomes = store.append(batch).await.expect("the append goes through");
+    assert!(matches!(outcomes[..], [Outcome::Acked(_), Outcome::Fenced]), "{outcomes:?}");
+    let anew = ack_of(append_one(&store, ada.begins(&a)).await);
+    assert_eq!(append_one(&store, derived(&last, first.epoch)).await, Outcome::Fenced);
+    drop(ack_of(append_one(&store, derived(&last, anew.epoch)).await));
 }
 
 /// Kind, target, content type, body and mentions come out as they went in; of a kind that this version does not know

@@ -1,5 +1,6 @@
 //! How far users have come: cursors rise, end with their log, and follow whoever writes.
 
+use super::club::{Club, invite, kick};
 use super::{
     Author, Factory, Reopen, Restore, WRITE_BATCH, ack_of, append_one, by_admin, room, start, user, write,
 };
@@ -9,7 +10,7 @@ use crate::id::{RoomId, UserId};
 use crate::position::{Epoch, Mark, Offset, Ordinal};
 use crate::publish::{Ack, MissingRoom, Verdict};
 use crate::room::RoomKind;
-use crate::room::change::{RoomChange, Settings};
+use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::store::{Place, Store, StoreExt};
 use crate::user::{Direct, UserChange};
 
@@ -23,6 +24,7 @@ pub async fn test_all(factory: &impl Factory) {
     a_room_has_cursors_from_its_first_event_on(factory).await;
     cursors_of_a_room_are_told_in_the_order_of_users(factory).await;
     readers_are_counted_at_each_event(factory).await;
+    who_has_left_is_not_counted(factory).await;
     cursors_go_with_a_deleted_room(factory).await;
     a_room_that_comes_and_goes_with_moves_in_between_leaves_none(factory).await;
     trimming_moves_no_cursor(factory).await;
@@ -275,6 +277,30 @@ pub async fn readers_are_counted_at_each_event(factory: &impl Factory) {
     assert_eq!(nobody, [Readers::default(); 2]);
 }
 
+/// Nor who was asked in, or was never named; who comes again is, as far as before.
+pub async fn who_has_left_is_not_counted(factory: &impl Factory) {
+    let (store, _env) = start(factory).await;
+    let mut club = Club::found(&store, "club").await;
+    let a = club.room.clone();
+    let here = ack_of(append_one(&store, club.ada.message(&a, "text")).await).mark;
+    let all = ["bob", "eve", "guest", "zoe"].map(|name| (&a, name, Cursors::written(here)));
+    make(&store, &all).await;
+    let count = async || store.count_readers(&a, &[here.offset]).await.expect("readers are counted")[0];
+    let readers = |count| Readers { delivered: count, read: count };
+    assert_eq!(count().await, readers(3), "the members");
+    club.change(&store, &kick("bob")).await;
+    club.change(&store, &invite("zoe")).await;
+    assert_eq!(count().await, readers(2), "he is none any more, and she is not yet");
+    // What is said meanwhile goes to the pages.
+    write(&store, &mut club.ada, &a, (0..40).map(|n| n.to_string())).await;
+    assert_eq!(count().await, readers(2));
+    drop(ack_of(append_one(&store, club.eve.membership(&a, &MembershipChange::Leave)).await));
+    assert_eq!(count().await, readers(1), "though the newest event is her own");
+    club.change(&store, &invite("bob")).await;
+    drop(ack_of(append_one(&store, club.bob.membership(&a, &MembershipChange::Accept)).await));
+    assert_eq!(count().await, readers(2));
+}
+
 /// Whoever comes into the room after it has read nothing of that.
 pub async fn cursors_go_with_a_deleted_room(factory: &impl Factory) {
     let (store, _env) = start(factory).await;
@@ -380,15 +406,15 @@ pub async fn cursors_are_kept(factory: &impl Reopen) {
     make(&store, &[(&a, "bob", to)]).await;
     let first = ack_of(append_one(&store, ada.message(&b, "first")).await);
     make(&store, &[(&b, "bob", written(&first))]).await;
-    for n in 0..3_usize {
+    for n in 0..3_u64 {
         store = factory.reopen(store, &env).await;
         assert_eq!(room_cursors(&store, &a).await, [(user("ada"), written(&acks[99])), (user("bob"), to)]);
         let both = [(user("ada"), written(&first)), (user("bob"), written(&first))];
         assert_eq!(room_cursors(&store, &b).await, both);
         assert_eq!(cursors(&store, "bob", &a).await, to);
         let counted = store.count_readers(&a, &[Offset(70)]).await.expect("readers are counted");
-        assert_eq!(counted[0].delivered, if to.delivered >= Offset(70) { 2 } else { 1 });
-        to = to.max(Cursors { delivered: Offset(71 + n as u64), ..Cursors::default() });
+        assert_eq!(counted[0].delivered, 2);
+        to = to.max(Cursors { delivered: Offset(71 + n), ..Cursors::default() });
         make(&store, &[(&a, "bob", to)]).await;
         make(&store, &[(&a, "bob", Cursors { delivered: Offset(1), ..Cursors::default() })]).await;
     }

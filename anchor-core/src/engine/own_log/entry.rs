@@ -81,11 +81,10 @@ impl Entry {
             return None;
         }
         let Wire { kind, room, epoch, offset } = serde_json::from_slice(body.bytes()).ok()?;
-        let epoch = u64::from_str_radix(&epoch, 16).ok().filter(|_| epoch.len() == 16)?;
         Some(Self {
             kind: EntryKind::from_name(&kind)?,
             room: RoomId::new(room).ok()?,
-            epoch: Epoch::from_bytes(epoch.to_be_bytes()),
+            epoch: Epoch::from_hex(&epoch)?,
             offset: Offset(offset),
         })
     }

@@ -7,7 +7,7 @@ use crate::engine::Anchor;
 use crate::engine::permit::{ReadError, anybody};
 use crate::event::{Event, EventKind, Mentions};
 use crate::id::{RoomId, UserId};
-use crate::limits::OWN_LOG_ROOM_MAX;
+use crate::limits::{MEMBERS_LOOKED_AT_MAX, OWN_LOG_ROOM_MAX};
 use crate::position::{Epoch, Offset};
 use crate::room::RoomKind;
 use crate::room::change::{MembershipChange, RoomChange};
@@ -78,15 +78,17 @@ impl Anchor {
         Ok(())
     }
 
-    /// Those who have joined a room; nobody if they are more than [`OWN_LOG_ROOM_MAX`].
+    /// Those who have joined a room; nobody if they are more than [`OWN_LOG_ROOM_MAX`], or more than are looked at have come
+    /// and gone.
     async fn joined_in(&self, room: &RoomId) -> Result<Vec<UserId>, StoreError> {
         let info = self.store().standing(room, &anybody()).await?.info;
         if info.is_none_or(|info| info.members > OWN_LOG_ROOM_MAX as u64) {
             return Ok(Vec::new());
         }
-        let (mut joined, mut after) = (Vec::new(), None);
+        let (mut joined, mut after, mut looked_at) = (Vec::new(), None, 0);
         loop {
             let some = self.store().members(room, after.as_ref(), MEMBERS_AT_A_TIME).await?;
+            looked_at += some.len();
             let is_last = some.len() < MEMBERS_AT_A_TIME;
             after = some.last().map(|(user, _)| user.clone());
             let those = some.into_iter().filter(|(_, member)| member.joined().is_some());
@@ -94,6 +96,9 @@ impl Anchor {
             if is_last || joined.len() > OWN_LOG_ROOM_MAX {
                 joined.truncate(OWN_LOG_ROOM_MAX);
                 return Ok(joined);
+            }
+            if looked_at >= MEMBERS_LOOKED_AT_MAX {
+                return Ok(Vec::new());
             }
         }
     }

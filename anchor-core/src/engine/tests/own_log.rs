@@ -4,22 +4,25 @@
 mod sabotage;
 
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::poll;
 
 use super::consumers::{Node, room, user};
 use crate::code::Code;
+use crate::engine::own_log::{Derived, Deriving};
 use crate::engine::{Anchor, Consumer, Delivery, Entry, PublishError, Publisher, ReadError, Taken};
 use crate::event::{Body, Draft, EventKind, Mentions};
 use crate::id::RoomId;
-use crate::limits::OWN_LOG_ROOM_MAX;
+use crate::limits::{OWN_LOG_RESTS, OWN_LOG_ROOM_MAX};
 use crate::position::Offset;
+use crate::record::RecordKey;
 use crate::room::RoomKind;
 use crate::room::change::{MembershipChange, RoomChange, Settings};
 use crate::session::Identity;
 use crate::session::frame::{From, HistoryRange, RequestId, Which};
-use crate::store::StoreExt;
+use crate::store::{Store, StoreExt};
 use crate::user::{Direct, UserChange};
 
 /// Everything that is given without waiting, not yet done.
@@ -32,10 +35,9 @@ async fn given(consumer: &mut Consumer) -> Vec<Taken> {
 }
 
 async fn derive_each(anchor: &Anchor, given: &[Taken]) {
+    let mut deriving = Deriving::default();
     for taken in given {
-        if let Delivery::Events(events) = &taken.delivery {
-            anchor.derive_from(&taken.room, events).await.unwrap();
-        }
+        anchor.derive_taken(taken, &mut deriving).await.unwrap();
     }
 }
 
@@ -273,6 +275,115 @@ fn maintaining_the_engine_derives_unless_the_host_wants_none() {
             .unwrap();
         assert!(poll!(&mut maintained).is_pending());
         assert!(entries(&other, "bob").await.is_empty());
+    });
+}
+
+fn pass(node: &Node, maintained: &mut [std::pin::Pin<Box<dyn Future<Output = ()> + '_>>], time: Duration) {
+    let mut cx = std::task::Context::from_waker(futures::task::noop_waker_ref());
+    for _ in 0..time.as_millis() / 500 {
+        node.env.advance(Duration::from_millis(500));
+        for maintained in &mut *maintained {
+            assert!(maintained.as_mut().poll(&mut cx).is_pending());
+        }
+    }
+}
+
+/// It takes entries with it that the engine remembers to have made, and more is said before anybody has noticed.
+#[test]
+fn a_database_that_goes_back_under_an_engine_loses_no_entry() {
+    block_on(async {
+        for says_more in [false, true] {
+            let node = Node::new();
+            let mut maintained = [Box::pin(node.anchor.maintain()) as _];
+            let mention = mentioning("@bob", false, &["bob"]);
+            let mut ada = node.publisher("ada").await;
+            ada.publish(&room("lobby"), mention.clone()).await.unwrap();
+            pass(&node, &mut maintained, Duration::from_secs(1));
+            ada.publish(&room("lobby"), mention.clone()).await.unwrap();
+            ada.publish(&room("lobby"), mention.clone()).await.unwrap();
+            let backup = node.store.snapshot();
+            pass(&node, &mut maintained, Duration::from_secs(3));
+            assert_eq!(entries(&node, "bob").await.len(), 3);
+            node.store.restore_from(backup);
+            assert_eq!(entries(&node, "bob").await.len(), 1, "the others are gone, and their events are not");
+            let mut expected = vec!["ada mention lobby 1", "ada mention lobby 2", "ada mention lobby 3"];
+            if says_more {
+                node.publisher("ada").await.publish(&room("lobby"), mention).await.unwrap();
+                expected.push("ada mention lobby 4");
+            }
+            pass(&node, &mut maintained, Duration::from_secs(20));
+            assert_eq!(entries(&node, "bob").await, expected);
+        }
+    });
+}
+
+/// What was derived of another history is not taken.
+#[test]
+fn an_entry_is_taken_only_in_the_history_that_it_was_derived_under() {
+    block_on(async {
+        let node = Node::new();
+        let mut consumer = node.anchor.own_log_consumer().await.unwrap();
+        let mut ada = node.publisher("ada").await;
+        ada.publish(&room("lobby"), mentioning("@bob", false, &["bob"])).await.unwrap();
+        let given = given(&mut consumer).await;
+        let Delivery::Events(events) = &given[0].delivery else { panic!("no events") };
+        node.store.restore_from(node.store.snapshot());
+        let derived = node.anchor.derive_from(&room("lobby"), events, events.epoch()).await.unwrap();
+        assert_eq!(derived, Derived::OtherHistory);
+        assert!(entries(&node, "bob").await.is_empty());
+        derive_each(&node.anchor, &given).await;
+        assert_eq!(entries(&node, "bob").await, ["ada mention lobby 1"]);
+    });
+}
+
+/// Neither then, nor when it is gone through once more.
+#[test]
+fn nobody_is_told_of_an_event_that_went_with_the_database() {
+    block_on(async {
+        let node = Node::new();
+        node.say("lobby", &["one"]).await;
+        let backup = node.store.snapshot();
+        let mut consumer = node.anchor.own_log_consumer().await.unwrap();
+        node.publisher("ada")
+            .await
+            .publish(&room("lobby"), mentioning("@bob", false, &["bob"]))
+            .await
+            .unwrap();
+        let given = given(&mut consumer).await;
+        node.store.restore_from(backup);
+        derive_each(&node.anchor, &given).await;
+        assert!(entries(&node, "bob").await.is_empty());
+    });
+}
+
+#[test]
+fn the_node_that_derives_goes_on_until_it_leaves() {
+    block_on(async {
+        let node = Node::new();
+        let other = Anchor::builder(node.store.node(), node.env.clone()).build();
+        let mut maintained = [Box::pin(node.anchor.maintain()) as _, Box::pin(other.maintain()) as _];
+        pass(&node, &mut maintained, OWN_LOG_RESTS);
+        let opened = async || {
+            let key = RecordKey::new("consumer/host/anchor.own-log").unwrap();
+            node.store.record(&key).await.unwrap().unwrap()
+        };
+        let before = opened().await;
+        pass(&node, &mut maintained, OWN_LOG_RESTS * 10);
+        assert_eq!(opened().await, before, "nobody took it over");
+        // The one that derives, and then the other one, leaves.
+        for left in [1, 0] {
+            let stays = maintained.split_at_mut(left);
+            let stays = if left == 1 { stays.0 } else { stays.1 };
+            pass(&node, &mut stays[..1], OWN_LOG_RESTS * 4);
+            let to = format!("room-{left}");
+            node.publisher("ada")
+                .await
+                .publish(&room(&to), mentioning("@bob", false, &["bob"]))
+                .await
+                .unwrap();
+            pass(&node, &mut stays[..1], OWN_LOG_RESTS);
+            assert!(entries(&node, "bob").await.contains(&format!("ada mention {to} 1")));
+        }
     });
 }
 

@@ -6,16 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::super::mailbox::{Mailbox, Slot, Watcher};
-use super::super::receipts::is_large;
 use super::super::{Anchor, ReadError};
 use super::state::{Company, Loaded, Side};
 use super::{News, RoomWatch, RoomWatcher, WatchedRoom};
 use crate::code::Code;
 use crate::cursor::Cursors;
 use crate::id::{RoomId, UserId};
-use crate::limits::{
-    MEMBERS_LOOKED_AT_MAX, MEMBERS_PAGE_MAX, PRESENCE_SAMPLE_MAX, PRESENCE_SETTLES, RECEIPTS_MEMBERS_MAX,
-};
+use crate::limits::{MEMBERS_LOOKED_AT_MAX, MEMBERS_PAGE_MAX, PRESENCE_SAMPLE_MAX, PRESENCE_SETTLES};
 use crate::position::Epoch;
 use crate::publish::Refusal;
 use crate::room::Member;
@@ -128,7 +125,7 @@ impl Anchor {
         let epoch = state.as_ref().map(|state| state.epoch());
         let info = self.store().standing(room, &super::super::permit::anybody()).await?.info;
         let large = Loaded { epoch, company: Company::Large, cursors: Vec::new() };
-        if is_large(info.as_deref(), self.0.tails.get(room).as_ref()) {
+        if self.is_large(info.as_deref(), self.0.tails.get(room).as_ref()) {
             return Ok(large);
         }
         let company = match info {
@@ -153,7 +150,8 @@ impl Anchor {
             after = members.last().map(|(user, _)| user.clone());
             let has_joined = |(user, member): (UserId, Member)| member.joined().map(|_| user);
             joined.extend(members.into_iter().filter_map(has_joined));
-            if joined.len() > RECEIPTS_MEMBERS_MAX || (!is_last && looked_at >= MEMBERS_LOOKED_AT_MAX) {
+            if joined.len() > self.0.watched.listed_max() || (!is_last && looked_at >= MEMBERS_LOOKED_AT_MAX)
+            {
                 return Ok(None);
             }
             if is_last {
@@ -175,7 +173,8 @@ impl Anchor {
             let is_last = some.len() < MEMBERS_PAGE_MAX;
             after = some.last().map(|(user, _)| user.clone());
             cursors.extend(some.into_iter().filter(|(user, _)| company.has(user)));
-            if cursors.len() > RECEIPTS_MEMBERS_MAX || (!is_last && looked_at >= MEMBERS_LOOKED_AT_MAX) {
+            if cursors.len() > self.0.watched.listed_max() || (!is_last && looked_at >= MEMBERS_LOOKED_AT_MAX)
+            {
                 return Ok(None);
             }
             if is_last {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cursor::Cursors;
 use crate::environment::Monotonic;
 use crate::id::UserId;
-use crate::limits::{PRESENCE_SAMPLE_MAX, RECEIPTS_MEMBERS_MAX, TYPING_USERS_MAX};
+use crate::limits::{PRESENCE_SAMPLE_MAX, RECEIPTS_MEMBERS_LIMIT, RECEIPTS_MEMBERS_MAX, TYPING_USERS_MAX};
 use crate::position::{Epoch, Offset};
 use crate::sabotage::{self, Sabotage};
 use crate::session::frame::{Presence, Receipt, Sighting};
@@ -164,7 +164,7 @@ impl State {
 
     /// Takes where a user's cursors are now: told, be it nothing new.
     pub(super) fn moved(&mut self, user: &UserId, cursors: &Cursors) {
-        let is_listed = self.cursors.contains_key(user) || self.cursors.len() < RECEIPTS_MEMBERS_MAX;
+        let is_listed = self.cursors.contains_key(user) || self.cursors.len() < RECEIPTS_MEMBERS_LIMIT;
         if self.company == Company::Large || !self.company.has(user) || !is_listed {
             return;
         }
@@ -192,9 +192,8 @@ impl State {
     /// Takes all who are listed, and how they are; and how many there are in all where these are a sample.
     pub(super) fn people(&mut self, people: Vec<Sighting>, counted: Option<Side>) {
         let listed: BTreeSet<_> = people.iter().map(|sighting| sighting.user.clone()).collect();
-        let gone: Vec<_> =
-            self.people.iter().filter(|(user, at)| !at.it.is_gone && !listed.contains(*user)).collect();
-        let gone: Vec<_> = gone.into_iter().map(|(user, _)| user.clone()).collect();
+        let is_missing = |(user, at): &(&UserId, &At<Seen>)| !at.it.is_gone && !listed.contains(*user);
+        let gone: Vec<_> = self.people.iter().filter(is_missing).map(|(user, _)| user.clone()).collect();
         for user in gone {
             self.see(user, Seen { is_gone: true, ..Seen::default() });
         }
@@ -383,10 +382,10 @@ impl Typists {
 /// Users who type in a room, at most: later ones are not noted. Source: chosen; more than are told.
 const TYPISTS_MAX: usize = 2 * TYPING_USERS_MAX;
 
-/// Users that are kept as gone because some watcher was not told of it. Source: chosen; as many as are listed.
+/// Users that are kept as gone because some watcher was not told of it. Source: chosen; as many as are listed, as a rule.
 const GONE_MAX: usize = RECEIPTS_MEMBERS_MAX;
 
-const _: () = assert!(PRESENCE_SAMPLE_MAX < RECEIPTS_MEMBERS_MAX);
+const _: () = assert!(PRESENCE_SAMPLE_MAX < GONE_MAX);
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt};
 
 use super::peer::{House, Peer, membership, room_change, room_id, user_id};
+use crate::conformance::environment::TestEnvironment;
 use crate::engine::Anchor;
 use crate::event::Draft;
 use crate::limits::{CURSORS_EVERY, PRESENCE_SETTLES, RECEIPTS_MEMBERS_MAX, TYPING_EXPIRES, WATCHED_MAX};
@@ -270,6 +271,31 @@ fn a_room_of_more_than_so_many_is_counted() {
     let Some(ServerFrame::ReadBy { readers, .. }) = olga.frames().pop() else { panic!("no answer") };
     let read: Vec<_> = readers.iter().map(|(offset, readers)| (offset.0, readers.read)).collect();
     assert_eq!(read, [(head.0, 1), (1, RECEIPTS_MEMBERS_MAX as u64 + 1)]);
+}
+
+/// Nor is who has left told of, or counted; who comes back is as far as before.
+#[test]
+fn a_host_sets_from_how_many_on_a_room_is_counted() {
+    let env = TestEnvironment::new(7);
+    let house = House::built(&env, |store| store, |builder| builder.receipts_members_max(2));
+    group(&house, &["bob", "eve"]);
+    let (mut olga, watching) = watcher(&house, "olga", "plans");
+    assert_eq!(watching.receipts, None, "three are more than two");
+    let head = block_on(house.store.room(&room_id("plans"))).unwrap().unwrap().head.offset;
+    let readers = |house: &House| {
+        block_on(house.anchor.readers(&room_id("plans"), &[Offset(1)], None)).unwrap()[0].1.read
+    };
+    assert_eq!((head, readers(&house)), (Offset(5), 3));
+    house.act("eve", "plans", membership(&MembershipChange::Leave));
+    assert_eq!(readers(&house), 2);
+    let mut time = Maintained::new(&house);
+    time.pass(PRESENCE_SETTLES);
+    assert_eq!(told(&mut olga).last().map(String::as_str), Some("unwatched "));
+    let receipts = watch(&mut olga, "plans").receipts.unwrap();
+    let users: Vec<_> = receipts.iter().map(|receipt| receipt.user.as_str().to_owned()).collect();
+    assert_eq!(users, ["bob", "olga"]);
+    join(&house, "eve");
+    assert_eq!(readers(&house), 3);
 }
 
 #[test]

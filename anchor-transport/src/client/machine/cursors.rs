@@ -75,12 +75,12 @@ impl Cursors {
         }
     }
 
-    /// The user's own receipt of a room.
+    /// The user's own receipt of a room. It names no log, and may be of the one before: what was not said here is not known by it.
     pub(super) fn told(&mut self, room: &RoomId, receipt: &Receipt) {
         let Some(cursor) = self.rooms.get_mut(room) else { return };
-        cursor.read.known = cursor.read.known.max(receipt.read);
+        cursor.read.answered(receipt.read);
         match receipt.delivered {
-            Some(delivered) => cursor.delivered.known = cursor.delivered.known.max(delivered),
+            Some(delivered) => cursor.delivered.answered(delivered),
             None => (cursor.is_large, cursor.delivered) = (true, Progress::default()),
         }
         if !cursor.is_due() {
@@ -132,6 +132,11 @@ impl Cursor {
 impl Progress {
     fn is_due(&self) -> bool {
         self.wanted > self.known.max(self.sent)
+    }
+
+    /// The server has it up to there.
+    fn answered(&mut self, offset: Offset) {
+        self.known = self.known.max(offset.min(self.wanted));
     }
 
     /// What is to be told, which is told with this.
