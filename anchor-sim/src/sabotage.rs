@@ -9,8 +9,8 @@ use crate::{Options, Report, run};
 /// Not among them: [`Sabotage::TailRegisteredLate`], which the next look at the heads makes up within seconds;
 /// [`Sabotage::DuplicateAckedEarly`], which takes a repeat that overtakes its first in one commit, and sessions of one
 /// client are fenced from each other before they can; [`Sabotage::GuardIgnored`], for nobody writes records at the same time
-/// as another there; those of what is told of others (receipts, presence, typing), and of the order in which rooms come, which
-/// simulated readers do not ask for; [`Sabotage::UnreadBeforeJoin`] and [`Sabotage::ConsumerForgetsRoom`], which the
+/// as another there; [`Sabotage::PresenceUnsettled`], for who flaps is there in the end; [`Sabotage::OldestCaughtUpFirst`], for
+/// rooms come all the same; [`Sabotage::UnreadBeforeJoin`] and [`Sabotage::ConsumerForgetsRoom`], which the
 /// simulated rooms and consumer do not come by; and [`Sabotage::CursorsOutliveLog`], for the logs have gone past such a
 /// cursor before anybody looks. Tests closer to them catch these.
 pub const SIMULATED: &[Sabotage] = &[
@@ -56,6 +56,10 @@ pub const SIMULATED: &[Sabotage] = &[
     Sabotage::ReadFallsBack,
     Sabotage::AuthorsLostOnReopen,
     Sabotage::OwnLogEntryTwice,
+    Sabotage::ReceiptBeforeDurable,
+    Sabotage::HiddenReceiptTold,
+    Sabotage::TypingEchoed,
+    Sabotage::TypingStays,
 ];
 
 /// Within so many seeds each of them is found. Source: the aim that was set; most take fewer than twenty.

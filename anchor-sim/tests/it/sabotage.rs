@@ -81,6 +81,10 @@ the_simulator_finds! {
     the_simulator_finds_a_cursor_of_a_user_that_falls_back ReadFallsBack;
     the_simulator_finds_authors_lost_on_reopen AuthorsLostOnReopen;
     the_simulator_finds_an_entry_twice_in_an_own_log OwnLogEntryTwice;
+    the_simulator_finds_a_receipt_before_it_is_durable ReceiptBeforeDurable;
+    the_simulator_finds_a_receipt_that_is_kept_back_and_told HiddenReceiptTold;
+    the_simulator_finds_typing_that_is_told_to_who_types TypingEchoed;
+    the_simulator_finds_typing_that_does_not_end TypingStays;
 }
 
 #[test]
