@@ -112,6 +112,7 @@ impl Anchor {
                     deriving.0.remove(room);
                 }
             }
+            Delivery::Gap(gap) if gap.reason == GapReason::Trimmed => {}
             Delivery::Gap(_) => drop(deriving.0.remove(room)),
         }
         Ok(())
@@ -148,7 +149,12 @@ impl Anchor {
             let (events_max, bytes_max) = (CONSUMER_READ_EVENTS, CONSUMER_READ_BYTES);
             let runs = self.store().read(Read { room: room.clone(), from, events_max, bytes_max }).await?;
             if runs.is_empty() {
-                break;
+                // What was trimmed away concerns nobody any more.
+                let state = self.store().room(room).await?;
+                match state.map(|state| state.before_horizon.offset).filter(|horizon| *horizon > after) {
+                    Some(horizon) => after = horizon,
+                    None => break,
+                }
             }
             for run in runs {
                 let (last, is_of_interest) = (run.last(), run.contents().has_any(OF_INTEREST));

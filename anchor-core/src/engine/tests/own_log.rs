@@ -317,6 +317,20 @@ fn a_database_that_goes_back_under_an_engine_loses_no_entry() {
     });
 }
 
+#[test]
+fn entries_of_a_log_that_was_trimmed_and_set_back_are_made() {
+    block_on(async {
+        let node = Node::new();
+        node.say("lobby", &["one", "two"]).await;
+        let mut ada = node.publisher("ada").await;
+        ada.publish(&room("lobby"), mentioning("@bob", false, &["bob"])).await.unwrap();
+        node.anchor.trim(&room("lobby"), Offset(3)).await.unwrap();
+        node.store.restore_from(node.store.snapshot());
+        derive(&node).await;
+        assert_eq!(entries(&node, "bob").await, ["ada mention lobby 3"]);
+    });
+}
+
 /// What was derived of another history is not taken.
 #[test]
 fn an_entry_is_taken_only_in_the_history_that_it_was_derived_under() {
