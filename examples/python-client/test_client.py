@@ -54,33 +54,37 @@ def client(server, user, count, room="lobby", stderr=subprocess.DEVNULL):
 
 class KillTheServer(unittest.TestCase):
     def test_every_line_once_and_in_order(self):
-        with tempfile.TemporaryDirectory() as directory:
-            server = Server(directory)
-            self.addCleanup(lambda: server.kill())
-            writer = client(server, "writer", len(LINES))
-            threading.Thread(target=self.write, args=[writer], daemon=True).start()
-            printed = []
-            for line in writer.stdout:
-                printed.append(line.rstrip("\n"))
-                if len(printed) in KILL_AT:
-                    server.kill()
-                    server.start()
-            expected = [f"{offset}\twriter\t{line}" for offset, line in enumerate(LINES, start=1)]
-            self.assertEqual(printed, expected)
-            reader = client(server, "reader", len(LINES))
-            self.assertEqual(reader.communicate()[0].splitlines(), expected, "a reader that comes later sees the same")
+        server = self.server()
+        writer = client(server, "writer", len(LINES))
+        threading.Thread(target=self.write, args=[writer], daemon=True).start()
+        printed = []
+        for line in writer.stdout:
+            printed.append(line.rstrip("\n"))
+            if len(printed) in KILL_AT:
+                server.kill()
+                server.start()
+        expected = [f"{offset}\twriter\t{line}" for offset, line in enumerate(LINES, start=1)]
+        self.assertEqual(printed, expected)
+        reader = client(server, "reader", len(LINES))
+        self.assertEqual(reader.communicate()[0].splitlines(), expected, "a reader that comes later sees the same")
 
     def test_what_an_admin_announces_is_told_beside_the_room(self):
-        with tempfile.TemporaryDirectory() as directory:
-            server = Server(directory)
-            self.addCleanup(lambda: server.kill())
-            listener = client(server, "listener", 2, stderr=subprocess.PIPE)
-            self.addCleanup(lambda: listener.communicate())
-            self.addCleanup(listener.kill)
-            listener.stdin.write("begun\n")
-            self.assertIn("on disk: 1", listener.stderr.readline())  # subscribed before that
-            client(server, "root", 1, room="@announcements").communicate("back at noon\n")
-            self.assertEqual(listener.stderr.readline(), "root to everybody: back at noon\n")
+        server = self.server()
+        listener = client(server, "listener", 2, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: listener.communicate())
+        self.addCleanup(listener.kill)
+        listener.stdin.write("begun\n")
+        self.assertIn("on disk: 1", listener.stderr.readline())  # subscribed before that
+        client(server, "root", 1, room="@announcements").communicate("back at noon\n")
+        self.assertEqual(listener.stderr.readline(), "root to everybody: back at noon\n")
+
+    def server(self):
+        """A server over a directory that goes once the server has ended."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        server = Server(directory.name)
+        self.addCleanup(server.kill)
+        return server
 
     def write(self, writer):
         """Writes one line after the other, the next once the last was taken; the client holds what is on its way."""

@@ -52,11 +52,17 @@ impl Director {
             return self.world.recorder.defect("the end could not be announced".to_owned());
         }
         let until = self.world.kernel.now() + HEARING;
-        while let Some(deaf) = self.who_has_not_heard() {
-            if self.world.kernel.now() >= until {
-                return self.world.recorder.defect(format!("{deaf} never hears that the end is announced"));
+        loop {
+            let late = match self.who_has_not_heard() {
+                Some(deaf) => Some(format!("{deaf} never hears that the end is announced")),
+                // It is a message like others, to whoever follows them all.
+                None => self.who_lags().await,
+            };
+            match late {
+                None => return,
+                Some(late) if self.world.kernel.now() >= until => return self.world.recorder.defect(late),
+                Some(_) => self.tick(Duration::from_secs(2)).await,
             }
-            self.tick(Duration::from_secs(2)).await;
         }
     }
 

@@ -14,7 +14,7 @@ use anchor_core::store::Direction;
 use redb::ReadOnlyTable;
 
 use super::Unpaged;
-use super::rows::{Key, TargetTables, decode};
+use super::rows::{Key, TargetTables, decode, rows_in};
 use super::signs::SignsRow;
 use crate::reader::Look;
 use crate::visible::{Found, LiveRoom};
@@ -225,12 +225,12 @@ impl<T> Seen<T> {
     ) -> Result<Option<Thread>, BoxError> {
         let of_root = |least: Offset, most: Offset| (number, root.0, least.0)..=(number, root.0, most.0);
         let trimmed = match self.horizon > Offset(1) {
-            true => tables.replies.range(of_root(Offset::ZERO, self.horizon.previous()))?.count() as u64,
+            true => rows_in(tables.replies.range(of_root(Offset::ZERO, self.horizon.previous()))?)?,
             false => 0,
         };
         let newest = self.paged.next().max(self.horizon);
         let newer = match Offset(last) >= newest {
-            true => tables.replies.range(of_root(newest, Offset(u64::MAX)))?.count() as u64,
+            true => rows_in(tables.replies.range(of_root(newest, Offset(u64::MAX)))?)?,
             false => 0,
         };
         let replies = count.saturating_sub(trimmed + newer);

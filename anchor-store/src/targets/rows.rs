@@ -160,14 +160,21 @@ impl TargetTables {
     /// Events of room `number` that the index has, as their own rows say and as the rows of threads do.
     pub(crate) fn count(&self, number: u64) -> Result<(u64, u64), BoxError> {
         let of_room = || (number, 0, 0)..=(number, u64::MAX, u64::MAX);
-        let amendments = self.amendments.range(of_room())?.count() as u64;
-        let replies = self.replies.range(of_room())?.count() as u64;
+        let amendments = rows_in(self.amendments.range(of_room())?)?;
+        let replies = rows_in(self.replies.range(of_room())?)?;
         let mut in_threads = 0;
         for thread in self.threads.range((number, 0)..=(number, u64::MAX))? {
             in_threads += thread?.1.value().0;
         }
         Ok((amendments + replies, amendments + in_threads))
     }
+}
+
+/// How many rows there are in a range. Not [`Iterator::count`]: where one cannot be read, redb says so again and again, for ever.
+pub(super) fn rows_in<K: redb::Key + 'static, V: redb::Value + 'static>(
+    mut range: redb::Range<'_, K, V>,
+) -> Result<u64, StorageError> {
+    range.try_fold(0, |rows, row| row.map(|_| rows + 1))
 }
 
 /// `[kind, user, sign]`

@@ -4,6 +4,8 @@
 use anchor_core::conformance::environment::{SplitMix64, TestEnvironment};
 use anchor_core::event::Event;
 use anchor_core::id::RoomId;
+use anchor_core::position::Offset;
+use anchor_core::room::Thread;
 use anchor_core::store::{RoomState, Store, StoreError, StoreExt};
 use anchor_sim::disk::{At, Counts, Disk, Fault, Power, Room};
 use anchor_store::{OpenError, RedbStore};
@@ -91,16 +93,23 @@ fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
 }
 
 /// Everything that a store has, or the first error.
-fn read(store: &RedbStore) -> Result<Vec<(RoomId, RoomState, Vec<Event>)>, StoreError> {
+/// A room with its events and its threads.
+type Whole = (RoomId, RoomState, Vec<Event>, Vec<Thread>);
+
+fn read(store: &RedbStore) -> Result<Vec<Whole>, StoreError> {
     let rooms = block_on(store.rooms(None, 100))?;
     rooms
         .into_iter()
-        .map(|stored| Ok((stored.room.clone(), stored.state, block_on(store.read_all(&stored.room))?)))
+        .map(|stored| {
+            let events = block_on(store.read_all(&stored.room))?;
+            let threads = block_on(store.threads(&stored.room, (Offset(1), Offset(u64::MAX))))?;
+            Ok((stored.room, stored.state, events, threads))
+        })
         .collect()
 }
 
 /// Opens the store and reads everything, where something may not be readable: an error, or what is right.
-fn read_all_right(power: &Power, journal: &Disk, pages: &Disk, right: &[(RoomId, RoomState, Vec<Event>)]) {
+fn read_all_right(power: &Power, journal: &Disk, pages: &Disk, right: &[Whole]) {
     match options().open_stepped(journal.attach(), pages.attach(), TestEnvironment::new(0)) {
         Err(error) => assert!(matches!(error, OpenError::Io { .. } | OpenError::Damaged { .. }), "{error:?}"),
         Ok(store) => match read(&store) {
